@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* Stations behind the uplink: learnt on the uplink, asked for on the guests' ports. */
+#ifndef UNIPATH_REMOTE_H
+#define UNIPATH_REMOTE_H
+
+#include "ports.h"
+#include "vnic.h"
+
+/* A slot is believed this long, in ticks: about a minute. */
+#define REMOTE_LIFETIME 3600
+
+static __always_inline __u32 tick_now(void)
+{
+	return bpf_ktime_get_coarse_ns() >> TICK_SHIFT;
+}
+
+static __always_inline struct remote *remote_of(__u64 key)
+{
+	__u32 index = slot_of(key) & (REMOTE_SLOTS - 1);
+
+	return bpf_map_lookup_elem(&remotes, &index);
+}
+
+/* Remembers a sender. The clock is read only when the slot changes hands. */
+static __always_inline void learn_remote(__u64 source, __u32 uplink)
+{
+	struct remote *r = remote_of(source);
+
+	if (!r || (r->key == source && r->uplink_ifindex == uplink))
+		return;
+	r->key = 0;
+	r->uplink_ifindex = uplink;
+	r->learnt = tick_now();
+	r->key = source;
+}
+
+/*
+ * Is this station behind that uplink? A slot past its lifetime is emptied: the bridge carries the frame, and the
+ * station's next frame from the wire fills the slot again - or does not, when it has moved to this side.
+ */
+static __always_inline int is_remote(__u64 key, __u32 uplink, __u32 now)
+{
+	struct remote *r = remote_of(key);
+
+	if (!r || r->key != key || r->uplink_ifindex != uplink)
+		return 0;
+	if (now - r->learnt > REMOTE_LIFETIME) {
+		r->key = 0;
+		return 0;
+	}
+	return 1;
+}
+
+#endif

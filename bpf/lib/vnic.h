@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* Finding a vNIC, and its path. */
+#ifndef UNIPATH_VNIC_H
+#define UNIPATH_VNIC_H
+
+#include "parse.h"
+#include "vnics.h"
+
+/* First of the VNIC_PROBES slots that may hold a key; multiplicative hash, the top 12 bits index VNIC_SLOTS = 4096. */
+static __always_inline __u32 slot_of(__u64 key)
+{
+	return key * 0x9e3779b97f4a7c15ULL >> 52;
+}
+
+/* vNIC id of a MAC address and VLAN, 0 when there is none. */
+static __always_inline __u32 find_vnic(__u64 key)
+{
+	__u32 first = slot_of(key);
+
+#pragma unroll
+	for (int i = 0; i < VNIC_PROBES; i++) {
+		__u32 index = (first + i) & (VNIC_SLOTS - 1);
+		struct vnic_slot *slot = bpf_map_lookup_elem(&vnic_slots, &index);
+
+		if (slot && slot->key == key)
+			return slot->vnic;
+	}
+	return 0;
+}
+
+static __always_inline struct vnic *vnic_of(__u32 id)
+{
+	return bpf_map_lookup_elem(&vnics, &id);
+}
+
+static __always_inline struct path_word *path_of(__u32 id)
+{
+	return bpf_map_lookup_elem(&paths, &id);
+}
+
+/* Is the vNIC on its VF, and is there one? */
+static __always_inline int is_accelerated(const struct vnic *v, const struct path_word *p)
+{
+	return (p->word & PATH_MASK) == PATH_ACCELERATED && v->vf_ifindex;
+}
+
+#endif

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR MIT)
+/*
+ * On the PF: frames from the wire. A frame for a vNIC is redirected to the port that its path names, on the queue that
+ * RFS or RSS chooses; everything else goes to the bridge as if unipath were not there.
+ */
+#include "config.h"
+#include "control_frame.h"
+#include "events.h"
+#include "remote.h"
+#include "steer.h"
+
+SEC("xdp")
+int steer_uplink(struct xdp_md *ctx)
+{
+	struct cursor cursor = { .at = (void *)(long)ctx->data, .end = (void *)(long)ctx->data_end };
+	struct vnic_counters *c;
+	struct frame f;
+	struct tuple t;
+	struct vnic *v;
+	__u32 id;
+
+	if (parse_frame(&cursor, &f))
+		return count(counters_of(0), REASON_PASS_RUNT, f.length, XDP_PASS);
+	learn_remote(f.source, ctx->ingress_ifindex);
+	if (f.multicast)
+		return count(counters_of(0), REASON_PASS_MULTICAST, f.length, XDP_PASS);
+
+	id = find_vnic(f.destination);
+	c = counters_of(id);
+	v = vnic_of(id);
+	if (!id || !v)
+		return count(c, f.tagged_twice ? REASON_PASS_TAGGED_TWICE : REASON_PASS_UNKNOWN_MAC, f.length, XDP_PASS);
+	if (f.type == bpf_htons(CONTROL_ETHERTYPE))
+		return count(c, REASON_DROP_CONTROL, f.length, XDP_DROP);
+	if (v->uplink_ifindex != ctx->ingress_ifindex)
+		return count(c, REASON_PASS_OTHER_DOMAIN, f.length, XDP_PASS);
+	if (f.tagged_twice)
+		return count(c, REASON_PASS_TAGGED_TWICE, f.length, XDP_PASS);
+
+	parse_tuple(&cursor, f.type, &t);
+	if (uplink_partial_checksum && has_partial_checksum(&t))
+		return count(c, REASON_PASS_PARTIAL_CHECKSUM, f.length, XDP_PASS);
+	return steer(id, v, c, &f, &t);
+}
+
+char _license[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* How flows are spread over the queues of a port. */
+#ifndef UNIPATH_STEERINGS_H
+#define UNIPATH_STEERINGS_H
+
+#include "verdicts.h"
+
+/*
+ * Devices take the transmit queue of a redirected frame from the CPU that sends it (tun_xdp_xmit, veth_xdp_xmit:
+ * smp_processor_id() % queues). So a queue is chosen by choosing a CPU.
+ */
+struct steering {
+	__u32 queues;			/* real number of queues of the port; 0 and 1: nothing to choose */
+	__u32 reserved;
+	__u8 reta[RETA_SIZE];		/* low 7 bits of the RSS hash -> queue */
+	__u16 queue_cpus[MAX_QUEUES];	/* queue -> a CPU congruent to it modulo `queues`, or QUEUE_UNREACHABLE */
+};
+_Static_assert(sizeof(struct steering) == 264, "struct steering is a wire format");
+
+/* Per port: vNIC id * PORTS_PER_VNIC + port_role. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_VNICS * PORTS_PER_VNIC);
+	__type(key, __u32);
+	__type(value, struct steering);
+} steerings __weak SEC(".maps");
+
+/* The Toeplitz hash by table: hash = XOR of tables[i][input byte i]. Computed from the key by the control plane. */
+struct rss {
+	__u8 key[RSS_KEY_SIZE];
+	__u32 tables[RSS_INPUT_SIZE][256];
+};
+_Static_assert(sizeof(struct rss) == 36904, "struct rss is a wire format");
+
+/* One row: the RSS key of this host and its tables. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rss);
+} rss __weak SEC(".maps");
+
+/*
+ * RFS: the queue on which the guest sends a flow is where its application runs, so the other direction of that flow is
+ * delivered there. One word per flow, read and written whole: no lock, no half-read entry.
+ */
+struct flow {
+	__u32 tag;	/* upper half of the flow hash; the lower half chose the slot */
+	__u16 seen;	/* low 16 bits of the tick (TICK_SHIFT) when the guest last sent it on `queue` */
+	__u8 queue;
+	__u8 valid;	/* 1 when learnt */
+};
+_Static_assert(sizeof(struct flow) == 8, "struct flow is a wire format");
+
+/*
+ * Learnt flows: vNIC id * flows_per_vnic + (hash & (flows_per_vnic - 1)). Every vNIC has its own slice, so no guest can
+ * evict another's flows. Sized before loading.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_VNICS);
+	__type(key, __u32);
+	__type(value, struct flow);
+} flows __weak SEC(".maps");
+
+#endif

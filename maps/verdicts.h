@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* Why a frame went where it went: one reason for every verdict. Both lists only grow; a retired value stays, marked. */
+#ifndef UNIPATH_VERDICTS_H
+#define UNIPATH_VERDICTS_H
+
+#include "contract.h"
+
+/*
+ * The reason names the verdict in its prefix: pass_* goes to the bridge, redirect_* past it, drop_* is policy.
+ * The same words are the metric label `reason`.
+ */
+enum reason {
+	/* Toward a guest, decided on the uplink, or on the port of a neighbour on the same host. */
+	REASON_REDIRECT_RSS = 0,	/* to the guest's current port; queue from the hash and the indirection table */
+	REASON_REDIRECT_RFS = 1,	/* to the guest's current port; queue on which the guest itself sends this flow */
+	REASON_REDIRECT_SINGLE = 2,	/* to the guest's current port, which has one queue: nothing to choose */
+
+	/* From a guest. */
+	REASON_REDIRECT_UPLINK = 3,	/* to a station known to be behind the uplink */
+
+	/* To the bridge. */
+	REASON_PASS_SOFTWARE = 4,	/* the vNIC is on its software path and cut-through is off */
+	REASON_PASS_UNKNOWN_MAC = 5,	/* the destination is no vNIC of ours and not known behind the uplink */
+	REASON_PASS_MULTICAST = 6,	/* broadcast and multicast are the bridge's business */
+	REASON_PASS_OVERSIZE = 7,	/* larger than the target port accepts */
+	REASON_PASS_PARTIAL_CHECKSUM = 8, /* the L4 checksum is only the pseudo-header sum: someone must finish it */
+	REASON_PASS_NO_TARGET = 9,	/* the target port is gone or down */
+	REASON_PASS_RUNT = 10,		/* shorter than its own headers */
+	REASON_PASS_UNKNOWN_PORT = 11,	/* arrived on a port that no vNIC owns (yet) */
+	REASON_PASS_OTHER_DOMAIN = 12,	/* the destination vNIC hangs on another uplink */
+	REASON_PASS_TAGGED_TWICE = 13,	/* more VLAN tags than are read */
+
+	/* Policy. */
+	REASON_DROP_SPOOFED_MAC = 14,	/* a guest sent from a MAC address that is not its vNIC's */
+	REASON_DROP_SPOOFED_VLAN = 15,	/* right MAC address, wrong VLAN */
+	REASON_DROP_CONTROL = 16,	/* control frame from where none may come */
+	REASON_CONTROL = 17,		/* control frame from the guest plug-in, consumed */
+
+	REASON_COUNT = 18,
+};
+
+/* The two ways between a vNIC and the wire. */
+enum vnic_path {
+	PATH_SOFTWARE = 0,
+	PATH_ACCELERATED = 1,
+} __attribute__((packed));
+
+/* Which of a vNIC's two ports. */
+enum port_role {
+	PORT_TAP = 0,
+	PORT_VF = 1,
+} __attribute__((packed));
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* Who the vNICs are, through which ports each is reached, and on which path each is right now. */
+#ifndef UNIPATH_VNICS_H
+#define UNIPATH_VNICS_H
+
+#include "verdicts.h"
+
+enum vnic_flag {
+	VNIC_CUT_THROUGH = 1 << 0,	/* on the software path, redirect straight to the tap instead of asking the bridge */
+	VNIC_PLUGIN = 1 << 1,		/* the guest runs the plug-in: it accepts frames on both paths, and sends
+					 * broadcast and multicast by the tap whatever its path is */
+	VNIC_WANT_SOFTWARE = 1 << 2,	/* the operator asked for the software path; read by the control plane only */
+	VNIC_WANT_ACCELERATED = 1 << 3,	/* the operator asked for the VF; read by the control plane only */
+};
+
+/* One vNIC, as configured. Written by the control plane only. ifindex 0: no such port. */
+struct vnic {
+	__u32 tap_ifindex;
+	__u32 vf_ifindex;	/* the netdev through which the VF is reached from the host */
+	__u32 uplink_ifindex;	/* also the L2 domain: vNICs of different uplinks never meet here */
+	enum vnic_flag flags;
+	/* Largest frame the port takes, in bytes from the destination MAC address, VLAN tag not counted. */
+	__u16 tap_frame_max;
+	__u16 vf_frame_max;
+	__u16 uplink_frame_max;
+	__u16 vlan;		/* VLAN id of its frames on the wire; 0 = untagged */
+	__u8 mac[6];
+	__u16 reserved;
+};
+_Static_assert(sizeof(struct vnic) == 32, "struct vnic is a wire format");
+
+/* Every vNIC, by id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_VNICS);
+	__type(key, __u32);
+	__type(value, struct vnic);
+} vnics __weak SEC(".maps");
+
+/*
+ * MAC address and VLAN to vNIC id: open addressing, no deletion marks. A look-up visits VNIC_PROBES slots from
+ * vnic_slot_of(key); a slot is published by writing `vnic` first and `key` last, and withdrawn by writing key 0.
+ * It replaces a hash map because it costs a fifth of one and this look-up is the dearest of the program.
+ */
+struct vnic_slot {
+	__u64 key;	/* see vnic_key() in bpf/lib/vnic.h; 0 = free */
+	__u32 vnic;
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct vnic_slot) == 16, "struct vnic_slot is a wire format");
+
+/* MAC address and VLAN -> vNIC id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, VNIC_SLOTS);
+	__type(key, __u32);
+	__type(value, struct vnic_slot);
+} vnic_slots __weak SEC(".maps");
+
+/*
+ * The path of a vNIC is one 64-bit word, changed by compare-and-swap from both sides (the map is mmap-able):
+ *   bits  0..7   enum vnic_path
+ *   bit   8      PATH_VF_ALLOWED   the guest may move itself to the VF
+ *   bits 32..63  generation, raised by one with every change of path
+ */
+enum path_bit {
+	PATH_MASK = 0xff,
+	PATH_VF_ALLOWED = 1 << 8,
+	PATH_GENERATION_SHIFT = 32,
+};
+
+struct path_word {
+	__u64 word;
+	__u32 vf_seen;		/* tick when the guest last transmitted on the VF, see TICK_SHIFT; written by the programs only */
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct path_word) == 16, "struct path_word is a wire format");
+
+/* Which path each vNIC is on, by id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MAX_VNICS);
+	__type(key, __u32);
+	__type(value, struct path_word);
+} paths __weak SEC(".maps");
+
+#endif

@@ -1,0 +1,27 @@
+/** What the control socket and the metrics need of the daemon's heart; the reconciler implements it. */
+import type { Desired, VnicPath } from '../core/model.js';
+import type { AdapterStatus, DownReply, MonitorEvent, ReloadReply, VnicStatus } from './protocol.js';
+
+export interface ReconcileHealth {
+  readonly lastReconcileAgeMs: number | null;
+  readonly error: string | null;
+}
+
+export interface Controller {
+  adapterStatus(): readonly AdapterStatus[];
+  vnicStatus(): readonly VnicStatus[];
+  health(): ReconcileHealth;
+  /** Id of each vNIC in the maps. */
+  vnicIds(): ReadonlyMap<number, string>;
+  /** null: the configuration's policy holds again. Resolves when reached or when waitMs is over. @throws UnknownNameError */
+  want(vnic: string, path: VnicPath | null, waitMs: number): Promise<{ readonly reached: boolean; readonly vnic: VnicStatus }>;
+  /** Replaces what is asked for; resolves when the difference has been acted on. */
+  setDesired(desired: Desired): Promise<Omit<ReloadReply, 'schema'>>;
+  onEvent(listener: (event: MonitorEvent) => void): () => void;
+  /** Observes and acts until there is nothing to do, then once per event. */
+  start(): Promise<void>;
+  /** Stops acting; leaves everything as it is. */
+  stop(): Promise<void>;
+  /** Undoes everything: guests drained, VFs back, programs detached, host as before. */
+  down(): Promise<Omit<DownReply, 'schema'>>;
+}

@@ -1,0 +1,139 @@
+/**
+ * The unix-socket API: HTTP with JSON bodies, keys in snake_case, every body with `schema`.
+ *
+ *   GET  /v1/status                      -> StatusReply
+ *   GET  /v1/counters                    -> CountersReply
+ *   GET  /v1/events                      -> one MonitorEvent per line until the client goes away
+ *   POST /v1/vnics/NAME/accelerate       ActRequest -> ActReply
+ *   POST /v1/vnics/NAME/software         ActRequest -> ActReply
+ *   POST /v1/vnics/NAME/auto             ActRequest -> ActReply   (the configuration's policy holds again)
+ *   POST /v1/config/reload               {} -> ReloadReply
+ *   POST /v1/down                        {} -> DownReply          (everything undone, then the daemon ends)
+ *   GET  /metrics                        -> Prometheus text
+ * An error is ErrorReply with a 4xx/5xx status.
+ */
+import type { NotAcceleratedReason, VnicPath, VnicPhase } from '../core/model.js';
+
+export const PROTOCOL_SCHEMA = 1;
+
+export interface QueueStatus {
+  readonly queues: number;
+  /** Queues that no CPU reaches: no flow is steered to them. */
+  readonly unreachable: readonly number[];
+}
+
+export interface VnicStatus {
+  readonly name: string;
+  readonly id: number;
+  readonly mac: string;
+  readonly vlan: number;
+  readonly adapter: string;
+  readonly tap: string;
+  readonly want: VnicPath;
+  /** Who wants it: the configuration or a command. */
+  readonly want_source: 'policy' | 'operator';
+  readonly path: VnicPath;
+  readonly phase: VnicPhase;
+  readonly reason: NotAcceleratedReason;
+  /** The reason in words, with what would change it. */
+  readonly reason_text: string;
+  /** Name of its VF's port; null when it has none. */
+  readonly vf: string | null;
+  readonly generation: number;
+  readonly tap_queues: QueueStatus;
+  readonly vf_queues: QueueStatus | null;
+}
+
+export interface AdapterStatus {
+  readonly name: string;
+  readonly uplink: string;
+  readonly bridge: string;
+  readonly attached: boolean;
+  readonly xdp_mode: 'native' | 'generic' | null;
+  /** Why the mode is not native; null when it is. */
+  readonly fallback_reason: string | null;
+  readonly vfs: readonly { readonly port: string; readonly device: string; readonly state: 'free' | 'used' | 'lost'; readonly owner: string | null; readonly queues: number }[];
+  readonly vfs_used: number;
+  readonly vfs_limit: number;
+  readonly queues_used: number;
+  readonly queues_limit: number;
+}
+
+export interface StatusReply {
+  readonly schema: number;
+  readonly version: string;
+  readonly pid: number;
+  /** True when the programs of an earlier daemon were taken over as they were. */
+  readonly adopted: boolean;
+  /** Milliseconds since the last completed reconcile; null before the first. */
+  readonly last_reconcile_age_ms: number | null;
+  readonly reconcile_error: string | null;
+  readonly adapters: readonly AdapterStatus[];
+  readonly vnics: readonly VnicStatus[];
+}
+
+export interface TallyJson {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+export interface CountersReply {
+  readonly schema: number;
+  readonly vnics: readonly {
+    readonly name: string;
+    readonly reasons: Readonly<Record<string, TallyJson>>;
+    readonly tap_queues: readonly number[];
+    readonly vf_queues: readonly number[];
+    readonly from_tap: TallyJson;
+    readonly from_vf: TallyJson;
+    readonly cpu_handovers: number;
+    readonly flows_learnt: number;
+    readonly flows_moved: number;
+    readonly path_changes: number;
+  }[];
+  /** Frames of no known vNIC. */
+  readonly unknown: Readonly<Record<string, TallyJson>>;
+  readonly redirect_errors: readonly { readonly kind: string; readonly ifindex: number; readonly errno: number; readonly packets: number }[];
+}
+
+export interface MonitorEvent {
+  readonly schema: number;
+  /** ISO 8601 wall-clock time; for reading only. */
+  readonly time: string;
+  /** CLOCK_MONOTONIC, milliseconds. */
+  readonly monotonic_ms: number;
+  readonly kind: 'path' | 'phase' | 'reason' | 'vf' | 'link' | 'action' | 'config' | 'error';
+  readonly vnic: string | null;
+  readonly adapter: string | null;
+  readonly message: string;
+  readonly fields: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+export interface ActRequest {
+  /** Answer when the vNIC is on the path asked for, or after this many milliseconds; 0 answers at once. */
+  readonly wait_ms: number;
+}
+
+export interface ActReply {
+  readonly schema: number;
+  /** True when the vNIC is on the path asked for. */
+  readonly reached: boolean;
+  readonly vnic: VnicStatus;
+}
+
+export interface ReloadReply {
+  readonly schema: number;
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  readonly changed: readonly string[];
+}
+
+export interface DownReply {
+  readonly schema: number;
+  readonly undone: readonly string[];
+}
+
+export interface ErrorReply {
+  readonly schema: number;
+  readonly error: { readonly code: string; readonly message: string; readonly hint: string | null };
+}

@@ -1,0 +1,118 @@
+/**
+ * What the control plane asks of the data plane: typed rows of the pinned maps, attachments, counters, events.
+ * `dataplane.ts` does it on the kernel; tests of the reconciler use a fake that says what it does not prove.
+ */
+import type { MacAddress, PortRole, VnicPath } from '../core/model.js';
+
+export type ProgramName = 'steer_uplink' | 'steer_guest';
+export type XdpMode = 'native' | 'generic';
+
+export interface Attachment {
+  readonly ifindex: number;
+  readonly program: ProgramName;
+  readonly mode: XdpMode;
+  /** Why it is not native, in words; null when it is. */
+  readonly fallbackReason: string | null;
+}
+
+export interface VnicRow {
+  readonly mac: MacAddress;
+  readonly vlan: number;
+  readonly tapIfindex: number;
+  readonly vfIfindex: number;
+  readonly uplinkIfindex: number;
+  /** Bytes from the destination MAC address, VLAN tag not counted: MTU + 14. */
+  readonly tapFrameMax: number;
+  readonly vfFrameMax: number;
+  readonly uplinkFrameMax: number;
+  readonly cutThrough: boolean;
+  readonly plugin: boolean;
+  readonly operatorWant: VnicPath | null;
+}
+
+export interface PathState {
+  readonly path: VnicPath;
+  readonly vfAllowed: boolean;
+  readonly generation: number;
+}
+
+/** Spread of flows over one port's queues. `reta` has RETA_SIZE entries, each < queues. */
+export interface SteeringRow {
+  readonly queues: number;
+  readonly reta: readonly number[];
+  /** For every queue a CPU congruent to it modulo `queues`, or null: no CPU reaches it. */
+  readonly queueCpus: readonly (number | null)[];
+}
+
+export interface Tally {
+  readonly packets: bigint;
+  readonly bytes: bigint;
+}
+
+/** Counters of one vNIC, summed over CPUs. Keys of `reasons` are the names of enum reason in lower case, prefix REASON_ removed. */
+export interface VnicTally {
+  readonly id: number;
+  readonly reasons: Readonly<Record<string, Tally>>;
+  readonly tapQueues: readonly bigint[];
+  readonly vfQueues: readonly bigint[];
+  readonly fromTap: Tally;
+  readonly fromVf: Tally;
+  readonly cpuHandovers: bigint;
+  readonly flowsLearnt: bigint;
+  readonly flowsMoved: bigint;
+  readonly pathChanges: bigint;
+}
+
+export interface RedirectErrorTally {
+  readonly kind: 'redirect' | 'devmap' | 'cpumap' | 'exception';
+  /** Target interface; for kind `cpumap` the CPU. */
+  readonly ifindex: number;
+  /** Positive errno, 0 when the kernel gives none. */
+  readonly errno: number;
+  readonly packets: bigint;
+}
+
+export type DataPlaneEvent =
+  | { readonly kind: 'path-changed'; readonly timeNs: bigint; readonly vnic: number; readonly path: VnicPath; readonly generation: number; readonly ifindex: number }
+  | { readonly kind: 'control'; readonly timeNs: bigint; readonly vnic: number; readonly command: 'drained' | 'resumed'; readonly sequence: number; readonly ifindex: number };
+
+export interface DataPlane {
+  /** True when the pinned programs of an earlier daemon were taken over as they were. */
+  readonly adopted: boolean;
+
+  /** Attaches once; a second call for the same port and program is a no-op that returns the attachment. Never displaces a foreign program. */
+  attach(program: ProgramName, ifindex: number, name: string): Promise<Attachment>;
+  /** Idempotent. */
+  detach(ifindex: number): void;
+  attachments(): readonly Attachment[];
+
+  /** The rows in use: id -> row. */
+  vnics(): ReadonlyMap<number, VnicRow>;
+  /** Writes the row and its index entry. @throws when the index has no room for this MAC address and VLAN. */
+  writeVnic(id: number, row: VnicRow): void;
+  /** Withdraws the index entry, then zeroes row, path, steerings and learnt flows. */
+  deleteVnic(id: number): void;
+
+  path(id: number): PathState;
+  /** One compare-and-swap; the generation rises when the path changes. Returns the state after it. */
+  changePath(id: number, change: { readonly path?: VnicPath; readonly vfAllowed?: boolean }): PathState;
+
+  writePort(ifindex: number, owner: { readonly vnic: number; readonly role: PortRole } | null): void;
+  ports(): ReadonlyMap<number, { readonly vnic: number; readonly role: PortRole }>;
+  /** Allows or forbids redirects to a netdev. Idempotent. */
+  writeTxPort(ifindex: number, allowed: boolean): void;
+  txPorts(): ReadonlySet<number>;
+  writeSteering(vnic: number, role: PortRole, row: SteeringRow | null): void;
+  steering(vnic: number, role: PortRole): SteeringRow | null;
+
+  tallies(): readonly VnicTally[];
+  redirectErrors(): readonly RedirectErrorTally[];
+
+  /** Calls back for every event, in order, from a timer; returns the function that stops it. */
+  onEvent(listener: (event: DataPlaneEvent) => void): () => void;
+
+  /** Lets go of the file descriptors; everything pinned goes on working. */
+  close(): void;
+  /** Detaches every program and removes every pin: the host is as before. */
+  remove(): void;
+}

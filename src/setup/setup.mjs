@@ -1,0 +1,99 @@
+#!/usr/bin/env node
+/**
+ * Makes a fresh machine ready: distribution packages, npm packages, BPF objects, TypeScript build. Does only what is not
+ * done yet and says what it does; with everything in place it says nothing and takes well under a second.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { installCommands, missingRequirements, packageManager, whyUnfit } from './requirements.mjs';
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const say = (text) => process.stderr.write(`setup: ${text}\n`);
+
+function fail(sentence) {
+  say(sentence);
+  process.exit(1);
+}
+
+function run(command, args, env = {}) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } });
+  if (error || status !== 0) fail(`\`${[command, ...args].join(' ')}\` failed${error ? `: ${error.message}` : ` with exit code ${status}`}; its words are above.`);
+}
+
+/** Newest modification time below some paths, in milliseconds. */
+function newest(paths) {
+  return Math.max(
+    0,
+    ...paths.map((path) => {
+      const full = join(root, path);
+      if (!existsSync(full)) return 0;
+      const stat = statSync(full);
+      return stat.isDirectory() ? newest(readdirSync(full).map((name) => join(path, name))) : stat.mtimeMs;
+    }),
+  );
+}
+
+/** Runs `work` unless a stamp file says that it was done for these inputs. */
+function unlessDone(stampFile, key, work) {
+  const stamp = join(root, stampFile);
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
+  work();
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, key);
+}
+
+function checkMachine() {
+  const reason = whyUnfit({
+    platform: process.platform,
+    uid: process.getuid?.() ?? -1,
+    release: release(),
+    node: process.versions.node,
+    filesystems: existsSync('/proc/filesystems') ? readFileSync('/proc/filesystems', 'utf8') : '',
+  });
+  if (reason) fail(reason);
+}
+
+function installPackages() {
+  const missing = missingRequirements();
+  if (missing.length === 0) return;
+  const manager = packageManager();
+  const list = missing.map(({ what, why }) => `${what} (${why})`).join(', ');
+  if (manager === null) fail(`missing: ${list}; this machine has neither apt-get nor dnf, so install them by hand and run this again.`);
+  for (const [command, ...args] of installCommands(missing, manager)) {
+    say(`missing: ${list}; running ${command} ${args.join(' ')}`);
+    run(command, args, { DEBIAN_FRONTEND: 'noninteractive' });
+  }
+  const still = missingRequirements();
+  if (still.length > 0) fail(`still missing after the installation: ${still.map(({ what }) => what).join(', ')}.`);
+}
+
+/** node-gyp fetches the headers of Node.js unless it is told where they are; many installations bring them along. */
+function nodeHeaders() {
+  const prefix = dirname(dirname(process.execPath));
+  return existsSync(join(prefix, 'include/node/node.h')) ? { npm_config_nodedir: prefix } : {};
+}
+
+function installModules() {
+  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).update(process.version).digest('hex');
+  unlessDone('node_modules/.unipath-stamp', lock, () => {
+    say('installing npm packages (npm ci)');
+    run('npm', ['ci', '--no-audit', '--no-fund'], nodeHeaders());
+  });
+}
+
+function buildAll() {
+  run('make', ['-s', '-C', 'bpf']);
+  unlessDone('build/.stamp', `${newest(['src', 'test', 'maps', 'tsconfig.json', 'package-lock.json'])}`, () => {
+    say('building TypeScript (tsc)');
+    run(process.execPath, ['node_modules/typescript/bin/tsc']);
+  });
+}
+
+checkMachine();
+installPackages();
+installModules();
+buildAll();
