@@ -40,7 +40,6 @@ export type BtfTypeOf<K extends BtfKind> = Extract<BtfType, { readonly kind: K }
 
 const MAGIC = 0xeb9f;
 const POINTER_SIZE = 8;
-const MODIFIERS: ReadonlySet<BtfKind> = new Set(['typedef', 'volatile', 'const', 'restrict', 'type-tag']);
 
 /** Walks the type section; every read moves on. */
 class Cursor {
@@ -150,9 +149,12 @@ export class BtfTypes {
 
   /** `get`, with typedefs, const, volatile, restrict and tags looked through. */
   resolve(id: number): BtfType {
-    let type = this.get(id);
-    while (MODIFIERS.has(type.kind)) type = this.get((type as BtfTypeOf<'typedef'>).type);
-    return type;
+    for (let type = this.get(id); ; type = this.get(type.type)) {
+      switch (type.kind) {
+        case 'typedef': case 'volatile': case 'const': case 'restrict': case 'type-tag': continue;
+        default: return type;
+      }
+    }
   }
 
   find<K extends BtfKind>(kind: K, name: string): BtfTypeOf<K> | null {

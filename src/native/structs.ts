@@ -25,7 +25,7 @@ function struct<M extends string>(type: string, header: string, size: number, at
 export const objectOpenOpts = struct('struct bpf_object_open_opts', 'bpf/libbpf.h', 80, {
   sz: 0, object_name: 8, pin_root_path: 24, kernel_log_buf: 56, kernel_log_size: 64, kernel_log_level: 72,
 });
-export const linkCreateOpts = struct('struct bpf_link_create_opts', 'bpf/bpf.h', 72, { sz: 0, flags: 8 });
+export const linkCreateOpts = struct('struct bpf_link_create_opts', 'bpf/bpf.h', 64, { sz: 0, flags: 8 });
 export const linkUpdateOpts = struct('struct bpf_link_update_opts', 'bpf/bpf.h', 16, { sz: 0, flags: 8, old_prog_fd: 12 });
 export const xdpQueryOpts = struct('struct bpf_xdp_query_opts', 'bpf/libbpf.h', 32, {
   sz: 0, prog_id: 8, drv_prog_id: 12, hw_prog_id: 16, skb_prog_id: 20, attach_mode: 24,

@@ -1,0 +1,825 @@
+// Made by `npm run gen` from the BTF of the compiled BPF objects. Do not edit: change maps/*.h and run it again.
+/**
+ * The layouts, values and maps that the packet programs and the control plane share. What they mean is said in maps/*.h.
+ * Enums are not checked on reading: a value that is none of the names comes out as it is.
+ */
+import { type Codec, type RingSpec, arrayOf, bytesOf, mapSpec, programRef, u16, u32, u64, u8 } from '../../src/btf/codec.js';
+import type { Fingerprint } from '../../src/btf/verify.js';
+
+/** enum vnic_flag; the prefix VNIC_ is left out. */
+export const VnicFlag = {
+  CUT_THROUGH: 1,
+  PLUGIN: 2,
+  WANT_SOFTWARE: 4,
+  WANT_ACCELERATED: 8,
+} as const;
+
+/** enum event_kind; the prefix EVENT_ is left out. */
+export const EventKind = {
+  PATH_CHANGED: 0,
+  CONTROL: 1,
+} as const;
+export type EventKind = (typeof EventKind)[keyof typeof EventKind];
+export const eventKindNames = {
+  0: 'path_changed',
+  1: 'control',
+} as const satisfies Record<EventKind, string>;
+
+/** enum vnic_path; the prefix PATH_ is left out. */
+export const VnicPath = {
+  SOFTWARE: 0,
+  ACCELERATED: 1,
+} as const;
+export type VnicPath = (typeof VnicPath)[keyof typeof VnicPath];
+export const vnicPathNames = {
+  0: 'software',
+  1: 'accelerated',
+} as const satisfies Record<VnicPath, string>;
+
+/** enum contract_limit. */
+export const ContractLimit = {
+  CONTRACT_VERSION: 1,
+  MAX_VNICS: 1024,
+  MAX_QUEUES: 64,
+  RETA_SIZE: 128,
+  MAX_CPUS: 512,
+  QUEUE_UNREACHABLE: 65535,
+  TICK_SHIFT: 24,
+  VNIC_SLOTS: 4096,
+  VNIC_PROBES: 4,
+  REMOTE_SLOTS: 4096,
+  RSS_INPUT_SIZE: 36,
+  RSS_KEY_SIZE: 40,
+  PORTS_PER_VNIC: 2,
+} as const;
+
+/** enum reason; the prefix REASON_ is left out. */
+export const Reason = {
+  REDIRECT_RSS: 0,
+  REDIRECT_RFS: 1,
+  REDIRECT_SINGLE: 2,
+  REDIRECT_UPLINK: 3,
+  PASS_SOFTWARE: 4,
+  PASS_UNKNOWN_MAC: 5,
+  PASS_MULTICAST: 6,
+  PASS_OVERSIZE: 7,
+  PASS_PARTIAL_CHECKSUM: 8,
+  PASS_NO_TARGET: 9,
+  PASS_RUNT: 10,
+  PASS_UNKNOWN_PORT: 11,
+  PASS_OTHER_DOMAIN: 12,
+  PASS_TAGGED_TWICE: 13,
+  DROP_SPOOFED_MAC: 14,
+  DROP_SPOOFED_VLAN: 15,
+  DROP_CONTROL: 16,
+  CONTROL: 17,
+  COUNT: 18,
+} as const;
+export type Reason = (typeof Reason)[Exclude<keyof typeof Reason, 'COUNT'>];
+export const reasonNames = {
+  0: 'redirect_rss',
+  1: 'redirect_rfs',
+  2: 'redirect_single',
+  3: 'redirect_uplink',
+  4: 'pass_software',
+  5: 'pass_unknown_mac',
+  6: 'pass_multicast',
+  7: 'pass_oversize',
+  8: 'pass_partial_checksum',
+  9: 'pass_no_target',
+  10: 'pass_runt',
+  11: 'pass_unknown_port',
+  12: 'pass_other_domain',
+  13: 'pass_tagged_twice',
+  14: 'drop_spoofed_mac',
+  15: 'drop_spoofed_vlan',
+  16: 'drop_control',
+  17: 'control',
+} as const satisfies Record<Reason, string>;
+
+/** enum path_bit; the prefix PATH_ is left out. */
+export const PathBit = {
+  MASK: 255,
+  VF_ALLOWED: 256,
+  GENERATION_SHIFT: 32,
+} as const;
+
+/** enum port_role; the prefix PORT_ is left out. */
+export const PortRole = {
+  TAP: 0,
+  VF: 1,
+} as const;
+export type PortRole = (typeof PortRole)[keyof typeof PortRole];
+export const portRoleNames = {
+  0: 'tap',
+  1: 'vf',
+} as const satisfies Record<PortRole, string>;
+
+/** enum redirect_error; the prefix REDIRECT_ERROR_ is left out. */
+export const RedirectError = {
+  REDIRECT: 0,
+  DEVMAP: 1,
+  CPUMAP: 2,
+  EXCEPTION: 3,
+} as const;
+export type RedirectError = (typeof RedirectError)[keyof typeof RedirectError];
+export const redirectErrorNames = {
+  0: 'redirect',
+  1: 'devmap',
+  2: 'cpumap',
+  3: 'exception',
+} as const satisfies Record<RedirectError, string>;
+
+/** enum control_command; the prefix CONTROL_ is left out. */
+export const ControlCommand = {
+  DRAIN: 1,
+  DRAINED: 2,
+  RESUME: 3,
+  RESUMED: 4,
+} as const;
+export type ControlCommand = (typeof ControlCommand)[keyof typeof ControlCommand];
+export const controlCommandNames = {
+  1: 'drain',
+  2: 'drained',
+  3: 'resume',
+  4: 'resumed',
+} as const satisfies Record<ControlCommand, string>;
+
+const bytes32 = bytesOf(32);
+
+/** struct meta, 40 bytes. */
+export interface Meta {
+  readonly contractVersion: number;
+  readonly cpusMapId: number;
+  readonly objectSha256: Uint8Array;
+}
+
+export const metaCodec: Codec<Meta> = {
+  size: 40,
+  read: (buffer, offset = 0) => ({
+    contractVersion: buffer.readUInt32LE(offset),
+    cpusMapId: buffer.readUInt32LE(offset + 4),
+    objectSha256: bytes32.read(buffer, offset + 8),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.contractVersion, offset);
+    buffer.writeUInt32LE(value.cpusMapId, offset + 4);
+    bytes32.write(value.objectSha256, buffer, offset + 8);
+  },
+};
+
+const bytes6 = bytesOf(6);
+
+/** struct vnic, 32 bytes. */
+export interface Vnic {
+  readonly tapIfindex: number;
+  readonly vfIfindex: number;
+  readonly uplinkIfindex: number;
+  readonly flags: number;
+  readonly tapFrameMax: number;
+  readonly vfFrameMax: number;
+  readonly uplinkFrameMax: number;
+  readonly vlan: number;
+  readonly mac: Uint8Array;
+}
+
+export const vnicCodec: Codec<Vnic> = {
+  size: 32,
+  read: (buffer, offset = 0) => ({
+    tapIfindex: buffer.readUInt32LE(offset),
+    vfIfindex: buffer.readUInt32LE(offset + 4),
+    uplinkIfindex: buffer.readUInt32LE(offset + 8),
+    flags: buffer.readUInt32LE(offset + 12),
+    tapFrameMax: buffer.readUInt16LE(offset + 16),
+    vfFrameMax: buffer.readUInt16LE(offset + 18),
+    uplinkFrameMax: buffer.readUInt16LE(offset + 20),
+    vlan: buffer.readUInt16LE(offset + 22),
+    mac: bytes6.read(buffer, offset + 24),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.tapIfindex, offset);
+    buffer.writeUInt32LE(value.vfIfindex, offset + 4);
+    buffer.writeUInt32LE(value.uplinkIfindex, offset + 8);
+    buffer.writeUInt32LE(value.flags, offset + 12);
+    buffer.writeUInt16LE(value.tapFrameMax, offset + 16);
+    buffer.writeUInt16LE(value.vfFrameMax, offset + 18);
+    buffer.writeUInt16LE(value.uplinkFrameMax, offset + 20);
+    buffer.writeUInt16LE(value.vlan, offset + 22);
+    bytes6.write(value.mac, buffer, offset + 24);
+    buffer.fill(0, offset + 30, offset + 32);
+  },
+};
+
+/** struct vnic_slot, 16 bytes. */
+export interface VnicSlot {
+  readonly key: bigint;
+  readonly vnic: number;
+}
+
+export const vnicSlotCodec: Codec<VnicSlot> = {
+  size: 16,
+  read: (buffer, offset = 0) => ({
+    key: buffer.readBigUInt64LE(offset),
+    vnic: buffer.readUInt32LE(offset + 8),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeBigUInt64LE(value.key, offset);
+    buffer.writeUInt32LE(value.vnic, offset + 8);
+    buffer.fill(0, offset + 12, offset + 16);
+  },
+};
+
+/** struct path_word, 16 bytes. */
+export interface PathWord {
+  readonly word: bigint;
+  readonly vfSeen: number;
+}
+
+export const pathWordCodec: Codec<PathWord> = {
+  size: 16,
+  read: (buffer, offset = 0) => ({
+    word: buffer.readBigUInt64LE(offset),
+    vfSeen: buffer.readUInt32LE(offset + 8),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeBigUInt64LE(value.word, offset);
+    buffer.writeUInt32LE(value.vfSeen, offset + 8);
+    buffer.fill(0, offset + 12, offset + 16);
+  },
+};
+
+/** struct event, 24 bytes. */
+export interface Event {
+  readonly timeNs: bigint;
+  readonly vnic: number;
+  readonly generation: number;
+  readonly ifindex: number;
+  readonly kind: EventKind;
+  readonly path: VnicPath;
+  readonly command: number;
+}
+
+export const eventCodec: Codec<Event> = {
+  size: 24,
+  read: (buffer, offset = 0) => ({
+    timeNs: buffer.readBigUInt64LE(offset),
+    vnic: buffer.readUInt32LE(offset + 8),
+    generation: buffer.readUInt32LE(offset + 12),
+    ifindex: buffer.readUInt32LE(offset + 16),
+    kind: buffer.readUInt8(offset + 20) as EventKind,
+    path: buffer.readUInt8(offset + 21) as VnicPath,
+    command: buffer.readUInt8(offset + 22),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeBigUInt64LE(value.timeNs, offset);
+    buffer.writeUInt32LE(value.vnic, offset + 8);
+    buffer.writeUInt32LE(value.generation, offset + 12);
+    buffer.writeUInt32LE(value.ifindex, offset + 16);
+    buffer.writeUInt8(value.kind, offset + 20);
+    buffer.writeUInt8(value.path, offset + 21);
+    buffer.writeUInt8(value.command, offset + 22);
+    buffer.fill(0, offset + 23, offset + 24);
+  },
+};
+
+/** struct port, 8 bytes. */
+export interface Port {
+  readonly vnic: number;
+  readonly role: PortRole;
+}
+
+export const portCodec: Codec<Port> = {
+  size: 8,
+  read: (buffer, offset = 0) => ({
+    vnic: buffer.readUInt32LE(offset),
+    role: buffer.readUInt8(offset + 4) as PortRole,
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.vnic, offset);
+    buffer.writeUInt8(value.role, offset + 4);
+    buffer.fill(0, offset + 5, offset + 8);
+  },
+};
+
+/** struct bpf_devmap_val, 8 bytes. */
+export interface BpfDevmapVal {
+  readonly ifindex: number;
+  readonly bpfProg: number; // write: program fd, 0 or less = none; read: program id
+}
+
+export const bpfDevmapValCodec: Codec<BpfDevmapVal> = {
+  size: 8,
+  read: (buffer, offset = 0) => ({
+    ifindex: buffer.readUInt32LE(offset),
+    bpfProg: programRef.read(buffer, offset + 4),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.ifindex, offset);
+    programRef.write(value.bpfProg, buffer, offset + 4);
+  },
+};
+
+/** struct bpf_cpumap_val, 8 bytes. */
+export interface BpfCpumapVal {
+  readonly qsize: number;
+  readonly bpfProg: number; // write: program fd, 0 or less = none; read: program id
+}
+
+export const bpfCpumapValCodec: Codec<BpfCpumapVal> = {
+  size: 8,
+  read: (buffer, offset = 0) => ({
+    qsize: buffer.readUInt32LE(offset),
+    bpfProg: programRef.read(buffer, offset + 4),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.qsize, offset);
+    programRef.write(value.bpfProg, buffer, offset + 4);
+  },
+};
+
+/** struct remote, 16 bytes. */
+export interface Remote {
+  readonly key: bigint;
+  readonly uplinkIfindex: number;
+  readonly learnt: number;
+}
+
+export const remoteCodec: Codec<Remote> = {
+  size: 16,
+  read: (buffer, offset = 0) => ({
+    key: buffer.readBigUInt64LE(offset),
+    uplinkIfindex: buffer.readUInt32LE(offset + 8),
+    learnt: buffer.readUInt32LE(offset + 12),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeBigUInt64LE(value.key, offset);
+    buffer.writeUInt32LE(value.uplinkIfindex, offset + 8);
+    buffer.writeUInt32LE(value.learnt, offset + 12);
+  },
+};
+
+/** struct counter, 16 bytes. */
+export interface Counter {
+  readonly packets: bigint;
+  readonly bytes: bigint;
+}
+
+export const counterCodec: Codec<Counter> = {
+  size: 16,
+  read: (buffer, offset = 0) => ({
+    packets: buffer.readBigUInt64LE(offset),
+    bytes: buffer.readBigUInt64LE(offset + 8),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeBigUInt64LE(value.packets, offset);
+    buffer.writeBigUInt64LE(value.bytes, offset + 8);
+  },
+};
+
+const counterx18 = arrayOf(counterCodec, 18);
+
+const u64x64 = arrayOf(u64, 64);
+
+/** struct vnic_counters, 1376 bytes. */
+export interface VnicCounters {
+  readonly reasons: readonly Counter[];
+  readonly tapQueues: readonly bigint[];
+  readonly vfQueues: readonly bigint[];
+  readonly fromTap: Counter;
+  readonly fromVf: Counter;
+  readonly cpuHandovers: bigint;
+  readonly flowsLearnt: bigint;
+  readonly flowsMoved: bigint;
+  readonly pathChanges: bigint;
+}
+
+export const vnicCountersCodec: Codec<VnicCounters> = {
+  size: 1376,
+  read: (buffer, offset = 0) => ({
+    reasons: counterx18.read(buffer, offset),
+    tapQueues: u64x64.read(buffer, offset + 288),
+    vfQueues: u64x64.read(buffer, offset + 800),
+    fromTap: counterCodec.read(buffer, offset + 1312),
+    fromVf: counterCodec.read(buffer, offset + 1328),
+    cpuHandovers: buffer.readBigUInt64LE(offset + 1344),
+    flowsLearnt: buffer.readBigUInt64LE(offset + 1352),
+    flowsMoved: buffer.readBigUInt64LE(offset + 1360),
+    pathChanges: buffer.readBigUInt64LE(offset + 1368),
+  }),
+  write: (value, buffer, offset = 0) => {
+    counterx18.write(value.reasons, buffer, offset);
+    u64x64.write(value.tapQueues, buffer, offset + 288);
+    u64x64.write(value.vfQueues, buffer, offset + 800);
+    counterCodec.write(value.fromTap, buffer, offset + 1312);
+    counterCodec.write(value.fromVf, buffer, offset + 1328);
+    buffer.writeBigUInt64LE(value.cpuHandovers, offset + 1344);
+    buffer.writeBigUInt64LE(value.flowsLearnt, offset + 1352);
+    buffer.writeBigUInt64LE(value.flowsMoved, offset + 1360);
+    buffer.writeBigUInt64LE(value.pathChanges, offset + 1368);
+  },
+};
+
+/** struct redirect_error_key, 12 bytes. */
+export interface RedirectErrorKey {
+  readonly ifindex: number;
+  readonly error: number;
+  readonly kind: RedirectError;
+}
+
+export const redirectErrorKeyCodec: Codec<RedirectErrorKey> = {
+  size: 12,
+  read: (buffer, offset = 0) => ({
+    ifindex: buffer.readUInt32LE(offset),
+    error: buffer.readInt32LE(offset + 4),
+    kind: buffer.readUInt8(offset + 8) as RedirectError,
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.ifindex, offset);
+    buffer.writeInt32LE(value.error, offset + 4);
+    buffer.writeUInt8(value.kind, offset + 8);
+    buffer.fill(0, offset + 9, offset + 12);
+  },
+};
+
+const bytes128 = bytesOf(128);
+
+const u16x64 = arrayOf(u16, 64);
+
+/** struct steering, 264 bytes. */
+export interface Steering {
+  readonly queues: number;
+  readonly reta: Uint8Array;
+  readonly queueCpus: readonly number[];
+}
+
+export const steeringCodec: Codec<Steering> = {
+  size: 264,
+  read: (buffer, offset = 0) => ({
+    queues: buffer.readUInt32LE(offset),
+    reta: bytes128.read(buffer, offset + 8),
+    queueCpus: u16x64.read(buffer, offset + 136),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.queues, offset);
+    buffer.fill(0, offset + 4, offset + 8);
+    bytes128.write(value.reta, buffer, offset + 8);
+    u16x64.write(value.queueCpus, buffer, offset + 136);
+  },
+};
+
+const bytes40 = bytesOf(40);
+
+const u32x256 = arrayOf(u32, 256);
+
+const u32x36x256 = arrayOf(u32x256, 36);
+
+/** struct rss, 36904 bytes. */
+export interface Rss {
+  readonly key: Uint8Array;
+  readonly tables: readonly (readonly number[])[];
+}
+
+export const rssCodec: Codec<Rss> = {
+  size: 36904,
+  read: (buffer, offset = 0) => ({
+    key: bytes40.read(buffer, offset),
+    tables: u32x36x256.read(buffer, offset + 40),
+  }),
+  write: (value, buffer, offset = 0) => {
+    bytes40.write(value.key, buffer, offset);
+    u32x36x256.write(value.tables, buffer, offset + 40);
+  },
+};
+
+/** struct flow, 8 bytes. */
+export interface Flow {
+  readonly tag: number;
+  readonly seen: number;
+  readonly queue: number;
+  readonly valid: number;
+}
+
+export const flowCodec: Codec<Flow> = {
+  size: 8,
+  read: (buffer, offset = 0) => ({
+    tag: buffer.readUInt32LE(offset),
+    seen: buffer.readUInt16LE(offset + 4),
+    queue: buffer.readUInt8(offset + 6),
+    valid: buffer.readUInt8(offset + 7),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.tag, offset);
+    buffer.writeUInt16LE(value.seen, offset + 4);
+    buffer.writeUInt8(value.queue, offset + 6);
+    buffer.writeUInt8(value.valid, offset + 7);
+  },
+};
+
+/** struct plugin_path, 48 bytes. */
+export interface PluginPath {
+  readonly rxPackets: bigint;
+  readonly txPackets: bigint;
+  readonly rxFirstNs: bigint;
+  readonly rxLastNs: bigint;
+  readonly txFirstNs: bigint;
+  readonly txLastNs: bigint;
+}
+
+export const pluginPathCodec: Codec<PluginPath> = {
+  size: 48,
+  read: (buffer, offset = 0) => ({
+    rxPackets: buffer.readBigUInt64LE(offset),
+    txPackets: buffer.readBigUInt64LE(offset + 8),
+    rxFirstNs: buffer.readBigUInt64LE(offset + 16),
+    rxLastNs: buffer.readBigUInt64LE(offset + 24),
+    txFirstNs: buffer.readBigUInt64LE(offset + 32),
+    txLastNs: buffer.readBigUInt64LE(offset + 40),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeBigUInt64LE(value.rxPackets, offset);
+    buffer.writeBigUInt64LE(value.txPackets, offset + 8);
+    buffer.writeBigUInt64LE(value.rxFirstNs, offset + 16);
+    buffer.writeBigUInt64LE(value.rxLastNs, offset + 24);
+    buffer.writeBigUInt64LE(value.txFirstNs, offset + 32);
+    buffer.writeBigUInt64LE(value.txLastNs, offset + 40);
+  },
+};
+
+/** struct plugin_state, 120 bytes. */
+export interface PluginState {
+  readonly vfIfindex: number;
+  readonly interfaceIfindex: number;
+  readonly drained: number;
+  readonly mac: Uint8Array;
+  readonly tap: PluginPath;
+  readonly vf: PluginPath;
+}
+
+export const pluginStateCodec: Codec<PluginState> = {
+  size: 120,
+  read: (buffer, offset = 0) => ({
+    vfIfindex: buffer.readUInt32LE(offset),
+    interfaceIfindex: buffer.readUInt32LE(offset + 4),
+    drained: buffer.readUInt8(offset + 8),
+    mac: bytes6.read(buffer, offset + 9),
+    tap: pluginPathCodec.read(buffer, offset + 24),
+    vf: pluginPathCodec.read(buffer, offset + 72),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.vfIfindex, offset);
+    buffer.writeUInt32LE(value.interfaceIfindex, offset + 4);
+    buffer.writeUInt8(value.drained, offset + 8);
+    bytes6.write(value.mac, buffer, offset + 9);
+    buffer.fill(0, offset + 15, offset + 24);
+    pluginPathCodec.write(value.tap, buffer, offset + 24);
+    pluginPathCodec.write(value.vf, buffer, offset + 72);
+  },
+};
+
+/** struct control_frame, 48 bytes. */
+export interface ControlFrame {
+  readonly magic: number;
+  readonly sequence: number;
+  readonly command: ControlCommand;
+}
+
+export const controlFrameCodec: Codec<ControlFrame> = {
+  size: 48,
+  read: (buffer, offset = 0) => ({
+    magic: buffer.readUInt32LE(offset),
+    sequence: buffer.readUInt32LE(offset + 4),
+    command: buffer.readUInt8(offset + 8) as ControlCommand,
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.magic, offset);
+    buffer.writeUInt32LE(value.sequence, offset + 4);
+    buffer.writeUInt8(value.command, offset + 8);
+    buffer.fill(0, offset + 9, offset + 48);
+  },
+};
+
+export const hostMaps = {
+  metas: mapSpec('metas', 'array', u32, metaCodec, { maxEntries: 1, flags: 0 }),
+  vnics: mapSpec('vnics', 'array', u32, vnicCodec, { maxEntries: 1024, flags: 0 }),
+  vnic_slots: mapSpec('vnic_slots', 'array', u32, vnicSlotCodec, { maxEntries: 4096, flags: 1024 }),
+  paths: mapSpec('paths', 'array', u32, pathWordCodec, { maxEntries: 1024, flags: 1024 }),
+  events: { name: 'events', type: 'ringbuf', maxEntries: 262144 } satisfies RingSpec,
+  ports: mapSpec('ports', 'hash', u32, portCodec, { maxEntries: 2048, flags: 0 }),
+  tx_ports: mapSpec('tx_ports', 'devmap_hash', u32, bpfDevmapValCodec, { maxEntries: 2112, flags: 0 }),
+  cpus: mapSpec('cpus', 'cpumap', u32, bpfCpumapValCodec, { maxEntries: 512, flags: 0 }),
+  remotes: mapSpec('remotes', 'array', u32, remoteCodec, { maxEntries: 4096, flags: 0 }),
+  counters: mapSpec('counters', 'percpu_array', u32, vnicCountersCodec, { maxEntries: 1024, flags: 0 }),
+  redirect_errors: mapSpec('redirect_errors', 'percpu_hash', redirectErrorKeyCodec, u64, { maxEntries: 4096, flags: 0 }),
+  steerings: mapSpec('steerings', 'array', u32, steeringCodec, { maxEntries: 2048, flags: 0 }),
+  rss: mapSpec('rss', 'array', u32, rssCodec, { maxEntries: 1, flags: 0 }),
+  flows: mapSpec('flows', 'array', u32, flowCodec, { maxEntries: 1024, flags: 0 }),
+} as const;
+
+/** Variables set between open and load. */
+export const hostKnobs = {
+  flows_per_vnic: u32,
+  flow_seed: u64,
+  own_netns: u32,
+  uplink_partial_checksum: u8,
+} as const;
+
+/** What an object must say of itself to be loaded; see src/btf/verify.ts. */
+export const hostFingerprint: Fingerprint = {
+  structs: {
+    'meta': { size: 40 },
+    'meta.contract_version': { offset: 0, type: '__u32' },
+    'meta.cpus_map_id': { offset: 4, type: '__u32' },
+    'meta.object_sha256': { offset: 8, type: '__u8[32]' },
+    'vnic': { size: 32 },
+    'vnic.tap_ifindex': { offset: 0, type: '__u32' },
+    'vnic.vf_ifindex': { offset: 4, type: '__u32' },
+    'vnic.uplink_ifindex': { offset: 8, type: '__u32' },
+    'vnic.flags': { offset: 12, type: 'enum vnic_flag' },
+    'vnic.tap_frame_max': { offset: 16, type: '__u16' },
+    'vnic.vf_frame_max': { offset: 18, type: '__u16' },
+    'vnic.uplink_frame_max': { offset: 20, type: '__u16' },
+    'vnic.vlan': { offset: 22, type: '__u16' },
+    'vnic.mac': { offset: 24, type: '__u8[6]' },
+    'vnic.reserved': { offset: 30, type: '__u16' },
+    'vnic_slot': { size: 16 },
+    'vnic_slot.key': { offset: 0, type: '__u64' },
+    'vnic_slot.vnic': { offset: 8, type: '__u32' },
+    'vnic_slot.reserved': { offset: 12, type: '__u32' },
+    'path_word': { size: 16 },
+    'path_word.word': { offset: 0, type: '__u64' },
+    'path_word.vf_seen': { offset: 8, type: '__u32' },
+    'path_word.reserved': { offset: 12, type: '__u32' },
+    'event': { size: 24 },
+    'event.time_ns': { offset: 0, type: '__u64' },
+    'event.vnic': { offset: 8, type: '__u32' },
+    'event.generation': { offset: 12, type: '__u32' },
+    'event.ifindex': { offset: 16, type: '__u32' },
+    'event.kind': { offset: 20, type: 'enum event_kind' },
+    'event.path': { offset: 21, type: 'enum vnic_path' },
+    'event.command': { offset: 22, type: '__u8' },
+    'event.reserved': { offset: 23, type: '__u8' },
+    'port': { size: 8 },
+    'port.vnic': { offset: 0, type: '__u32' },
+    'port.role': { offset: 4, type: 'enum port_role' },
+    'port.reserved': { offset: 5, type: '__u8[3]' },
+    'bpf_devmap_val': { size: 8 },
+    'bpf_devmap_val.ifindex': { offset: 0, type: '__u32' },
+    'bpf_devmap_val.bpf_prog': { offset: 4, type: 'union bpf_prog' },
+    'bpf_cpumap_val': { size: 8 },
+    'bpf_cpumap_val.qsize': { offset: 0, type: '__u32' },
+    'bpf_cpumap_val.bpf_prog': { offset: 4, type: 'union bpf_prog' },
+    'remote': { size: 16 },
+    'remote.key': { offset: 0, type: '__u64' },
+    'remote.uplink_ifindex': { offset: 8, type: '__u32' },
+    'remote.learnt': { offset: 12, type: '__u32' },
+    'counter': { size: 16 },
+    'counter.packets': { offset: 0, type: '__u64' },
+    'counter.bytes': { offset: 8, type: '__u64' },
+    'vnic_counters': { size: 1376 },
+    'vnic_counters.reasons': { offset: 0, type: 'struct counter[18]' },
+    'vnic_counters.tap_queues': { offset: 288, type: '__u64[64]' },
+    'vnic_counters.vf_queues': { offset: 800, type: '__u64[64]' },
+    'vnic_counters.from_tap': { offset: 1312, type: 'struct counter' },
+    'vnic_counters.from_vf': { offset: 1328, type: 'struct counter' },
+    'vnic_counters.cpu_handovers': { offset: 1344, type: '__u64' },
+    'vnic_counters.flows_learnt': { offset: 1352, type: '__u64' },
+    'vnic_counters.flows_moved': { offset: 1360, type: '__u64' },
+    'vnic_counters.path_changes': { offset: 1368, type: '__u64' },
+    'redirect_error_key': { size: 12 },
+    'redirect_error_key.ifindex': { offset: 0, type: '__u32' },
+    'redirect_error_key.error': { offset: 4, type: '__s32' },
+    'redirect_error_key.kind': { offset: 8, type: 'enum redirect_error' },
+    'redirect_error_key.reserved': { offset: 9, type: '__u8[3]' },
+    'steering': { size: 264 },
+    'steering.queues': { offset: 0, type: '__u32' },
+    'steering.reserved': { offset: 4, type: '__u32' },
+    'steering.reta': { offset: 8, type: '__u8[128]' },
+    'steering.queue_cpus': { offset: 136, type: '__u16[64]' },
+    'rss': { size: 36904 },
+    'rss.key': { offset: 0, type: '__u8[40]' },
+    'rss.tables': { offset: 40, type: '__u32[36][256]' },
+    'flow': { size: 8 },
+    'flow.tag': { offset: 0, type: '__u32' },
+    'flow.seen': { offset: 4, type: '__u16' },
+    'flow.queue': { offset: 6, type: '__u8' },
+    'flow.valid': { offset: 7, type: '__u8' },
+  },
+  enums: {
+    'enum vnic_flag': { size: 4, VNIC_CUT_THROUGH: 1, VNIC_PLUGIN: 2, VNIC_WANT_SOFTWARE: 4, VNIC_WANT_ACCELERATED: 8 },
+    'enum event_kind': { size: 1, EVENT_PATH_CHANGED: 0, EVENT_CONTROL: 1 },
+    'enum vnic_path': { size: 1, PATH_SOFTWARE: 0, PATH_ACCELERATED: 1 },
+    'enum contract_limit': {
+      size: 4,
+      CONTRACT_VERSION: 1,
+      MAX_VNICS: 1024,
+      MAX_QUEUES: 64,
+      RETA_SIZE: 128,
+      MAX_CPUS: 512,
+      QUEUE_UNREACHABLE: 65535,
+      TICK_SHIFT: 24,
+      VNIC_SLOTS: 4096,
+      VNIC_PROBES: 4,
+      REMOTE_SLOTS: 4096,
+      RSS_INPUT_SIZE: 36,
+      RSS_KEY_SIZE: 40,
+      PORTS_PER_VNIC: 2,
+    },
+    'enum reason': {
+      size: 4,
+      REASON_REDIRECT_RSS: 0,
+      REASON_REDIRECT_RFS: 1,
+      REASON_REDIRECT_SINGLE: 2,
+      REASON_REDIRECT_UPLINK: 3,
+      REASON_PASS_SOFTWARE: 4,
+      REASON_PASS_UNKNOWN_MAC: 5,
+      REASON_PASS_MULTICAST: 6,
+      REASON_PASS_OVERSIZE: 7,
+      REASON_PASS_PARTIAL_CHECKSUM: 8,
+      REASON_PASS_NO_TARGET: 9,
+      REASON_PASS_RUNT: 10,
+      REASON_PASS_UNKNOWN_PORT: 11,
+      REASON_PASS_OTHER_DOMAIN: 12,
+      REASON_PASS_TAGGED_TWICE: 13,
+      REASON_DROP_SPOOFED_MAC: 14,
+      REASON_DROP_SPOOFED_VLAN: 15,
+      REASON_DROP_CONTROL: 16,
+      REASON_CONTROL: 17,
+      REASON_COUNT: 18,
+    },
+    'enum path_bit': { size: 4, PATH_MASK: 255, PATH_VF_ALLOWED: 256, PATH_GENERATION_SHIFT: 32 },
+    'enum port_role': { size: 1, PORT_TAP: 0, PORT_VF: 1 },
+    'enum redirect_error': {
+      size: 1,
+      REDIRECT_ERROR_REDIRECT: 0,
+      REDIRECT_ERROR_DEVMAP: 1,
+      REDIRECT_ERROR_CPUMAP: 2,
+      REDIRECT_ERROR_EXCEPTION: 3,
+    },
+  },
+  maps: {
+    'map metas': { type: 'array', key: '__u32', value: 'struct meta', max_entries: 1, flags: 0 },
+    'map vnics': { type: 'array', key: '__u32', value: 'struct vnic', max_entries: 1024, flags: 0 },
+    'map vnic_slots': { type: 'array', key: '__u32', value: 'struct vnic_slot', max_entries: 4096, flags: 1024 },
+    'map paths': { type: 'array', key: '__u32', value: 'struct path_word', max_entries: 1024, flags: 1024 },
+    'map events': { type: 'ringbuf', max_entries: 262144, flags: 0 },
+    'map ports': { type: 'hash', key: '__u32', value: 'struct port', max_entries: 2048, flags: 0 },
+    'map tx_ports': { type: 'devmap_hash', key: '__u32', value: 'struct bpf_devmap_val', max_entries: 2112, flags: 0 },
+    'map cpus': { type: 'cpumap', key: '__u32', value: 'struct bpf_cpumap_val', max_entries: 512, flags: 0 },
+    'map remotes': { type: 'array', key: '__u32', value: 'struct remote', max_entries: 4096, flags: 0 },
+    'map counters': { type: 'percpu_array', key: '__u32', value: 'struct vnic_counters', max_entries: 1024, flags: 0 },
+    'map redirect_errors': { type: 'percpu_hash', key: 'struct redirect_error_key', value: '__u64', max_entries: 4096, flags: 0 },
+    'map steerings': { type: 'array', key: '__u32', value: 'struct steering', max_entries: 2048, flags: 0 },
+    'map rss': { type: 'array', key: '__u32', value: 'struct rss', max_entries: 1, flags: 0 },
+    'map flows': { type: 'array', key: '__u32', value: 'struct flow', max_entries: 1024, flags: 0 },
+  },
+  knobs: {
+    'knob flows_per_vnic': { type: '__u32' },
+    'knob flow_seed': { type: '__u64' },
+    'knob own_netns': { type: '__u32' },
+    'knob uplink_partial_checksum': { type: '__u8' },
+  },
+};
+
+export const pluginMaps = {
+  metas: mapSpec('metas', 'array', u32, metaCodec, { maxEntries: 1, flags: 0 }),
+  plugin_states: mapSpec('plugin_states', 'array', u32, pluginStateCodec, { maxEntries: 1, flags: 1024 }),
+} as const;
+
+/** What an object must say of itself to be loaded; see src/btf/verify.ts. */
+export const pluginFingerprint: Fingerprint = {
+  structs: {
+    'meta': { size: 40 },
+    'meta.contract_version': { offset: 0, type: '__u32' },
+    'meta.cpus_map_id': { offset: 4, type: '__u32' },
+    'meta.object_sha256': { offset: 8, type: '__u8[32]' },
+    'plugin_path': { size: 48 },
+    'plugin_path.rx_packets': { offset: 0, type: '__u64' },
+    'plugin_path.tx_packets': { offset: 8, type: '__u64' },
+    'plugin_path.rx_first_ns': { offset: 16, type: '__u64' },
+    'plugin_path.rx_last_ns': { offset: 24, type: '__u64' },
+    'plugin_path.tx_first_ns': { offset: 32, type: '__u64' },
+    'plugin_path.tx_last_ns': { offset: 40, type: '__u64' },
+    'plugin_state': { size: 120 },
+    'plugin_state.vf_ifindex': { offset: 0, type: '__u32' },
+    'plugin_state.interface_ifindex': { offset: 4, type: '__u32' },
+    'plugin_state.drained': { offset: 8, type: '__u8' },
+    'plugin_state.mac': { offset: 9, type: '__u8[6]' },
+    'plugin_state.reserved': { offset: 15, type: '__u8[9]' },
+    'plugin_state.tap': { offset: 24, type: 'struct plugin_path' },
+    'plugin_state.vf': { offset: 72, type: 'struct plugin_path' },
+    'control_frame': { size: 48 },
+    'control_frame.magic': { offset: 0, type: '__u32' },
+    'control_frame.sequence': { offset: 4, type: '__u32' },
+    'control_frame.command': { offset: 8, type: 'enum control_command' },
+    'control_frame.reserved': { offset: 9, type: '__u8[39]' },
+  },
+  enums: {
+    'enum control_command': { size: 1, CONTROL_DRAIN: 1, CONTROL_DRAINED: 2, CONTROL_RESUME: 3, CONTROL_RESUMED: 4 },
+  },
+  maps: {
+    'map metas': { type: 'array', key: '__u32', value: 'struct meta', max_entries: 1, flags: 0 },
+    'map plugin_states': { type: 'array', key: '__u32', value: 'struct plugin_state', max_entries: 1, flags: 1024 },
+  },
+  knobs: {
+  },
+};

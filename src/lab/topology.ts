@@ -1,0 +1,311 @@
+/**
+ * From a lab's description to the steps that build it. Pure: nothing here touches the machine.
+ *
+ * The world is one namespace whose bridge `sw0` is the switch between the hosts, and whose own address on it is the client.
+ * A host's PF is a veth pair, `pf0` in the host and `port-HOST` on the switch; a VF is a veth pair, `vfpN` stays and `vfN` is
+ * the device that a guest is given. A redirect into a veth needs NAPI on its peer, which `gro on` switches on; a sender in a
+ * namespace must finish its checksums (`tx off`), for the programs see frames as the wire would carry them.
+ */
+import { daemonConfigText } from './daemon_config.js';
+import { IPV4_PREFIX_LENGTH, IPV6_PREFIX_LENGTH, initialHomes, type LabGuest, type LabHost, type LabSpec } from './model.js';
+import {
+  guestDirectory,
+  guestPins,
+  hostConfigPath,
+  hostDirectory,
+  hostPins,
+  hostSocketPath,
+  namespaceOf,
+  namespacePath,
+  type LabPlace,
+} from './place.js';
+import type { Action, Step, Undo } from './steps.js';
+
+export interface TopologyOptions {
+  /** Start unipathd on the hosts and the agent in the guests; without, the lab is its software paths only. */
+  readonly daemons: boolean;
+  /** No BPF file system is mounted where the pins go. */
+  readonly mountBpffs: boolean;
+  /** `ip netns` has not been used since boot: it will make and mount /run/netns. */
+  readonly netnsDirectory: 'mounted' | 'present' | 'missing';
+  /** How to start what runs in the lab. */
+  readonly programs: LabPrograms;
+}
+
+export interface LabPrograms {
+  readonly node: string;
+  readonly daemon: string;
+  readonly agent: string;
+  readonly vmm: string;
+}
+
+export const BPFFS = '/sys/fs/bpf';
+const NETNS_DIRECTORY = '/run/netns';
+
+const SETTINGS = {
+  // Addresses are static: nothing may speak or wait on its own.
+  'net.ipv6.conf.default.addr_gen_mode': '1',
+  'net.ipv6.conf.default.accept_ra': '0',
+  'net.ipv6.conf.default.accept_dad': '0',
+  // A packet filter below the bridge would cost more than the bridge.
+  'net.bridge.bridge-nf-call-iptables': '0',
+  'net.bridge.bridge-nf-call-ip6tables': '0',
+  'net.bridge.bridge-nf-call-arptables': '0',
+};
+
+const command = (...argv: string[]): Action => ({ kind: 'command', argv });
+const ip = (netns: string, ...argv: string[]): Action => command('ip', '-n', netns, ...argv);
+const inNetns = (netns: string, ...argv: string[]): Action => command('nsenter', `--net=${namespacePath(netns)}`, ...argv);
+const features = (netns: string, device: string, ...argv: string[]): Action => inNetns(netns, 'ethtool', '-K', device, ...argv);
+
+const step = (title: string, actions: Action[], undo: Undo[], inside: string[] = []): Step => ({ title, actions, undo, inside });
+
+export const tapOf = (guest: LabGuest): string => `tap-${guest.name}`;
+export const vfPort = (index: number): string => `vfp${index}`;
+export const vfDevice = (index: number): string => `vf${index}`;
+export const switchPort = (host: string): string => `port-${host}`;
+export const vmmProcess = (guest: string): string => `vmm ${guest}`;
+export const daemonProcess = (host: string): string => `unipathd ${host}`;
+export const agentProcess = (guest: string): string => `agent ${guest}`;
+
+/** Hosts on which a guest has a tap. */
+export function tapHosts(spec: LabSpec, guest: LabGuest): readonly string[] {
+  return guest.mobile ? spec.hosts.map((host) => host.name) : [guest.host];
+}
+
+/** Name every namespace of the lab, in the order in which they are made. */
+export function namespaces(place: LabPlace, spec: LabSpec): string[] {
+  return ['world', ...spec.hosts.map((host) => host.name), ...spec.guests.map((guest) => guest.name)].map((name) => namespaceOf(place, name));
+}
+
+function startSteps(place: LabPlace, options: TopologyOptions): Step[] {
+  const steps: Step[] = [];
+  if (options.mountBpffs) {
+    steps.push(step(`mount a BPF file system on ${BPFFS}`, [{ kind: 'mount-bpffs', path: BPFFS }], [{ kind: 'unmount', path: BPFFS }]));
+  }
+  if (options.netnsDirectory !== 'mounted') {
+    const undo: Undo[] = [{ kind: 'unmount', path: NETNS_DIRECTORY }];
+    if (options.netnsDirectory === 'missing') undo.push({ kind: 'remove-empty-directory', path: NETNS_DIRECTORY });
+    steps.push(step(`let "ip netns" make ${NETNS_DIRECTORY}`, [], undo));
+  }
+  steps.push(step('pins', [], [{ kind: 'remove-tree', path: place.pins }]));
+  return steps;
+}
+
+function namespaceStep(netns: string, undoFirst: Undo[] = []): Step {
+  return step(
+    `namespace ${netns}`,
+    [command('ip', 'netns', 'add', netns), { kind: 'sysctl', netns, settings: SETTINGS }, ip(netns, 'link', 'set', 'dev', 'lo', 'up')],
+    [...undoFirst, { kind: 'delete-netns', name: netns }],
+  );
+}
+
+function worldSteps(place: LabPlace, spec: LabSpec): Step[] {
+  const world = namespaceOf(place, 'world');
+  const ports = spec.hosts.map((host) => switchPort(host.name));
+  return [
+    namespaceStep(world, [{ kind: 'await-links-gone', netns: world, names: ports }]),
+    step(
+      `switch sw0 in ${world}`,
+      [
+        ip(world, 'link', 'add', 'name', 'sw0', 'mtu', String(spec.mtu), 'type', 'bridge', 'stp_state', '0', 'mcast_snooping', '0'),
+        ip(world, 'address', 'add', `${spec.world.ipv4}/${IPV4_PREFIX_LENGTH}`, 'dev', 'sw0'),
+        ip(world, 'address', 'add', `${spec.world.ipv6}/${IPV6_PREFIX_LENGTH}`, 'dev', 'sw0', 'nodad'),
+        ip(world, 'link', 'set', 'dev', 'sw0', 'up'),
+      ],
+      [],
+      [world],
+    ),
+  ];
+}
+
+/** Makes the veth pair of one VF; both ends are in the host's namespace and down, as an unused VF is. */
+export function vfActions(netns: string, host: LabHost, index: number, mtu: number): Action[] {
+  const queues = String(host.make.queuesPerVf);
+  const [port, device] = [vfPort(index), vfDevice(index)];
+  return [
+    ip(
+      netns, 'link', 'add', 'name', port, 'mtu', String(mtu), 'numtxqueues', queues, 'numrxqueues', queues,
+      'type', 'veth', 'peer', 'name', device, 'mtu', String(mtu), 'numtxqueues', queues, 'numrxqueues', queues,
+    ),
+    features(netns, port, 'gro', 'on'),
+    features(netns, device, 'gro', 'on', 'tx', 'off'),
+  ];
+}
+
+function hostSteps(place: LabPlace, spec: LabSpec, host: LabHost): Step[] {
+  const netns = namespaceOf(place, host.name);
+  const world = namespaceOf(place, 'world');
+  const mtu = String(spec.mtu);
+  const queues = String(host.make.uplinkQueues);
+  const port = switchPort(host.name);
+  const steps = [
+    namespaceStep(netns),
+    step(
+      `bridge and PF of host ${host.name}`,
+      [
+        ip(netns, 'link', 'add', 'name', 'br0', 'mtu', mtu, 'type', 'bridge', 'stp_state', '0', 'mcast_snooping', '0'),
+        ip(
+          netns, 'link', 'add', 'name', 'pf0', 'mtu', mtu, 'numtxqueues', queues, 'numrxqueues', queues,
+          'type', 'veth', 'peer', 'name', port, 'netns', world, 'mtu', mtu, 'numtxqueues', queues, 'numrxqueues', queues,
+        ),
+        features(netns, 'pf0', 'gro', 'on', 'tx', 'off'),
+        features(world, port, 'gro', 'on', 'tx', 'off'),
+        ip(netns, 'link', 'set', 'dev', 'pf0', 'master', 'br0', 'up'),
+        ip(netns, 'link', 'set', 'dev', 'br0', 'up'),
+        ip(world, 'link', 'set', 'dev', port, 'master', 'sw0', 'up'),
+      ],
+      [],
+      [netns, world],
+    ),
+  ];
+  for (let index = 0; index < host.make.vfs; index += 1) {
+    steps.push(step(`VF ${index} of host ${host.name}`, vfActions(netns, host, index, spec.mtu), [], [netns]));
+  }
+  return steps;
+}
+
+/** What libvirt calls macTableManager: frames for addresses that the bridge does not know are not given to guests. */
+const portFlags = (netns: string, tap: string): Action =>
+  command('bridge', '-n', netns, 'link', 'set', 'dev', tap, 'flood', 'off');
+
+function softwarePortSteps(place: LabPlace, spec: LabSpec, guest: LabGuest): Step[] {
+  const netns = namespaceOf(place, guest.name);
+  const mtu = String(spec.mtu);
+  const queues = String(guest.queues);
+  const tap = tapOf(guest);
+  if (guest.attachedBy === 'veth') {
+    const host = namespaceOf(place, guest.host);
+    return [
+      step(
+        `software path of guest ${guest.name} on host ${guest.host}`,
+        [
+          ip(
+            host, 'link', 'add', 'name', tap, 'mtu', mtu, 'numtxqueues', queues, 'numrxqueues', queues, 'type', 'veth',
+            'peer', 'name', 'eth0', 'netns', netns, 'address', guest.mac, 'mtu', mtu, 'numtxqueues', queues, 'numrxqueues', queues,
+          ),
+          features(host, tap, 'gro', 'on'),
+          features(netns, 'eth0', 'gro', 'on', 'tx', 'off'),
+          ip(host, 'link', 'set', 'dev', tap, 'master', 'br0', 'up'),
+          portFlags(host, tap),
+        ],
+        [],
+        [host, netns],
+      ),
+    ];
+  }
+  const multiQueue = guest.queues > 1 ? ['multi_queue'] : [];
+  const steps = tapHosts(spec, guest).map((name) => {
+    const host = namespaceOf(place, name);
+    return step(
+      `tap of guest ${guest.name} on host ${name}`,
+      [
+        ip(host, 'tuntap', 'add', 'dev', tap, 'mode', 'tap', ...multiQueue),
+        ip(host, 'link', 'set', 'dev', tap, 'mtu', mtu, 'master', 'br0', 'up'),
+        portFlags(host, tap),
+      ],
+      [],
+      [host],
+    );
+  });
+  steps.push(
+    step(
+      `virtual NIC of guest ${guest.name}`,
+      [
+        ip(netns, 'tuntap', 'add', 'dev', 'eth0', 'mode', 'tap', ...multiQueue),
+        ip(netns, 'link', 'set', 'dev', 'eth0', 'address', guest.mac, 'mtu', mtu),
+        features(netns, 'eth0', 'tx', 'off'),
+      ],
+      [],
+      [netns],
+    ),
+  );
+  return steps;
+}
+
+function guestSteps(place: LabPlace, spec: LabSpec, guest: LabGuest): Step[] {
+  const netns = namespaceOf(place, guest.name);
+  return [
+    namespaceStep(netns),
+    ...softwarePortSteps(place, spec, guest),
+    step(
+      `addresses of guest ${guest.name}`,
+      [
+        ip(netns, 'address', 'add', `${guest.ipv4}/${IPV4_PREFIX_LENGTH}`, 'dev', 'eth0'),
+        ip(netns, 'address', 'add', `${guest.ipv6}/${IPV6_PREFIX_LENGTH}`, 'dev', 'eth0', 'nodad'),
+        ip(netns, 'link', 'set', 'dev', 'eth0', 'up'),
+      ],
+      [],
+      [netns],
+    ),
+  ];
+}
+
+function processStep(name: string, directory: string, start: Extract<Action, { kind: 'start-process' }>, before: Action[]): Step {
+  return step(`process ${name}`, [{ kind: 'make-directory', path: directory }, ...before, start], [{ kind: 'stop-process', name }]);
+}
+
+/** Starts unipathd of one host; its configuration is written before. */
+export function startDaemon(place: LabPlace, host: string, programs: LabPrograms): Extract<Action, { kind: 'start-process' }> {
+  return {
+    kind: 'start-process',
+    name: daemonProcess(host),
+    netns: namespaceOf(place, host),
+    argv: [programs.node, programs.daemon, '--config', hostConfigPath(place, host)],
+    log: `${hostDirectory(place, host)}/unipathd.log`,
+  };
+}
+
+export const awaitDaemon = (place: LabPlace, host: string): Action => ({
+  kind: 'await-daemon',
+  process: daemonProcess(host),
+  socket: hostSocketPath(place, host),
+  log: `${hostDirectory(place, host)}/unipathd.log`,
+});
+
+function programSteps(place: LabPlace, spec: LabSpec, programs: LabPrograms): Step[] {
+  const homes = initialHomes(spec);
+  const steps: Step[] = [];
+  const ready: Action[] = [];
+  for (const guest of spec.guests) {
+    const directory = guestDirectory(place, guest.name);
+    const log = `${directory}/agent.log`;
+    steps.push(
+      processStep(
+        agentProcess(guest.name),
+        directory,
+        {
+          kind: 'start-process',
+          name: agentProcess(guest.name),
+          netns: namespaceOf(place, guest.name),
+          argv: [programs.node, programs.agent, '--interface', 'eth0', '--pins', guestPins(place, guest.name)],
+          log,
+        },
+        [],
+      ),
+    );
+    ready.push({ kind: 'await-pins', process: agentProcess(guest.name), path: guestPins(place, guest.name), log });
+  }
+  for (const host of spec.hosts) {
+    const text = daemonConfigText(place, spec, host.name, homes);
+    steps.push(
+      processStep(daemonProcess(host.name), hostDirectory(place, host.name), startDaemon(place, host.name, programs), [
+        { kind: 'write-file', path: hostConfigPath(place, host.name), text },
+      ]),
+    );
+    ready.push(awaitDaemon(place, host.name));
+  }
+  steps.push(step('daemons and agents are ready', ready, []));
+  return steps;
+}
+
+/** Every step of `lab up`, in order. `lab down` walks them backwards. */
+export function labSteps(place: LabPlace, spec: LabSpec, options: TopologyOptions): Step[] {
+  const steps = startSteps(place, options);
+  steps.push(...worldSteps(place, spec));
+  for (const host of spec.hosts) steps.push(...hostSteps(place, spec, host));
+  for (const guest of spec.guests) steps.push(...guestSteps(place, spec, guest));
+  for (const guest of spec.guests) if (guest.attachedBy === 'tap') steps.push(vmmStep(place, guest, options.programs));
+  if (options.daemons) steps.push(...programSteps(place, spec, options.programs));
+  return steps;
+}
