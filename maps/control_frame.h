@@ -18,8 +18,8 @@ enum control_command {
 
 /* Follows the Ethernet header; numbers in network order. */
 struct control_frame {
-	__u32 magic;
-	__u32 sequence;		/* chosen by the host, repeated in the answer */
+	__be32 magic;
+	__be32 sequence;	/* chosen by the host, repeated in the answer */
 	enum control_command command;
 	__u8 reserved[39];	/* fills the frame past the 60 bytes that Ethernet wants */
 };

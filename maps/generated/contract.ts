@@ -6,14 +6,6 @@
 import { type Codec, type RingSpec, arrayOf, bytesOf, mapSpec, programRef, u16, u32, u64, u8 } from '../../src/btf/codec.js';
 import type { Fingerprint } from '../../src/btf/verify.js';
 
-/** enum vnic_flag; the prefix VNIC_ is left out. */
-export const VnicFlag = {
-  CUT_THROUGH: 1,
-  PLUGIN: 2,
-  WANT_SOFTWARE: 4,
-  WANT_ACCELERATED: 8,
-} as const;
-
 /** enum event_kind; the prefix EVENT_ is left out. */
 export const EventKind = {
   PATH_CHANGED: 0,
@@ -130,6 +122,14 @@ export const redirectErrorNames = {
   3: 'exception',
 } as const satisfies Record<RedirectError, string>;
 
+/** enum vnic_flag; the prefix VNIC_ is left out. */
+export const VnicFlag = {
+  CUT_THROUGH: 1,
+  PLUGIN: 2,
+  WANT_SOFTWARE: 4,
+  WANT_ACCELERATED: 8,
+} as const;
+
 /** enum control_command; the prefix CONTROL_ is left out. */
 export const ControlCommand = {
   DRAIN: 1,
@@ -144,219 +144,6 @@ export const controlCommandNames = {
   3: 'resume',
   4: 'resumed',
 } as const satisfies Record<ControlCommand, string>;
-
-const bytes32 = bytesOf(32);
-
-/** struct meta, 40 bytes. */
-export interface Meta {
-  readonly contractVersion: number;
-  readonly cpusMapId: number;
-  readonly objectSha256: Uint8Array;
-}
-
-export const metaCodec: Codec<Meta> = {
-  size: 40,
-  read: (buffer, offset = 0) => ({
-    contractVersion: buffer.readUInt32LE(offset),
-    cpusMapId: buffer.readUInt32LE(offset + 4),
-    objectSha256: bytes32.read(buffer, offset + 8),
-  }),
-  write: (value, buffer, offset = 0) => {
-    buffer.writeUInt32LE(value.contractVersion, offset);
-    buffer.writeUInt32LE(value.cpusMapId, offset + 4);
-    bytes32.write(value.objectSha256, buffer, offset + 8);
-  },
-};
-
-const bytes6 = bytesOf(6);
-
-/** struct vnic, 32 bytes. */
-export interface Vnic {
-  readonly tapIfindex: number;
-  readonly vfIfindex: number;
-  readonly uplinkIfindex: number;
-  readonly flags: number;
-  readonly tapFrameMax: number;
-  readonly vfFrameMax: number;
-  readonly uplinkFrameMax: number;
-  readonly vlan: number;
-  readonly mac: Uint8Array;
-}
-
-export const vnicCodec: Codec<Vnic> = {
-  size: 32,
-  read: (buffer, offset = 0) => ({
-    tapIfindex: buffer.readUInt32LE(offset),
-    vfIfindex: buffer.readUInt32LE(offset + 4),
-    uplinkIfindex: buffer.readUInt32LE(offset + 8),
-    flags: buffer.readUInt32LE(offset + 12),
-    tapFrameMax: buffer.readUInt16LE(offset + 16),
-    vfFrameMax: buffer.readUInt16LE(offset + 18),
-    uplinkFrameMax: buffer.readUInt16LE(offset + 20),
-    vlan: buffer.readUInt16LE(offset + 22),
-    mac: bytes6.read(buffer, offset + 24),
-  }),
-  write: (value, buffer, offset = 0) => {
-    buffer.writeUInt32LE(value.tapIfindex, offset);
-    buffer.writeUInt32LE(value.vfIfindex, offset + 4);
-    buffer.writeUInt32LE(value.uplinkIfindex, offset + 8);
-    buffer.writeUInt32LE(value.flags, offset + 12);
-    buffer.writeUInt16LE(value.tapFrameMax, offset + 16);
-    buffer.writeUInt16LE(value.vfFrameMax, offset + 18);
-    buffer.writeUInt16LE(value.uplinkFrameMax, offset + 20);
-    buffer.writeUInt16LE(value.vlan, offset + 22);
-    bytes6.write(value.mac, buffer, offset + 24);
-    buffer.fill(0, offset + 30, offset + 32);
-  },
-};
-
-/** struct vnic_slot, 16 bytes. */
-export interface VnicSlot {
-  readonly key: bigint;
-  readonly vnic: number;
-}
-
-export const vnicSlotCodec: Codec<VnicSlot> = {
-  size: 16,
-  read: (buffer, offset = 0) => ({
-    key: buffer.readBigUInt64LE(offset),
-    vnic: buffer.readUInt32LE(offset + 8),
-  }),
-  write: (value, buffer, offset = 0) => {
-    buffer.writeBigUInt64LE(value.key, offset);
-    buffer.writeUInt32LE(value.vnic, offset + 8);
-    buffer.fill(0, offset + 12, offset + 16);
-  },
-};
-
-/** struct path_word, 16 bytes. */
-export interface PathWord {
-  readonly word: bigint;
-  readonly vfSeen: number;
-}
-
-export const pathWordCodec: Codec<PathWord> = {
-  size: 16,
-  read: (buffer, offset = 0) => ({
-    word: buffer.readBigUInt64LE(offset),
-    vfSeen: buffer.readUInt32LE(offset + 8),
-  }),
-  write: (value, buffer, offset = 0) => {
-    buffer.writeBigUInt64LE(value.word, offset);
-    buffer.writeUInt32LE(value.vfSeen, offset + 8);
-    buffer.fill(0, offset + 12, offset + 16);
-  },
-};
-
-/** struct event, 24 bytes. */
-export interface Event {
-  readonly timeNs: bigint;
-  readonly vnic: number;
-  readonly generation: number;
-  readonly ifindex: number;
-  readonly kind: EventKind;
-  readonly path: VnicPath;
-  readonly command: number;
-}
-
-export const eventCodec: Codec<Event> = {
-  size: 24,
-  read: (buffer, offset = 0) => ({
-    timeNs: buffer.readBigUInt64LE(offset),
-    vnic: buffer.readUInt32LE(offset + 8),
-    generation: buffer.readUInt32LE(offset + 12),
-    ifindex: buffer.readUInt32LE(offset + 16),
-    kind: buffer.readUInt8(offset + 20) as EventKind,
-    path: buffer.readUInt8(offset + 21) as VnicPath,
-    command: buffer.readUInt8(offset + 22),
-  }),
-  write: (value, buffer, offset = 0) => {
-    buffer.writeBigUInt64LE(value.timeNs, offset);
-    buffer.writeUInt32LE(value.vnic, offset + 8);
-    buffer.writeUInt32LE(value.generation, offset + 12);
-    buffer.writeUInt32LE(value.ifindex, offset + 16);
-    buffer.writeUInt8(value.kind, offset + 20);
-    buffer.writeUInt8(value.path, offset + 21);
-    buffer.writeUInt8(value.command, offset + 22);
-    buffer.fill(0, offset + 23, offset + 24);
-  },
-};
-
-/** struct port, 8 bytes. */
-export interface Port {
-  readonly vnic: number;
-  readonly role: PortRole;
-}
-
-export const portCodec: Codec<Port> = {
-  size: 8,
-  read: (buffer, offset = 0) => ({
-    vnic: buffer.readUInt32LE(offset),
-    role: buffer.readUInt8(offset + 4) as PortRole,
-  }),
-  write: (value, buffer, offset = 0) => {
-    buffer.writeUInt32LE(value.vnic, offset);
-    buffer.writeUInt8(value.role, offset + 4);
-    buffer.fill(0, offset + 5, offset + 8);
-  },
-};
-
-/** struct bpf_devmap_val, 8 bytes. */
-export interface BpfDevmapVal {
-  readonly ifindex: number;
-  readonly bpfProg: number; // write: program fd, 0 or less = none; read: program id
-}
-
-export const bpfDevmapValCodec: Codec<BpfDevmapVal> = {
-  size: 8,
-  read: (buffer, offset = 0) => ({
-    ifindex: buffer.readUInt32LE(offset),
-    bpfProg: programRef.read(buffer, offset + 4),
-  }),
-  write: (value, buffer, offset = 0) => {
-    buffer.writeUInt32LE(value.ifindex, offset);
-    programRef.write(value.bpfProg, buffer, offset + 4);
-  },
-};
-
-/** struct bpf_cpumap_val, 8 bytes. */
-export interface BpfCpumapVal {
-  readonly qsize: number;
-  readonly bpfProg: number; // write: program fd, 0 or less = none; read: program id
-}
-
-export const bpfCpumapValCodec: Codec<BpfCpumapVal> = {
-  size: 8,
-  read: (buffer, offset = 0) => ({
-    qsize: buffer.readUInt32LE(offset),
-    bpfProg: programRef.read(buffer, offset + 4),
-  }),
-  write: (value, buffer, offset = 0) => {
-    buffer.writeUInt32LE(value.qsize, offset);
-    programRef.write(value.bpfProg, buffer, offset + 4);
-  },
-};
-
-/** struct remote, 16 bytes. */
-export interface Remote {
-  readonly key: bigint;
-  readonly uplinkIfindex: number;
-  readonly learnt: number;
-}
-
-export const remoteCodec: Codec<Remote> = {
-  size: 16,
-  read: (buffer, offset = 0) => ({
-    key: buffer.readBigUInt64LE(offset),
-    uplinkIfindex: buffer.readUInt32LE(offset + 8),
-    learnt: buffer.readUInt32LE(offset + 12),
-  }),
-  write: (value, buffer, offset = 0) => {
-    buffer.writeBigUInt64LE(value.key, offset);
-    buffer.writeUInt32LE(value.uplinkIfindex, offset + 8);
-    buffer.writeUInt32LE(value.learnt, offset + 12);
-  },
-};
 
 /** struct counter, 16 bytes. */
 export interface Counter {
@@ -419,6 +206,143 @@ export const vnicCountersCodec: Codec<VnicCounters> = {
   },
 };
 
+/** struct bpf_cpumap_val, 8 bytes. */
+export interface BpfCpumapVal {
+  readonly qsize: number;
+  readonly bpfProg: number; // write: program fd, 0 or less = none; read: program id
+}
+
+export const bpfCpumapValCodec: Codec<BpfCpumapVal> = {
+  size: 8,
+  read: (buffer, offset = 0) => ({
+    qsize: buffer.readUInt32LE(offset),
+    bpfProg: programRef.read(buffer, offset + 4),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.qsize, offset);
+    programRef.write(value.bpfProg, buffer, offset + 4);
+  },
+};
+
+/** struct event, 24 bytes. */
+export interface Event {
+  readonly timeNs: bigint;
+  readonly vnic: number;
+  readonly generation: number;
+  readonly ifindex: number;
+  readonly kind: EventKind;
+  readonly path: VnicPath;
+  readonly command: number;
+}
+
+export const eventCodec: Codec<Event> = {
+  size: 24,
+  read: (buffer, offset = 0) => ({
+    timeNs: buffer.readBigUInt64LE(offset),
+    vnic: buffer.readUInt32LE(offset + 8),
+    generation: buffer.readUInt32LE(offset + 12),
+    ifindex: buffer.readUInt32LE(offset + 16),
+    kind: buffer.readUInt8(offset + 20) as EventKind,
+    path: buffer.readUInt8(offset + 21) as VnicPath,
+    command: buffer.readUInt8(offset + 22),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeBigUInt64LE(value.timeNs, offset);
+    buffer.writeUInt32LE(value.vnic, offset + 8);
+    buffer.writeUInt32LE(value.generation, offset + 12);
+    buffer.writeUInt32LE(value.ifindex, offset + 16);
+    buffer.writeUInt8(value.kind, offset + 20);
+    buffer.writeUInt8(value.path, offset + 21);
+    buffer.writeUInt8(value.command, offset + 22);
+    buffer.fill(0, offset + 23, offset + 24);
+  },
+};
+
+/** struct flow, 8 bytes. */
+export interface Flow {
+  readonly tag: number;
+  readonly seen: number;
+  readonly queue: number;
+  readonly valid: number;
+}
+
+export const flowCodec: Codec<Flow> = {
+  size: 8,
+  read: (buffer, offset = 0) => ({
+    tag: buffer.readUInt32LE(offset),
+    seen: buffer.readUInt16LE(offset + 4),
+    queue: buffer.readUInt8(offset + 6),
+    valid: buffer.readUInt8(offset + 7),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.tag, offset);
+    buffer.writeUInt16LE(value.seen, offset + 4);
+    buffer.writeUInt8(value.queue, offset + 6);
+    buffer.writeUInt8(value.valid, offset + 7);
+  },
+};
+
+const bytes32 = bytesOf(32);
+
+/** struct meta, 40 bytes. */
+export interface Meta {
+  readonly contractVersion: number;
+  readonly cpusMapId: number;
+  readonly objectSha256: Uint8Array;
+}
+
+export const metaCodec: Codec<Meta> = {
+  size: 40,
+  read: (buffer, offset = 0) => ({
+    contractVersion: buffer.readUInt32LE(offset),
+    cpusMapId: buffer.readUInt32LE(offset + 4),
+    objectSha256: bytes32.read(buffer, offset + 8),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.contractVersion, offset);
+    buffer.writeUInt32LE(value.cpusMapId, offset + 4);
+    bytes32.write(value.objectSha256, buffer, offset + 8);
+  },
+};
+
+/** struct path_word, 16 bytes. */
+export interface PathWord {
+  readonly word: bigint;
+  readonly vfSeen: number;
+}
+
+export const pathWordCodec: Codec<PathWord> = {
+  size: 16,
+  read: (buffer, offset = 0) => ({
+    word: buffer.readBigUInt64LE(offset),
+    vfSeen: buffer.readUInt32LE(offset + 8),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeBigUInt64LE(value.word, offset);
+    buffer.writeUInt32LE(value.vfSeen, offset + 8);
+    buffer.fill(0, offset + 12, offset + 16);
+  },
+};
+
+/** struct port, 8 bytes. */
+export interface Port {
+  readonly vnic: number;
+  readonly role: PortRole;
+}
+
+export const portCodec: Codec<Port> = {
+  size: 8,
+  read: (buffer, offset = 0) => ({
+    vnic: buffer.readUInt32LE(offset),
+    role: buffer.readUInt8(offset + 4) as PortRole,
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.vnic, offset);
+    buffer.writeUInt8(value.role, offset + 4);
+    buffer.fill(0, offset + 5, offset + 8);
+  },
+};
+
 /** struct redirect_error_key, 12 bytes. */
 export interface RedirectErrorKey {
   readonly ifindex: number;
@@ -438,6 +362,51 @@ export const redirectErrorKeyCodec: Codec<RedirectErrorKey> = {
     buffer.writeInt32LE(value.error, offset + 4);
     buffer.writeUInt8(value.kind, offset + 8);
     buffer.fill(0, offset + 9, offset + 12);
+  },
+};
+
+/** struct remote, 16 bytes. */
+export interface Remote {
+  readonly key: bigint;
+  readonly uplinkIfindex: number;
+  readonly learnt: number;
+}
+
+export const remoteCodec: Codec<Remote> = {
+  size: 16,
+  read: (buffer, offset = 0) => ({
+    key: buffer.readBigUInt64LE(offset),
+    uplinkIfindex: buffer.readUInt32LE(offset + 8),
+    learnt: buffer.readUInt32LE(offset + 12),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeBigUInt64LE(value.key, offset);
+    buffer.writeUInt32LE(value.uplinkIfindex, offset + 8);
+    buffer.writeUInt32LE(value.learnt, offset + 12);
+  },
+};
+
+const bytes40 = bytesOf(40);
+
+const u32x256 = arrayOf(u32, 256);
+
+const u32x36x256 = arrayOf(u32x256, 36);
+
+/** struct rss, 36904 bytes. */
+export interface Rss {
+  readonly key: Uint8Array;
+  readonly tables: readonly (readonly number[])[];
+}
+
+export const rssCodec: Codec<Rss> = {
+  size: 36904,
+  read: (buffer, offset = 0) => ({
+    key: bytes40.read(buffer, offset),
+    tables: u32x36x256.read(buffer, offset + 40),
+  }),
+  write: (value, buffer, offset = 0) => {
+    bytes40.write(value.key, buffer, offset);
+    u32x36x256.write(value.tables, buffer, offset + 40);
   },
 };
 
@@ -467,51 +436,82 @@ export const steeringCodec: Codec<Steering> = {
   },
 };
 
-const bytes40 = bytesOf(40);
-
-const u32x256 = arrayOf(u32, 256);
-
-const u32x36x256 = arrayOf(u32x256, 36);
-
-/** struct rss, 36904 bytes. */
-export interface Rss {
-  readonly key: Uint8Array;
-  readonly tables: readonly (readonly number[])[];
+/** struct bpf_devmap_val, 8 bytes. */
+export interface BpfDevmapVal {
+  readonly ifindex: number;
+  readonly bpfProg: number; // write: program fd, 0 or less = none; read: program id
 }
 
-export const rssCodec: Codec<Rss> = {
-  size: 36904,
+export const bpfDevmapValCodec: Codec<BpfDevmapVal> = {
+  size: 8,
   read: (buffer, offset = 0) => ({
-    key: bytes40.read(buffer, offset),
-    tables: u32x36x256.read(buffer, offset + 40),
+    ifindex: buffer.readUInt32LE(offset),
+    bpfProg: programRef.read(buffer, offset + 4),
   }),
   write: (value, buffer, offset = 0) => {
-    bytes40.write(value.key, buffer, offset);
-    u32x36x256.write(value.tables, buffer, offset + 40);
+    buffer.writeUInt32LE(value.ifindex, offset);
+    programRef.write(value.bpfProg, buffer, offset + 4);
   },
 };
 
-/** struct flow, 8 bytes. */
-export interface Flow {
-  readonly tag: number;
-  readonly seen: number;
-  readonly queue: number;
-  readonly valid: number;
+/** struct vnic_slot, 16 bytes. */
+export interface VnicSlot {
+  readonly key: bigint;
+  readonly vnic: number;
 }
 
-export const flowCodec: Codec<Flow> = {
-  size: 8,
+export const vnicSlotCodec: Codec<VnicSlot> = {
+  size: 16,
   read: (buffer, offset = 0) => ({
-    tag: buffer.readUInt32LE(offset),
-    seen: buffer.readUInt16LE(offset + 4),
-    queue: buffer.readUInt8(offset + 6),
-    valid: buffer.readUInt8(offset + 7),
+    key: buffer.readBigUInt64LE(offset),
+    vnic: buffer.readUInt32LE(offset + 8),
   }),
   write: (value, buffer, offset = 0) => {
-    buffer.writeUInt32LE(value.tag, offset);
-    buffer.writeUInt16LE(value.seen, offset + 4);
-    buffer.writeUInt8(value.queue, offset + 6);
-    buffer.writeUInt8(value.valid, offset + 7);
+    buffer.writeBigUInt64LE(value.key, offset);
+    buffer.writeUInt32LE(value.vnic, offset + 8);
+    buffer.fill(0, offset + 12, offset + 16);
+  },
+};
+
+const bytes6 = bytesOf(6);
+
+/** struct vnic, 32 bytes. */
+export interface Vnic {
+  readonly tapIfindex: number;
+  readonly vfIfindex: number;
+  readonly uplinkIfindex: number;
+  readonly flags: number;
+  readonly tapFrameMax: number;
+  readonly vfFrameMax: number;
+  readonly uplinkFrameMax: number;
+  readonly vlan: number;
+  readonly mac: Uint8Array;
+}
+
+export const vnicCodec: Codec<Vnic> = {
+  size: 32,
+  read: (buffer, offset = 0) => ({
+    tapIfindex: buffer.readUInt32LE(offset),
+    vfIfindex: buffer.readUInt32LE(offset + 4),
+    uplinkIfindex: buffer.readUInt32LE(offset + 8),
+    flags: buffer.readUInt32LE(offset + 12),
+    tapFrameMax: buffer.readUInt16LE(offset + 16),
+    vfFrameMax: buffer.readUInt16LE(offset + 18),
+    uplinkFrameMax: buffer.readUInt16LE(offset + 20),
+    vlan: buffer.readUInt16LE(offset + 22),
+    mac: bytes6.read(buffer, offset + 24),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.tapIfindex, offset);
+    buffer.writeUInt32LE(value.vfIfindex, offset + 4);
+    buffer.writeUInt32LE(value.uplinkIfindex, offset + 8);
+    buffer.writeUInt32LE(value.flags, offset + 12);
+    buffer.writeUInt16LE(value.tapFrameMax, offset + 16);
+    buffer.writeUInt16LE(value.vfFrameMax, offset + 18);
+    buffer.writeUInt16LE(value.uplinkFrameMax, offset + 20);
+    buffer.writeUInt16LE(value.vlan, offset + 22);
+    bytes6.write(value.mac, buffer, offset + 24);
+    buffer.fill(0, offset + 30, offset + 32);
   },
 };
 
@@ -586,39 +586,39 @@ export interface ControlFrame {
 export const controlFrameCodec: Codec<ControlFrame> = {
   size: 48,
   read: (buffer, offset = 0) => ({
-    magic: buffer.readUInt32LE(offset),
-    sequence: buffer.readUInt32LE(offset + 4),
+    magic: buffer.readUInt32BE(offset),
+    sequence: buffer.readUInt32BE(offset + 4),
     command: buffer.readUInt8(offset + 8) as ControlCommand,
   }),
   write: (value, buffer, offset = 0) => {
-    buffer.writeUInt32LE(value.magic, offset);
-    buffer.writeUInt32LE(value.sequence, offset + 4);
+    buffer.writeUInt32BE(value.magic, offset);
+    buffer.writeUInt32BE(value.sequence, offset + 4);
     buffer.writeUInt8(value.command, offset + 8);
     buffer.fill(0, offset + 9, offset + 48);
   },
 };
 
 export const hostMaps = {
-  metas: mapSpec('metas', 'array', u32, metaCodec, { maxEntries: 1, flags: 0 }),
-  vnics: mapSpec('vnics', 'array', u32, vnicCodec, { maxEntries: 1024, flags: 0 }),
-  vnic_slots: mapSpec('vnic_slots', 'array', u32, vnicSlotCodec, { maxEntries: 4096, flags: 1024 }),
-  paths: mapSpec('paths', 'array', u32, pathWordCodec, { maxEntries: 1024, flags: 1024 }),
-  events: { name: 'events', type: 'ringbuf', maxEntries: 262144 } satisfies RingSpec,
-  ports: mapSpec('ports', 'hash', u32, portCodec, { maxEntries: 2048, flags: 0 }),
-  tx_ports: mapSpec('tx_ports', 'devmap_hash', u32, bpfDevmapValCodec, { maxEntries: 2112, flags: 0 }),
-  cpus: mapSpec('cpus', 'cpumap', u32, bpfCpumapValCodec, { maxEntries: 512, flags: 0 }),
-  remotes: mapSpec('remotes', 'array', u32, remoteCodec, { maxEntries: 4096, flags: 0 }),
   counters: mapSpec('counters', 'percpu_array', u32, vnicCountersCodec, { maxEntries: 1024, flags: 0 }),
-  redirect_errors: mapSpec('redirect_errors', 'percpu_hash', redirectErrorKeyCodec, u64, { maxEntries: 4096, flags: 0 }),
-  steerings: mapSpec('steerings', 'array', u32, steeringCodec, { maxEntries: 2048, flags: 0 }),
-  rss: mapSpec('rss', 'array', u32, rssCodec, { maxEntries: 1, flags: 0 }),
+  cpus: mapSpec('cpus', 'cpumap', u32, bpfCpumapValCodec, { maxEntries: 512, flags: 0 }),
+  events: { name: 'events', type: 'ringbuf', maxEntries: 262144 } satisfies RingSpec,
   flows: mapSpec('flows', 'array', u32, flowCodec, { maxEntries: 1024, flags: 0 }),
+  metas: mapSpec('metas', 'array', u32, metaCodec, { maxEntries: 1, flags: 0 }),
+  paths: mapSpec('paths', 'array', u32, pathWordCodec, { maxEntries: 1024, flags: 1024 }),
+  ports: mapSpec('ports', 'hash', u32, portCodec, { maxEntries: 2048, flags: 0 }),
+  redirect_errors: mapSpec('redirect_errors', 'percpu_hash', redirectErrorKeyCodec, u64, { maxEntries: 4096, flags: 0 }),
+  remotes: mapSpec('remotes', 'array', u32, remoteCodec, { maxEntries: 4096, flags: 0 }),
+  rss: mapSpec('rss', 'array', u32, rssCodec, { maxEntries: 1, flags: 0 }),
+  steerings: mapSpec('steerings', 'array', u32, steeringCodec, { maxEntries: 2048, flags: 0 }),
+  tx_ports: mapSpec('tx_ports', 'devmap_hash', u32, bpfDevmapValCodec, { maxEntries: 2112, flags: 0 }),
+  vnic_slots: mapSpec('vnic_slots', 'array', u32, vnicSlotCodec, { maxEntries: 4096, flags: 1024 }),
+  vnics: mapSpec('vnics', 'array', u32, vnicCodec, { maxEntries: 1024, flags: 0 }),
 } as const;
 
 /** Variables set between open and load. */
 export const hostKnobs = {
-  flows_per_vnic: u32,
   flow_seed: u64,
+  flows_per_vnic: u32,
   own_netns: u32,
   uplink_partial_checksum: u8,
 } as const;
@@ -626,52 +626,6 @@ export const hostKnobs = {
 /** What an object must say of itself to be loaded; see src/btf/verify.ts. */
 export const hostFingerprint: Fingerprint = {
   structs: {
-    'meta': { size: 40 },
-    'meta.contract_version': { offset: 0, type: '__u32' },
-    'meta.cpus_map_id': { offset: 4, type: '__u32' },
-    'meta.object_sha256': { offset: 8, type: '__u8[32]' },
-    'vnic': { size: 32 },
-    'vnic.tap_ifindex': { offset: 0, type: '__u32' },
-    'vnic.vf_ifindex': { offset: 4, type: '__u32' },
-    'vnic.uplink_ifindex': { offset: 8, type: '__u32' },
-    'vnic.flags': { offset: 12, type: 'enum vnic_flag' },
-    'vnic.tap_frame_max': { offset: 16, type: '__u16' },
-    'vnic.vf_frame_max': { offset: 18, type: '__u16' },
-    'vnic.uplink_frame_max': { offset: 20, type: '__u16' },
-    'vnic.vlan': { offset: 22, type: '__u16' },
-    'vnic.mac': { offset: 24, type: '__u8[6]' },
-    'vnic.reserved': { offset: 30, type: '__u16' },
-    'vnic_slot': { size: 16 },
-    'vnic_slot.key': { offset: 0, type: '__u64' },
-    'vnic_slot.vnic': { offset: 8, type: '__u32' },
-    'vnic_slot.reserved': { offset: 12, type: '__u32' },
-    'path_word': { size: 16 },
-    'path_word.word': { offset: 0, type: '__u64' },
-    'path_word.vf_seen': { offset: 8, type: '__u32' },
-    'path_word.reserved': { offset: 12, type: '__u32' },
-    'event': { size: 24 },
-    'event.time_ns': { offset: 0, type: '__u64' },
-    'event.vnic': { offset: 8, type: '__u32' },
-    'event.generation': { offset: 12, type: '__u32' },
-    'event.ifindex': { offset: 16, type: '__u32' },
-    'event.kind': { offset: 20, type: 'enum event_kind' },
-    'event.path': { offset: 21, type: 'enum vnic_path' },
-    'event.command': { offset: 22, type: '__u8' },
-    'event.reserved': { offset: 23, type: '__u8' },
-    'port': { size: 8 },
-    'port.vnic': { offset: 0, type: '__u32' },
-    'port.role': { offset: 4, type: 'enum port_role' },
-    'port.reserved': { offset: 5, type: '__u8[3]' },
-    'bpf_devmap_val': { size: 8 },
-    'bpf_devmap_val.ifindex': { offset: 0, type: '__u32' },
-    'bpf_devmap_val.bpf_prog': { offset: 4, type: 'union bpf_prog' },
-    'bpf_cpumap_val': { size: 8 },
-    'bpf_cpumap_val.qsize': { offset: 0, type: '__u32' },
-    'bpf_cpumap_val.bpf_prog': { offset: 4, type: 'union bpf_prog' },
-    'remote': { size: 16 },
-    'remote.key': { offset: 0, type: '__u64' },
-    'remote.uplink_ifindex': { offset: 8, type: '__u32' },
-    'remote.learnt': { offset: 12, type: '__u32' },
     'counter': { size: 16 },
     'counter.packets': { offset: 0, type: '__u64' },
     'counter.bytes': { offset: 8, type: '__u64' },
@@ -685,27 +639,72 @@ export const hostFingerprint: Fingerprint = {
     'vnic_counters.flows_learnt': { offset: 1352, type: '__u64' },
     'vnic_counters.flows_moved': { offset: 1360, type: '__u64' },
     'vnic_counters.path_changes': { offset: 1368, type: '__u64' },
-    'redirect_error_key': { size: 12 },
-    'redirect_error_key.ifindex': { offset: 0, type: '__u32' },
-    'redirect_error_key.error': { offset: 4, type: '__s32' },
-    'redirect_error_key.kind': { offset: 8, type: 'enum redirect_error' },
-    'redirect_error_key.reserved': { offset: 9, type: '__u8[3]' },
-    'steering': { size: 264 },
-    'steering.queues': { offset: 0, type: '__u32' },
-    'steering.reserved': { offset: 4, type: '__u32' },
-    'steering.reta': { offset: 8, type: '__u8[128]' },
-    'steering.queue_cpus': { offset: 136, type: '__u16[64]' },
-    'rss': { size: 36904 },
-    'rss.key': { offset: 0, type: '__u8[40]' },
-    'rss.tables': { offset: 40, type: '__u32[36][256]' },
+    'bpf_cpumap_val': { size: 8 },
+    'bpf_cpumap_val.qsize': { offset: 0, type: '__u32' },
+    'bpf_cpumap_val.bpf_prog': { offset: 4, type: 'union bpf_prog' },
+    'event': { size: 24 },
+    'event.time_ns': { offset: 0, type: '__u64' },
+    'event.vnic': { offset: 8, type: '__u32' },
+    'event.generation': { offset: 12, type: '__u32' },
+    'event.ifindex': { offset: 16, type: '__u32' },
+    'event.kind': { offset: 20, type: 'enum event_kind' },
+    'event.path': { offset: 21, type: 'enum vnic_path' },
+    'event.command': { offset: 22, type: '__u8' },
+    'event.reserved': { offset: 23, type: '__u8' },
     'flow': { size: 8 },
     'flow.tag': { offset: 0, type: '__u32' },
     'flow.seen': { offset: 4, type: '__u16' },
     'flow.queue': { offset: 6, type: '__u8' },
     'flow.valid': { offset: 7, type: '__u8' },
+    'meta': { size: 40 },
+    'meta.contract_version': { offset: 0, type: '__u32' },
+    'meta.cpus_map_id': { offset: 4, type: '__u32' },
+    'meta.object_sha256': { offset: 8, type: '__u8[32]' },
+    'path_word': { size: 16 },
+    'path_word.word': { offset: 0, type: '__u64' },
+    'path_word.vf_seen': { offset: 8, type: '__u32' },
+    'path_word.reserved': { offset: 12, type: '__u32' },
+    'port': { size: 8 },
+    'port.vnic': { offset: 0, type: '__u32' },
+    'port.role': { offset: 4, type: 'enum port_role' },
+    'port.reserved': { offset: 5, type: '__u8[3]' },
+    'redirect_error_key': { size: 12 },
+    'redirect_error_key.ifindex': { offset: 0, type: '__u32' },
+    'redirect_error_key.error': { offset: 4, type: '__s32' },
+    'redirect_error_key.kind': { offset: 8, type: 'enum redirect_error' },
+    'redirect_error_key.reserved': { offset: 9, type: '__u8[3]' },
+    'remote': { size: 16 },
+    'remote.key': { offset: 0, type: '__u64' },
+    'remote.uplink_ifindex': { offset: 8, type: '__u32' },
+    'remote.learnt': { offset: 12, type: '__u32' },
+    'rss': { size: 36904 },
+    'rss.key': { offset: 0, type: '__u8[40]' },
+    'rss.tables': { offset: 40, type: '__u32[36][256]' },
+    'steering': { size: 264 },
+    'steering.queues': { offset: 0, type: '__u32' },
+    'steering.reserved': { offset: 4, type: '__u32' },
+    'steering.reta': { offset: 8, type: '__u8[128]' },
+    'steering.queue_cpus': { offset: 136, type: '__u16[64]' },
+    'bpf_devmap_val': { size: 8 },
+    'bpf_devmap_val.ifindex': { offset: 0, type: '__u32' },
+    'bpf_devmap_val.bpf_prog': { offset: 4, type: 'union bpf_prog' },
+    'vnic_slot': { size: 16 },
+    'vnic_slot.key': { offset: 0, type: '__u64' },
+    'vnic_slot.vnic': { offset: 8, type: '__u32' },
+    'vnic_slot.reserved': { offset: 12, type: '__u32' },
+    'vnic': { size: 32 },
+    'vnic.tap_ifindex': { offset: 0, type: '__u32' },
+    'vnic.vf_ifindex': { offset: 4, type: '__u32' },
+    'vnic.uplink_ifindex': { offset: 8, type: '__u32' },
+    'vnic.flags': { offset: 12, type: 'enum vnic_flag' },
+    'vnic.tap_frame_max': { offset: 16, type: '__u16' },
+    'vnic.vf_frame_max': { offset: 18, type: '__u16' },
+    'vnic.uplink_frame_max': { offset: 20, type: '__u16' },
+    'vnic.vlan': { offset: 22, type: '__u16' },
+    'vnic.mac': { offset: 24, type: '__u8[6]' },
+    'vnic.reserved': { offset: 30, type: '__u16' },
   },
   enums: {
-    'enum vnic_flag': { size: 4, VNIC_CUT_THROUGH: 1, VNIC_PLUGIN: 2, VNIC_WANT_SOFTWARE: 4, VNIC_WANT_ACCELERATED: 8 },
     'enum event_kind': { size: 1, EVENT_PATH_CHANGED: 0, EVENT_CONTROL: 1 },
     'enum vnic_path': { size: 1, PATH_SOFTWARE: 0, PATH_ACCELERATED: 1 },
     'enum contract_limit': {
@@ -755,26 +754,27 @@ export const hostFingerprint: Fingerprint = {
       REDIRECT_ERROR_CPUMAP: 2,
       REDIRECT_ERROR_EXCEPTION: 3,
     },
+    'enum vnic_flag': { size: 4, VNIC_CUT_THROUGH: 1, VNIC_PLUGIN: 2, VNIC_WANT_SOFTWARE: 4, VNIC_WANT_ACCELERATED: 8 },
   },
   maps: {
-    'map metas': { type: 'array', key: '__u32', value: 'struct meta', max_entries: 1, flags: 0 },
-    'map vnics': { type: 'array', key: '__u32', value: 'struct vnic', max_entries: 1024, flags: 0 },
-    'map vnic_slots': { type: 'array', key: '__u32', value: 'struct vnic_slot', max_entries: 4096, flags: 1024 },
-    'map paths': { type: 'array', key: '__u32', value: 'struct path_word', max_entries: 1024, flags: 1024 },
-    'map events': { type: 'ringbuf', max_entries: 262144, flags: 0 },
-    'map ports': { type: 'hash', key: '__u32', value: 'struct port', max_entries: 2048, flags: 0 },
-    'map tx_ports': { type: 'devmap_hash', key: '__u32', value: 'struct bpf_devmap_val', max_entries: 2112, flags: 0 },
-    'map cpus': { type: 'cpumap', key: '__u32', value: 'struct bpf_cpumap_val', max_entries: 512, flags: 0 },
-    'map remotes': { type: 'array', key: '__u32', value: 'struct remote', max_entries: 4096, flags: 0 },
     'map counters': { type: 'percpu_array', key: '__u32', value: 'struct vnic_counters', max_entries: 1024, flags: 0 },
-    'map redirect_errors': { type: 'percpu_hash', key: 'struct redirect_error_key', value: '__u64', max_entries: 4096, flags: 0 },
-    'map steerings': { type: 'array', key: '__u32', value: 'struct steering', max_entries: 2048, flags: 0 },
-    'map rss': { type: 'array', key: '__u32', value: 'struct rss', max_entries: 1, flags: 0 },
+    'map cpus': { type: 'cpumap', key: '__u32', value: 'struct bpf_cpumap_val', max_entries: 512, flags: 0 },
+    'map events': { type: 'ringbuf', max_entries: 262144, flags: 0 },
     'map flows': { type: 'array', key: '__u32', value: 'struct flow', max_entries: 1024, flags: 0 },
+    'map metas': { type: 'array', key: '__u32', value: 'struct meta', max_entries: 1, flags: 0 },
+    'map paths': { type: 'array', key: '__u32', value: 'struct path_word', max_entries: 1024, flags: 1024 },
+    'map ports': { type: 'hash', key: '__u32', value: 'struct port', max_entries: 2048, flags: 0 },
+    'map redirect_errors': { type: 'percpu_hash', key: 'struct redirect_error_key', value: '__u64', max_entries: 4096, flags: 0 },
+    'map remotes': { type: 'array', key: '__u32', value: 'struct remote', max_entries: 4096, flags: 0 },
+    'map rss': { type: 'array', key: '__u32', value: 'struct rss', max_entries: 1, flags: 0 },
+    'map steerings': { type: 'array', key: '__u32', value: 'struct steering', max_entries: 2048, flags: 0 },
+    'map tx_ports': { type: 'devmap_hash', key: '__u32', value: 'struct bpf_devmap_val', max_entries: 2112, flags: 0 },
+    'map vnic_slots': { type: 'array', key: '__u32', value: 'struct vnic_slot', max_entries: 4096, flags: 1024 },
+    'map vnics': { type: 'array', key: '__u32', value: 'struct vnic', max_entries: 1024, flags: 0 },
   },
   knobs: {
-    'knob flows_per_vnic': { type: '__u32' },
     'knob flow_seed': { type: '__u64' },
+    'knob flows_per_vnic': { type: '__u32' },
     'knob own_netns': { type: '__u32' },
     'knob uplink_partial_checksum': { type: '__u8' },
   },
@@ -808,8 +808,8 @@ export const pluginFingerprint: Fingerprint = {
     'plugin_state.tap': { offset: 24, type: 'struct plugin_path' },
     'plugin_state.vf': { offset: 72, type: 'struct plugin_path' },
     'control_frame': { size: 48 },
-    'control_frame.magic': { offset: 0, type: '__u32' },
-    'control_frame.sequence': { offset: 4, type: '__u32' },
+    'control_frame.magic': { offset: 0, type: '__be32' },
+    'control_frame.sequence': { offset: 4, type: '__be32' },
     'control_frame.command': { offset: 8, type: 'enum control_command' },
     'control_frame.reserved': { offset: 9, type: '__u8[39]' },
   },

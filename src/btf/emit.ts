@@ -136,11 +136,13 @@ class Emitter {
     this.line(`export const ${part}Maps = {`);
     for (const map of maps) {
       if (map.key === null || map.value === null) {
-        this.line(`  ${map.name}: { name: '${map.name}', type: 'ringbuf', maxEntries: ${map.maxEntries} } satisfies ${this.#type('RingSpec')},`);
+        const ring = `{ name: '${map.name}', type: 'ringbuf', maxEntries: ${map.maxEntries} }`;
+        this.line(`  ${map.name}: ${ring} satisfies ${this.#type('RingSpec')},`);
         continue;
       }
+      const codecs = `${this.codec(map.key)}, ${this.codec(map.value)}`;
       const size = `{ maxEntries: ${map.maxEntries}, flags: ${map.flags} }`;
-      this.line(`  ${map.name}: ${this.#helper('mapSpec')}('${map.name}', '${map.type}', ${this.codec(map.key)}, ${this.codec(map.value)}, ${size}),`);
+      this.line(`  ${map.name}: ${this.#helper('mapSpec')}('${map.name}', '${map.type}', ${codecs}, ${size}),`);
     }
     this.line('} as const;');
   }
@@ -159,7 +161,7 @@ class Emitter {
     this.line();
     this.line('/** What an object must say of itself to be loaded; see src/btf/verify.ts. */');
     this.line(`export const ${part}Fingerprint: Fingerprint = {`);
-    for (const [group, entries] of Object.entries(fingerprintOf(layout))) {
+    for (const [group, entries] of Object.entries<Fingerprint['structs']>({ ...fingerprintOf(layout) })) {
       this.line(`  ${group}: {`);
       for (const [name, fact] of Object.entries(entries)) this.#fact(name, fact);
       this.line('  },');
@@ -171,7 +173,10 @@ class Emitter {
   #fact(name: string, fact: Fingerprint['structs'][string]): void {
     const values = Object.entries(fact).map(([key, value]) => `${key}: ${typeof value === 'string' ? `'${value}'` : value}`);
     const line = `    '${name}': { ${values.join(', ')} },`;
-    if (line.length <= LINE_LENGTH) return this.line(line);
+    if (line.length <= LINE_LENGTH) {
+      this.line(line);
+      return;
+    }
     this.line(`    '${name}': {`);
     for (const value of values) this.line(`      ${value},`);
     this.line('    },');

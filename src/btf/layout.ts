@@ -163,13 +163,18 @@ class Collector {
   #field(parent: BtfTypeOf<'struct' | 'union'>, member: BtfMember): FieldLayout {
     const place = `${parent.name}.${member.name || '(unnamed)'}`;
     if (member.name === '') throw refuse(place, 'a member without a name; give it one');
-    if (isBitField(member, this.types.resolve(member.type))) throw refuse(place, 'a bit field; use a whole integer, and an enum for its bits');
+    if (isBitField(member, this.types.resolve(member.type))) {
+      throw refuse(place, 'a bit field; use a whole integer, and an enum for its bits');
+    }
     const isProgram = KERNEL_TYPES.has(parent.name) && this.types.resolve(member.type).kind === 'union';
     const shape: Shape = isProgram ? { kind: 'program', size: this.types.sizeOf(member.type) } : this.shapeOf(member.type, place);
     return { name: member.name, offset: member.bitOffset / 8, shape };
   }
 
-  /** One variable of section .maps: a struct whose members spell the attributes as pointer types (see bpf_helpers.h). */
+  /**
+   * One variable of section .maps: a struct whose members spell the attributes as pointer types (see bpf_helpers.h).
+   * Null for a map that only carries types.
+   */
   map(name: string, typeId: number): MapLayout | null {
     const definition = this.types.resolve(typeId);
     if (definition.kind !== 'struct') throw refuse(`map ${name}`, 'not a BTF-defined map');
@@ -192,9 +197,10 @@ class Collector {
     const typeNumber = number('type') ?? 0;
     const type = (Object.keys(MAP_TYPES) as MapTypeName[]).find((typeName) => MAP_TYPES[typeName] === typeNumber);
     if (type === undefined) throw refuse(`map ${name}`, `map type ${typeNumber} is not in MAP_TYPES of src/btf/codec.ts; add it there`);
-    const layout: MapLayout = { name, type, key: shape('key'), value: shape('value'), maxEntries: number('max_entries') ?? 0, flags: number('map_flags') ?? 0 };
-    if (type !== 'ringbuf' && (layout.key === null || layout.value === null)) throw refuse(`map ${name}`, 'key or value has no type; use __type()');
-    return layout.value?.kind === 'struct' && layout.value.name.startsWith(CARRIER_PREFIX) ? null : layout;
+    const [key, value] = [shape('key'), shape('value')];
+    if (type !== 'ringbuf' && (key === null || value === null)) throw refuse(`map ${name}`, 'key or value has no type; use __type()');
+    if (value?.kind === 'struct' && value.name.startsWith(CARRIER_PREFIX)) return null;
+    return { name, type, key, value, maxEntries: number('max_entries') ?? 0, flags: number('map_flags') ?? 0 };
   }
 
   #pointee(map: string, member: BtfMember): number {
@@ -237,12 +243,14 @@ function refuse(place: string, why: string): SharedTypeError {
 export function layoutOf(types: BtfTypes): ContractLayout {
   const collector = new Collector(types);
   const maps = new Map<string, MapLayout>();
-  for (const { name, type } of types.variables('.maps')) {
+  // By name: the order in the object is the compiler's, and the generated file must not depend on it.
+  const variables = (section: string) => types.variables(section).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  for (const { name, type } of variables('.maps')) {
     const layout = collector.map(name, type);
     if (layout !== null) maps.set(name, layout);
   }
   const knobs = new Map<string, KnobLayout>();
-  for (const { name, type } of types.variables('.rodata')) {
+  for (const { name, type } of variables('.rodata')) {
     if (collector.isKnob(type)) knobs.set(name, { name, shape: collector.shapeOf(type, `knob ${name}`) });
   }
   return { structs: collector.structs, enums: collector.enums, maps, knobs };

@@ -36,7 +36,8 @@ export type BtfType =
   | { readonly kind: 'section'; readonly name: string; readonly size: number; readonly variables: readonly BtfVariableSlot[] };
 
 export type BtfKind = BtfType['kind'];
-export type BtfTypeOf<K extends BtfKind> = Extract<BtfType, { readonly kind: K }>;
+/** The members of BtfType whose `kind` may be K. */
+export type BtfTypeOf<K extends BtfKind, T extends BtfType = BtfType> = T extends unknown ? (K & T['kind'] extends never ? never : T) : never;
 
 const MAGIC = 0xeb9f;
 const POINTER_SIZE = 8;
@@ -70,7 +71,9 @@ function readType(cursor: Cursor, nameAt: (offset: number) => string): BtfType {
   const kindNumber = (info >>> 24) & 0x1f;
   const flag = info >>> 31 === 1;
 
-  const modifier = <K extends 'pointer' | 'typedef' | 'volatile' | 'const' | 'restrict' | 'type-tag'>(kind: K) => ({ kind, name, type: sizeOrType });
+  const modifier = (kind: 'pointer' | 'typedef' | 'volatile' | 'const' | 'restrict' | 'type-tag'): BtfType => ({
+    kind, name, type: sizeOrType,
+  });
   const readMember = (): BtfMember => {
     const memberName = nameAt(cursor.u32());
     const type = cursor.u32();

@@ -83,8 +83,15 @@ export interface ObservedLink {
   readonly xdp: { readonly mode: 'native' | 'generic' | 'offload'; readonly programId: number } | null;
 }
 
-/** Where a VF's device is. `gone`: neither on the host nor in a guest. */
-export type VfPlace = { readonly kind: 'host' } | { readonly kind: 'guest'; readonly vnic: string } | { readonly kind: 'gone' };
+/**
+ * Where a VF's device is. `gone`: neither on the host nor in a guest that is known. `unknown`: it could not be asked, so
+ * nothing may be concluded.
+ */
+export type VfPlace =
+  | { readonly kind: 'host' }
+  | { readonly kind: 'guest'; readonly guest: GuestSpec }
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'unknown' };
 
 export interface ObservedVf {
   readonly adapter: string;
@@ -93,19 +100,65 @@ export interface ObservedVf {
   readonly place: VfPlace;
 }
 
-/** One row of the pinned maps. */
-export interface StoredVnic {
-  readonly id: number;
+export type ProgramName = 'steer_uplink' | 'steer_guest';
+
+/** What the packet programs are told of a vNIC. ifindex 0: no such port. */
+export interface VnicRow {
   readonly mac: MacAddress;
   readonly vlan: number;
   readonly tapIfindex: number;
   readonly vfIfindex: number;
   readonly uplinkIfindex: number;
+  /** Bytes from the destination MAC address, VLAN tag not counted: MTU + 14. */
+  readonly tapFrameMax: number;
+  readonly vfFrameMax: number;
+  readonly uplinkFrameMax: number;
+  readonly cutThrough: boolean;
+  readonly plugin: boolean;
+  /** What the operator last asked for by command; null = the configuration's policy holds. */
+  readonly operatorWant: VnicPath | null;
+}
+
+export interface PathState {
   readonly path: VnicPath;
   readonly vfAllowed: boolean;
   readonly generation: number;
-  /** What the operator last asked for by command; null = the configuration's policy holds. */
-  readonly operatorWant: VnicPath | null;
+}
+
+/** Spread of flows over one port's queues. `reta` has RETA_SIZE entries, each < queues. */
+export interface SteeringRow {
+  readonly queues: number;
+  readonly reta: readonly number[];
+  /** For every queue a CPU congruent to it modulo `queues`, or null: no CPU reaches it. */
+  readonly queueCpus: readonly (number | null)[];
+}
+
+/** The owner of a guest-facing port. */
+export interface PortOwner {
+  readonly vnic: number;
+  readonly role: PortRole;
+}
+
+/** Static entry of a bridge: this MAC address is behind this port. */
+export interface FdbEntry {
+  readonly mac: MacAddress;
+  readonly vlan: number;
+  readonly device: string;
+}
+
+/** Bridge port flags that a VF port needs and a tap does not; see `bridge link set` in bridge(8). */
+export interface BridgePortFlags {
+  readonly learning: boolean;
+  readonly flood: boolean;
+  readonly multicastFlood: boolean;
+  readonly broadcastFlood: boolean;
+}
+
+/** All that the pinned maps hold of one vNIC. */
+export interface StoredVnic extends VnicRow, PathState {
+  readonly id: number;
+  readonly tapSteering: SteeringRow | null;
+  readonly vfSteering: SteeringRow | null;
 }
 
 /** Everything seen. */
@@ -117,6 +170,24 @@ export interface Observed {
   readonly guests: ReadonlySet<string>;
   /** Usable CPU numbers, ascending. */
   readonly cpus: readonly number[];
+  /** Our programs, by the ifindex they are attached to. */
+  readonly programs: ReadonlyMap<number, ProgramName>;
+  /** Rows of `ports` and of `tx_ports`, by ifindex. */
+  readonly ports: ReadonlyMap<number, PortOwner>;
+  readonly txPorts: ReadonlySet<number>;
+  /** Static entries that are there, of those that were asked about, as `fdbKey` writes them. */
+  readonly fdb: ReadonlySet<string>;
+  /** Flags of VF ports that are in a bridge, by device. */
+  readonly bridgePortFlags: ReadonlyMap<string, BridgePortFlags>;
+}
+
+export function fdbKey(entry: FdbEntry): string {
+  return `${entry.mac} ${entry.vlan} ${entry.device}`;
+}
+
+/** What tells guests apart. */
+export function guestName(guest: GuestSpec): string {
+  return guest.netns;
 }
 
 /** Where a vNIC is between its two paths. */
@@ -146,5 +217,6 @@ export const NOT_ACCELERATED_REASONS = [
   'retry_backoff',
   'attach_refused',
   'internal_error',
+  'bridge_missing',
 ] as const;
 export type NotAcceleratedReason = (typeof NOT_ACCELERATED_REASONS)[number];

@@ -2,9 +2,10 @@
  * What the control plane asks of the data plane: typed rows of the pinned maps, attachments, counters, events.
  * `dataplane.ts` does it on the kernel; tests of the reconciler use a fake that says what it does not prove.
  */
-import type { MacAddress, PortRole, VnicPath } from '../core/model.js';
+import type { PathState, PortOwner, PortRole, ProgramName, SteeringRow, VnicPath, VnicRow } from '../core/model.js';
 
-export type ProgramName = 'steer_uplink' | 'steer_guest';
+export type { PathState, PortOwner, ProgramName, SteeringRow, VnicRow } from '../core/model.js';
+
 export type XdpMode = 'native' | 'generic';
 
 export interface Attachment {
@@ -13,35 +14,6 @@ export interface Attachment {
   readonly mode: XdpMode;
   /** Why it is not native, in words; null when it is. */
   readonly fallbackReason: string | null;
-}
-
-export interface VnicRow {
-  readonly mac: MacAddress;
-  readonly vlan: number;
-  readonly tapIfindex: number;
-  readonly vfIfindex: number;
-  readonly uplinkIfindex: number;
-  /** Bytes from the destination MAC address, VLAN tag not counted: MTU + 14. */
-  readonly tapFrameMax: number;
-  readonly vfFrameMax: number;
-  readonly uplinkFrameMax: number;
-  readonly cutThrough: boolean;
-  readonly plugin: boolean;
-  readonly operatorWant: VnicPath | null;
-}
-
-export interface PathState {
-  readonly path: VnicPath;
-  readonly vfAllowed: boolean;
-  readonly generation: number;
-}
-
-/** Spread of flows over one port's queues. `reta` has RETA_SIZE entries, each < queues. */
-export interface SteeringRow {
-  readonly queues: number;
-  readonly reta: readonly number[];
-  /** For every queue a CPU congruent to it modulo `queues`, or null: no CPU reaches it. */
-  readonly queueCpus: readonly (number | null)[];
 }
 
 export interface Tally {
@@ -97,8 +69,8 @@ export interface DataPlane {
   /** One compare-and-swap; the generation rises when the path changes. Returns the state after it. */
   changePath(id: number, change: { readonly path?: VnicPath; readonly vfAllowed?: boolean }): PathState;
 
-  writePort(ifindex: number, owner: { readonly vnic: number; readonly role: PortRole } | null): void;
-  ports(): ReadonlyMap<number, { readonly vnic: number; readonly role: PortRole }>;
+  writePort(ifindex: number, owner: PortOwner | null): void;
+  ports(): ReadonlyMap<number, PortOwner>;
   /** Allows or forbids redirects to a netdev. Idempotent. */
   writeTxPort(ifindex: number, allowed: boolean): void;
   txPorts(): ReadonlySet<number>;

@@ -10,7 +10,7 @@ import { commandEnvironment } from './exec.js';
 
 const RESTART_DELAY_MS = 500;
 const READY_POLL_MS = 5;
-const READY_DEADLINE_MS = 2_000;
+const READY_DEADLINE_MS = 500;
 /** Bit of group RTNLGRP_LINK in /proc/net/netlink. */
 const LINK_GROUP_MASK = 1;
 

@@ -1,19 +1,7 @@
 /** What the control plane asks of the host's network: links seen, bridge and device settings changed. */
-import type { MacAddress, ObservedLink } from '../core/model.js';
+import type { BridgePortFlags, FdbEntry, MacAddress, ObservedLink } from '../core/model.js';
 
-export interface FdbEntry {
-  readonly mac: MacAddress;
-  readonly vlan: number;
-  readonly device: string;
-}
-
-/** Bridge port flags that a VF port needs and a tap does not; see `bridge link set` in bridge(8). */
-export interface BridgePortFlags {
-  readonly learning: boolean;
-  readonly flood: boolean;
-  readonly multicastFlood: boolean;
-  readonly broadcastFlood: boolean;
-}
+export type { BridgePortFlags, FdbEntry } from '../core/model.js';
 
 export interface HostNetwork {
   links(): Promise<ReadonlyMap<string, ObservedLink>>;

@@ -26,3 +26,4 @@ export const hostSocketPath = (place: LabPlace, host: string): string => join(pl
 export const hostPins = (place: LabPlace, host: string): string => join(place.pins, host);
 export const guestDirectory = (place: LabPlace, guest: string): string => join(place.directory, 'guests', guest);
 export const guestPins = (place: LabPlace, guest: string): string => join(place.pins, 'guests', guest);
+export const vmmSocketPath = (place: LabPlace, guest: string): string => join(guestDirectory(place, guest), 'vmm.sock');

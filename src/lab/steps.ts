@@ -11,8 +11,8 @@ export type Action =
   | { readonly kind: 'start-process'; readonly name: string; readonly netns: string | null; readonly argv: readonly string[]; readonly log: string }
   /** Waits until the control socket answers that a reconcile has completed. */
   | { readonly kind: 'await-daemon'; readonly process: string; readonly socket: string; readonly log: string }
-  /** Waits until something exists below a folder. */
-  | { readonly kind: 'await-pins'; readonly process: string; readonly path: string; readonly log: string };
+  /** Waits until the process has said {"event": "ready"} in its log. */
+  | { readonly kind: 'await-ready'; readonly process: string; readonly log: string };
 
 /** Each is harmless when there is nothing (any more) to undo. */
 export type Undo =
@@ -20,7 +20,8 @@ export type Undo =
   /** The kernel clears a deleted namespace in the background: wait for these devices, whose other ends were in one. */
   | { readonly kind: 'await-links-gone'; readonly netns: string; readonly names: readonly string[] }
   | { readonly kind: 'remove-tree'; readonly path: string }
-  | { readonly kind: 'unmount'; readonly path: string }
+  /** Not while somebody else's things are in it. */
+  | { readonly kind: 'unmount-if-empty'; readonly path: string }
   | { readonly kind: 'remove-empty-directory'; readonly path: string }
   | { readonly kind: 'stop-process'; readonly name: string };
 

@@ -13,10 +13,10 @@ import {
   guestPins,
   hostConfigPath,
   hostDirectory,
-  hostPins,
   hostSocketPath,
   namespaceOf,
   namespacePath,
+  vmmSocketPath,
   type LabPlace,
 } from './place.js';
 import type { Action, Step, Undo } from './steps.js';
@@ -81,10 +81,10 @@ export function namespaces(place: LabPlace, spec: LabSpec): string[] {
 function startSteps(place: LabPlace, options: TopologyOptions): Step[] {
   const steps: Step[] = [];
   if (options.mountBpffs) {
-    steps.push(step(`mount a BPF file system on ${BPFFS}`, [{ kind: 'mount-bpffs', path: BPFFS }], [{ kind: 'unmount', path: BPFFS }]));
+    steps.push(step(`mount a BPF file system on ${BPFFS}`, [{ kind: 'mount-bpffs', path: BPFFS }], [{ kind: 'unmount-if-empty', path: BPFFS }]));
   }
   if (options.netnsDirectory !== 'mounted') {
-    const undo: Undo[] = [{ kind: 'unmount', path: NETNS_DIRECTORY }];
+    const undo: Undo[] = [{ kind: 'unmount-if-empty', path: NETNS_DIRECTORY }];
     if (options.netnsDirectory === 'missing') undo.push({ kind: 'remove-empty-directory', path: NETNS_DIRECTORY });
     steps.push(step(`let "ip netns" make ${NETNS_DIRECTORY}`, [], undo));
   }
@@ -245,6 +245,18 @@ function processStep(name: string, directory: string, start: Extract<Action, { k
   return step(`process ${name}`, [{ kind: 'make-directory', path: directory }, ...before, start], [{ kind: 'stop-process', name }]);
 }
 
+/** Outlives `lab up`, so it is controlled by a socket. It is in no namespace of the lab: it reaches into two, as QEMU does. */
+function vmmStep(place: LabPlace, guest: LabGuest, programs: LabPrograms): Step {
+  const name = vmmProcess(guest.name);
+  const directory = guestDirectory(place, guest.name);
+  const log = `${directory}/vmm.log`;
+  const argv = [programs.node, programs.vmm, '--socket', vmmSocketPath(place, guest.name)];
+  argv.push('--guest-netns', namespaceOf(place, guest.name), '--guest-tap', 'eth0');
+  argv.push('--netns', namespaceOf(place, guest.host), '--tap', tapOf(guest), '--queues', String(guest.queues));
+  const built = processStep(name, directory, { kind: 'start-process', name, netns: null, argv, log }, []);
+  return { ...built, actions: [...built.actions, { kind: 'await-ready', process: name, log }] };
+}
+
 /** Starts unipathd of one host; its configuration is written before. */
 export function startDaemon(place: LabPlace, host: string, programs: LabPrograms): Extract<Action, { kind: 'start-process' }> {
   return {
@@ -284,7 +296,7 @@ function programSteps(place: LabPlace, spec: LabSpec, programs: LabPrograms): St
         [],
       ),
     );
-    ready.push({ kind: 'await-pins', process: agentProcess(guest.name), path: guestPins(place, guest.name), log });
+    ready.push({ kind: 'await-ready', process: agentProcess(guest.name), log });
   }
   for (const host of spec.hosts) {
     const text = daemonConfigText(place, spec, host.name, homes);

@@ -10,6 +10,11 @@ import type { Undo } from './steps.js';
 
 const LINKS_GONE_MS = 5000;
 
+/** Files that the kernel itself puts into every BPF file system. */
+const KERNEL_FILES = new Set(['maps.debug', 'progs.debug']);
+
+const entriesOf = (path: string): string[] => readdirSync(path).filter((name) => !KERNEL_FILES.has(name));
+
 /** bpffs knows no recursive removal by rm's tricks: files and folders one by one. */
 function removeTree(path: string): void {
   if (!existsSync(path)) return;
@@ -47,11 +52,11 @@ export async function performUndo(undo: Undo, processOf: (name: string) => Proce
       return awaitLinksGone(undo.netns, undo.names);
     case 'remove-tree':
       return removeTree(undo.path);
-    case 'unmount':
-      if (isMountPoint(undo.path)) await run('umount', [undo.path]);
+    case 'unmount-if-empty':
+      if (isMountPoint(undo.path) && entriesOf(undo.path).length === 0) await run('umount', [undo.path]);
       return;
     case 'remove-empty-directory':
-      if (existsSync(undo.path) && readdirSync(undo.path).length === 0) rmdirSync(undo.path);
+      if (existsSync(undo.path) && entriesOf(undo.path).length === 0) rmdirSync(undo.path);
       return;
     case 'stop-process': {
       const identity = processOf(undo.name);

@@ -29,6 +29,7 @@ export const E = {
   EXIST: constants.errno.EEXIST,
   NODEV: constants.errno.ENODEV,
   INVAL: constants.errno.EINVAL,
+  RANGE: constants.errno.ERANGE,
   NOSPC: constants.errno.ENOSPC,
   NOLINK: constants.errno.ENOLINK,
   OPNOTSUPP: constants.errno.EOPNOTSUPP,

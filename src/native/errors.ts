@@ -26,11 +26,13 @@ export class NativeError extends Error {
 /** The kernel's verifier refused a program. The message begins with the lines that say why; `log` has all of them. */
 export class VerifierError extends NativeError {
   readonly log: string;
+  readonly program: string;
 
-  constructor(operation: string, errno: number, object: string | null, log: string) {
+  constructor(operation: string, errno: number, object: string | null, log: string, program: string) {
     super(operation, errno, object, summarizeVerifierLog(log));
     this.name = 'VerifierError';
     this.log = log;
+    this.program = program;
   }
 }
 

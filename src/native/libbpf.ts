@@ -2,7 +2,6 @@
 import { ffi } from './ffi.js';
 import type { Bound } from './ffi_types.js';
 
-const soname = 'libbpf.so.1';
 const minimumMinor = 1;
 
 const signatures = {
@@ -27,6 +26,7 @@ const signatures = {
   bpf_map__set_initial_value: ['i32', ['ptr', 'ptr', 'u64']],
   bpf_program__name: ['cstr', ['ptr']],
   bpf_program__fd: ['i32', ['ptr']],
+  bpf_program__set_log_buf: ['i32', ['ptr', 'ptr', 'u64']],
   bpf_program__set_autoload: ['i32', ['ptr', 'i32']],
   // maps
   bpf_map_lookup_elem: ['i32', ['i32', 'ptr', 'ptr']],
@@ -35,7 +35,6 @@ const signatures = {
   bpf_map_get_next_key: ['i32', ['i32', 'ptr', 'ptr']],
   bpf_map_lookup_batch: ['i32', ['i32', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr']],
   bpf_map_update_batch: ['i32', ['i32', 'ptr', 'ptr', 'ptr', 'ptr']],
-  bpf_map_delete_batch: ['i32', ['i32', 'ptr', 'ptr', 'ptr']],
   // pins and information
   bpf_obj_pin: ['i32', ['i32', 'str']],
   bpf_obj_get: ['i32', ['str']],
@@ -65,7 +64,8 @@ export class LibbpfMissingError extends Error {
   }
 }
 
-function openLibbpf(): Bound<typeof signatures> {
+/** @param soname another one only in tests. @throws LibbpfMissingError */
+export function openLibbpf(soname = 'libbpf.so.1'): Bound<typeof signatures> {
   let library: Bound<typeof signatures>;
   try {
     library = ffi().open(soname, signatures);

@@ -35,7 +35,9 @@ export class RawMap {
   readonly #keyAddress: Address;
   readonly #nextKeyAddress: Address;
   readonly #valueAddress: Address;
-  #batch: MapBatch | null = null;
+  // Two, because setBatch() may be fed from entries() of the same map.
+  #reads: MapBatch | null = null;
+  #writes: MapBatch | null = null;
   #mapping: SharedMapping | null = null;
 
   /** Takes over the descriptor. */
@@ -123,7 +125,8 @@ export class RawMap {
 
   /** All keys and values, copied; in batches where the kernel has them for this type of map. Not a snapshot. */
   *entries(): Generator<[key: Buffer, value: Buffer], void, undefined> {
-    if (yield* this.#batches().entries()) return;
+    this.#reads ??= new MapBatch(this);
+    if (yield* this.#reads.entries()) return;
     for (const key of this.keys()) {
       const value = this.get(key);
       if (value !== null) yield [key, value];
@@ -132,12 +135,8 @@ export class RawMap {
 
   /** Writes many. Not atomic: on an error the entries before the failing one are written. */
   setBatch(pairs: Iterable<readonly [key: Buffer, value: Buffer]>, flags = 0): void {
-    this.#batches().update(pairs, flags);
-  }
-
-  /** Deletes many; keys that are not there are no error. */
-  deleteBatch(keys: Iterable<Buffer>): void {
-    for (const key of keys) this.delete(key);
+    this.#writes ??= new MapBatch(this);
+    this.#writes.update(pairs, flags);
   }
 
   /**
@@ -170,10 +169,5 @@ export class RawMap {
   #putKey(key: Buffer): void {
     this.checkSize('key', key, this.keySize);
     key.copy(this.#key);
-  }
-
-  #batches(): MapBatch {
-    this.#batch ??= new MapBatch(this);
-    return this.#batch;
   }
 }

@@ -8,6 +8,8 @@ export interface StructLayout<M extends string = string> {
   readonly type: string;
   readonly header: string;
   readonly size: number;
+  /** Newer headers may have more members at the end; `size` is what is passed. */
+  readonly grows: boolean;
   /** Members by their C names (`a.b` inside a nested one), so that a reader can find them in the header. */
   readonly at: Readonly<Record<M, number>>;
 }
@@ -15,7 +17,7 @@ export interface StructLayout<M extends string = string> {
 export const layouts: StructLayout[] = [];
 
 function struct<M extends string>(type: string, header: string, size: number, at: Readonly<Record<M, number>>): StructLayout<M> {
-  const layout = { type, header, size, at };
+  const layout = { type, header, size, grows: 'sz' in at || type.endsWith('_info'), at };
   layouts.push(layout);
   return layout;
 }
@@ -23,7 +25,7 @@ function struct<M extends string>(type: string, header: string, size: number, at
 // libbpf's option structs. They grow at the end: each starts with its own size, so an older or newer library can tell
 // which members are there. The sizes are those of libbpf 1.1, the oldest that is supported.
 export const objectOpenOpts = struct('struct bpf_object_open_opts', 'bpf/libbpf.h', 80, {
-  sz: 0, object_name: 8, pin_root_path: 24, kernel_log_buf: 56, kernel_log_size: 64, kernel_log_level: 72,
+  sz: 0, object_name: 8,
 });
 export const linkCreateOpts = struct('struct bpf_link_create_opts', 'bpf/bpf.h', 64, { sz: 0, flags: 8 });
 export const linkUpdateOpts = struct('struct bpf_link_update_opts', 'bpf/bpf.h', 16, { sz: 0, flags: 8, old_prog_fd: 12 });

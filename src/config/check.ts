@@ -1,0 +1,73 @@
+/** What no single key of the configuration can tell: names used twice, and names that nothing has. Pure. */
+import { MAX_VNICS } from '../core/limits.js';
+import { nearName } from '../core/near_name.js';
+import { type ConfigFile, MAX_VFS_PER_ADAPTER } from './schema.js';
+
+export interface Problem {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+  /** It is the key that is wrong, not its value. */
+  readonly ofKey?: boolean;
+}
+
+/** "vnics[0].mac" */
+export function fieldName(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((text, step) => (typeof step === 'number' ? `${text}[${step}]` : `${text}${text === '' ? '' : '.'}${String(step)}`), '');
+}
+
+/** Remembers where a value was first used and complains about the second use. */
+class Uses {
+  readonly #first = new Map<string, readonly PropertyKey[]>();
+
+  constructor(
+    readonly what: string,
+    readonly problems: Problem[],
+  ) {}
+
+  add(value: string, path: readonly PropertyKey[], shown = `"${value}"`): void {
+    const first = this.#first.get(value);
+    if (first === undefined) this.#first.set(value, path);
+    else this.problems.push({ path, message: `${this.what} ${shown} is used already by ${fieldName(first)}` });
+  }
+}
+
+/** Every problem, in the order of the file as far as possible. */
+export function checkConfig(config: ConfigFile): readonly Problem[] {
+  const problems: Problem[] = [];
+  const adapterNames = new Uses('the name', problems);
+  const vnicNames = new Uses('the name', problems);
+  const devices = new Uses('the device', problems);
+  const stations = new Uses('the MAC address', problems);
+  const bridges = new Map<string, readonly PropertyKey[]>();
+
+  for (const [i, adapter] of config.adapters.entries()) {
+    adapterNames.add(adapter.name, ['adapters', i, 'name']);
+    devices.add(adapter.uplink, ['adapters', i, 'uplink']);
+    // One bridge may serve several adapters, but is nothing else.
+    if (!bridges.has(adapter.bridge)) devices.add(adapter.bridge, ['adapters', i, 'bridge']);
+    bridges.set(adapter.bridge, ['adapters', i, 'bridge']);
+    if (adapter.vfs.length > MAX_VFS_PER_ADAPTER) {
+      problems.push({ path: ['adapters', i, 'vfs'], message: `${adapter.vfs.length} VFs are more than an adapter can have (${MAX_VFS_PER_ADAPTER})` });
+    }
+    for (const [j, vf] of adapter.vfs.entries()) {
+      devices.add(vf.port, ['adapters', i, 'vfs', j, 'port']);
+      devices.add(vf.device, ['adapters', i, 'vfs', j, 'device']);
+    }
+  }
+
+  if (config.vnics.length >= MAX_VNICS) {
+    problems.push({ path: ['vnics'], message: `${config.vnics.length} vNICs are more than a host can have (${MAX_VNICS - 1})` });
+  }
+  const adapters = config.adapters.map((adapter) => adapter.name);
+  for (const [i, vnic] of config.vnics.entries()) {
+    vnicNames.add(vnic.name, ['vnics', i, 'name']);
+    stations.add(`${vnic.mac} ${vnic.vlan}`, ['vnics', i, 'mac'], `${vnic.mac} with VLAN ${vnic.vlan}`);
+    devices.add(vnic.tap, ['vnics', i, 'tap']);
+    if (!adapters.includes(vnic.adapter)) {
+      const near = nearName(vnic.adapter, adapters);
+      const advice = near === null ? `adapters are: ${adapters.join(', ') || 'none'}` : `did you mean "${near}"?`;
+      problems.push({ path: ['vnics', i, 'adapter'], message: `there is no adapter "${vnic.adapter}"; ${advice}` });
+    }
+  }
+  return problems;
+}

@@ -1,0 +1,163 @@
+/** Speaks to unipathd over its control socket. */
+import { type IncomingMessage, request } from 'node:http';
+import { createInterface } from 'node:readline';
+import {
+  type ActReply,
+  type ActRequest,
+  type CountersReply,
+  type DownReply,
+  type ErrorReply,
+  type MonitorEvent,
+  PROTOCOL_SCHEMA,
+  type ReloadReply,
+  type StatusReply,
+} from './protocol.js';
+
+export const DEFAULT_SOCKET = '/run/unipath/unipath.sock';
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+/** Nobody answers on the socket. */
+export class DaemonUnreachableError extends Error {
+  override readonly name = 'DaemonUnreachableError';
+
+  constructor(
+    readonly socketPath: string,
+    readonly code: string,
+  ) {
+    super(`unipathd is not reachable: ${UNREACHABLE[code]?.(socketPath) ?? `${socketPath}: ${code}`}`);
+  }
+}
+
+const UNREACHABLE: Readonly<Record<string, (path: string) => string>> = {
+  ENOENT: (path) => `there is no socket ${path}; start unipathd, or name its socket with -S`,
+  ECONNREFUSED: (path) => `nobody listens on ${path}; start unipathd`,
+  EACCES: (path) => `${path} may not be opened; run as root, or as a member of the socket's group`,
+  ENOTSOCK: (path) => `${path} is no socket; name that of unipathd with -S`,
+};
+
+/** unipathd answered with an error. */
+export class RequestError extends Error {
+  override readonly name = 'RequestError';
+
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly hint: string | null,
+  ) {
+    super(message);
+  }
+}
+
+/** unipathd did not answer in time. */
+export class RequestTimeoutError extends Error {
+  override readonly name = 'RequestTimeoutError';
+}
+
+export class ControlClient {
+  readonly #socketPath: string;
+  readonly #timeoutMs: number;
+
+  /** `timeoutMs`: how long one answer may take, over and above what is asked to be waited for. */
+  constructor(socketPath: string = DEFAULT_SOCKET, timeoutMs: number = DEFAULT_TIMEOUT_MS) {
+    this.#socketPath = socketPath;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  status(): Promise<StatusReply> {
+    return this.#json('GET', '/v1/status');
+  }
+
+  counters(): Promise<CountersReply> {
+    return this.#json('GET', '/v1/counters');
+  }
+
+  /** `auto`: the configuration's policy holds again. Answers when it is so, or after `waitMs`; 0: at once. */
+  act(vnic: string, verb: 'accelerate' | 'software' | 'auto', waitMs = 0): Promise<ActReply> {
+    return this.#json('POST', `/v1/vnics/${encodeURIComponent(vnic)}/${verb}`, { wait_ms: waitMs } satisfies ActRequest, waitMs);
+  }
+
+  /** Takes as long as what the new configuration asks for. */
+  reload(waitMs = 60_000): Promise<ReloadReply> {
+    return this.#json('POST', '/v1/config/reload', {}, waitMs);
+  }
+
+  /** Everything is undone and the daemon ends. */
+  down(waitMs = 60_000): Promise<DownReply> {
+    return this.#json('POST', '/v1/down', {}, waitMs);
+  }
+
+  async metrics(): Promise<string> {
+    return this.#text(await this.#open('GET', '/metrics', undefined, 0));
+  }
+
+  /** Every event from now on, until the daemon ends or `signal` is aborted. */
+  async *events(signal?: AbortSignal): AsyncGenerator<MonitorEvent> {
+    const response = await this.#open('GET', '/v1/events', undefined, 0);
+    response.setTimeout(0);
+    const stop = (): void => void response.destroy();
+    signal?.addEventListener('abort', stop, { once: true });
+    if (signal?.aborted === true) stop();
+    try {
+      for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) yield JSON.parse(line) as MonitorEvent;
+    } finally {
+      signal?.removeEventListener('abort', stop);
+      stop();
+    }
+  }
+
+  async #json<T extends { readonly schema: number }>(method: 'GET' | 'POST', path: string, body?: object, waitMs = 0): Promise<T> {
+    const text = await this.#text(await this.#open(method, path, body, waitMs));
+    const reply = JSON.parse(text) as T;
+    if (reply.schema !== PROTOCOL_SCHEMA) {
+      throw new RequestError(200, 'other_schema', `unipathd speaks version ${reply.schema} of the protocol, not ${PROTOCOL_SCHEMA}`, 'use the unipath of its version');
+    }
+    return reply;
+  }
+
+  /** Resolves with a good answer's head. @throws DaemonUnreachableError, RequestError, RequestTimeoutError */
+  #open(method: 'GET' | 'POST', path: string, body: object | undefined, waitMs: number): Promise<IncomingMessage> {
+    const text = body === undefined ? '' : JSON.stringify(body);
+    const timeout = this.#timeoutMs + waitMs;
+    return new Promise((resolve, reject) => {
+      const ask = request({
+        socketPath: this.#socketPath,
+        method,
+        path,
+        timeout,
+        agent: false,
+        headers: { host: 'unipath', 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
+      });
+      ask.once('response', (response) => {
+        if (response.statusCode === 200) resolve(response);
+        else void this.#text(response).then((answer) => reject(requestError(response.statusCode ?? 0, answer)), reject);
+      });
+      ask.once('timeout', () => ask.destroy(new RequestTimeoutError(`unipathd did not answer within ${timeout} ms`)));
+      ask.once('error', (error: NodeJS.ErrnoException) => {
+        if (error instanceof RequestTimeoutError) reject(error);
+        else reject(new DaemonUnreachableError(this.#socketPath, error.code ?? error.message));
+      });
+      ask.end(text);
+    });
+  }
+
+  async #text(response: IncomingMessage): Promise<string> {
+    let text = '';
+    try {
+      for await (const piece of response.setEncoding('utf8') as AsyncIterable<string>) text += piece;
+    } catch (error) {
+      if (error instanceof RequestTimeoutError) throw error;
+      throw new DaemonUnreachableError(this.#socketPath, (error as NodeJS.ErrnoException).code ?? (error as Error).message);
+    }
+    return text;
+  }
+}
+
+function requestError(status: number, body: string): RequestError {
+  try {
+    const { code, message, hint } = (JSON.parse(body) as ErrorReply).error;
+    return new RequestError(status, code, message, hint);
+  } catch {
+    return new RequestError(status, 'not_understood', `answer ${status} that is not understood: ${body.slice(0, 200)}`, 'does unipathd listen on this socket?');
+  }
+}

@@ -1,0 +1,235 @@
+/** The control socket: HTTP over a unix socket, as protocol.ts describes it. Who may open the socket's file may do everything. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { z } from 'zod';
+import { nearName } from '../core/near_name.js';
+import type { VnicPath } from '../core/model.js';
+import type { Controller } from './controller.js';
+import { type CountersReply, type ErrorReply, PROTOCOL_SCHEMA, type ReloadReply, type StatusReply } from './protocol.js';
+import { listenOnPath } from './socket_path.js';
+
+/** The text that a scrape gets. */
+export interface MetricsSource {
+  readonly contentType: string;
+  render(): Promise<string>;
+}
+
+/** What the socket makes reachable. */
+export interface ControlTarget {
+  readonly controller: Controller;
+  readonly metrics: MetricsSource;
+  readonly version: string;
+  /** True when the programs of an earlier daemon were taken over as they were. */
+  readonly adopted: boolean;
+  counters(): Omit<CountersReply, 'schema'>;
+  /** Reads the configuration again and acts on it. */
+  reload(): Promise<Omit<ReloadReply, 'schema'>>;
+  /** Called when everything was undone and the answer is on its way. */
+  ended(): void;
+}
+
+const BODY_LIMIT_BYTES = 64 * 1024;
+const MAX_WAIT_MS = 3_600_000;
+/** A client of /v1/events that reads slower than events come is let go. */
+const EVENT_BACKLOG_LIMIT_BYTES = 1024 * 1024;
+const CLOSE_GRACE_MS = 500;
+
+const actRequest = z.strictObject({ wait_ms: z.number().min(0).max(MAX_WAIT_MS).default(0) });
+const emptyRequest = z.strictObject({});
+
+/** A request that gets an error as its answer. */
+class Refusal extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly hint: string | null = null,
+  ) {
+    super(message);
+  }
+}
+
+const WANTED: Readonly<Record<string, VnicPath | null>> = { accelerate: 'accelerated', software: 'software', auto: null };
+
+export class ControlServer {
+  readonly #server: Server;
+  readonly #target: ControlTarget;
+  readonly #failed: (error: Error, url: string) => void;
+  readonly #streams = new Set<ServerResponse>();
+
+  private constructor(target: ControlTarget, failed: (error: Error, url: string) => void) {
+    this.#target = target;
+    this.#failed = failed;
+    this.#server = createServer(
+      { headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 5_000, maxHeaderSize: 8_192 },
+      (request, response) => void this.#answer(request, response),
+    );
+    this.#server.maxConnections = 128;
+  }
+
+  /**
+   * Accepts requests from when this resolves. `failed` is told of requests that ended in an unexpected error.
+   * @throws SocketPathError
+   */
+  static async listen(path: string, target: ControlTarget, failed: (error: Error, url: string) => void = () => undefined): Promise<ControlServer> {
+    const server = new ControlServer(target, failed);
+    await listenOnPath(server.#server, path);
+    return server;
+  }
+
+  /** Accepts no more requests, gives running ones a moment, and removes the socket. */
+  async close(): Promise<void> {
+    for (const stream of this.#streams) stream.end();
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeIdleConnections();
+    const grace = setTimeout(() => this.#server.closeAllConnections(), CLOSE_GRACE_MS);
+    await closed;
+    clearTimeout(grace);
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = request.url ?? '/';
+    try {
+      await this.#route(request, response, url);
+    } catch (error) {
+      const refusal = asRefusal(error as Error);
+      if (refusal.status === 500) this.#failed(error as Error, url);
+      if (response.headersSent) {
+        response.destroy();
+        return;
+      }
+      // What is left of an unread body would be taken for the next request.
+      if (!request.complete) response.setHeader('connection', 'close');
+      const { code, message, hint } = refusal;
+      sendJson(response, refusal.status, { error: { code, message, hint } } satisfies Omit<ErrorReply, 'schema'>);
+    }
+  }
+
+  async #route(request: IncomingMessage, response: ServerResponse, url: string): Promise<void> {
+    const path = new URL(url, 'http://unipath').pathname;
+    const [, vnic, verb] = /^\/v1\/vnics\/([^/]+)\/([^/]+)$/.exec(path) ?? [];
+    if (vnic !== undefined && verb !== undefined) return this.#act(request, response, vnic, verb);
+    switch (path) {
+      case '/v1/status':
+        allow(request, 'GET');
+        return sendJson(response, 200, this.#status());
+      case '/v1/counters':
+        allow(request, 'GET');
+        return sendJson(response, 200, this.#target.counters());
+      case '/v1/events':
+        allow(request, 'GET');
+        return this.#stream(response);
+      case '/v1/config/reload':
+        allow(request, 'POST');
+        await readBody(request, emptyRequest);
+        return sendJson(response, 200, await this.#target.reload());
+      case '/v1/down':
+        allow(request, 'POST');
+        await readBody(request, emptyRequest);
+        return this.#down(response);
+      case '/metrics': {
+        allow(request, 'GET');
+        const text = await this.#target.metrics.render();
+        response.writeHead(200, { 'content-type': this.#target.metrics.contentType });
+        response.end(text);
+        return;
+      }
+      default:
+        throw new Refusal(404, 'unknown_route', `no such route: ${path}`);
+    }
+  }
+
+  #status(): Omit<StatusReply, 'schema'> {
+    const { controller, version, adopted } = this.#target;
+    const { lastReconcileAgeMs, error } = controller.health();
+    return {
+      version,
+      pid: process.pid,
+      adopted,
+      last_reconcile_age_ms: lastReconcileAgeMs,
+      reconcile_error: error,
+      adapters: controller.adapterStatus(),
+      vnics: controller.vnicStatus(),
+    };
+  }
+
+  async #act(request: IncomingMessage, response: ServerResponse, encodedName: string, verb: string): Promise<void> {
+    const path = Object.hasOwn(WANTED, verb) ? WANTED[verb] : undefined;
+    if (path === undefined) throw new Refusal(404, 'unknown_verb', `no such verb: ${verb}`, `verbs are: ${Object.keys(WANTED).join(', ')}`);
+    allow(request, 'POST');
+    const name = decodeName(encodedName);
+    const body = await readBody(request, actRequest);
+    const names = this.#target.controller.vnicStatus().map((vnic) => vnic.name);
+    if (!names.includes(name)) {
+      const near = nearName(name, names);
+      throw new Refusal(404, 'unknown_vnic', `no such vNIC: ${name}`, near === null ? `vNICs are: ${names.join(', ') || 'none'}` : `did you mean ${near}?`);
+    }
+    sendJson(response, 200, await this.#target.controller.want(name, path, body.wait_ms));
+  }
+
+  async #down(response: ServerResponse): Promise<void> {
+    const reply = await this.#target.controller.down();
+    response.once('close', () => this.#target.ended());
+    response.setHeader('connection', 'close');
+    sendJson(response, 200, reply);
+  }
+
+  #stream(response: ServerResponse): void {
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    response.flushHeaders();
+    this.#streams.add(response);
+    const stop = this.#target.controller.onEvent((event) => {
+      response.write(`${JSON.stringify(event)}\n`);
+      if (response.writableLength > EVENT_BACKLOG_LIMIT_BYTES) response.destroy();
+    });
+    response.once('close', () => {
+      stop();
+      this.#streams.delete(response);
+    });
+  }
+}
+
+function asRefusal(error: Error): Refusal {
+  if (error instanceof Refusal) return error;
+  if (error.name === 'ConfigError') return new Refusal(422, 'config_invalid', error.message, 'the configuration in force was kept');
+  if (error.name === 'UnknownNameError') return new Refusal(404, 'unknown_vnic', error.message);
+  return new Refusal(500, 'internal_error', error.message, 'the log of unipathd has more');
+}
+
+function sendJson(response: ServerResponse, status: number, body: object): void {
+  const text = JSON.stringify({ schema: PROTOCOL_SCHEMA, ...body });
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+  response.end(text);
+}
+
+function allow(request: IncomingMessage, method: 'GET' | 'POST'): void {
+  if (request.method !== method) throw new Refusal(405, 'wrong_method', `${request.method ?? ''} is not possible here; use ${method}`);
+}
+
+function decodeName(encoded: string): string {
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    throw new Refusal(400, 'bad_name', `the name in the address is not well encoded: ${encoded}`);
+  }
+}
+
+/** Nothing at all counts as {}. */
+async function readBody<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for await (const piece of request as AsyncIterable<Buffer>) {
+    size += piece.length;
+    if (size > BODY_LIMIT_BYTES) throw new Refusal(413, 'body_too_large', `the request has more than ${BODY_LIMIT_BYTES} bytes`);
+    pieces.push(piece);
+  }
+  let value: unknown;
+  try {
+    value = size === 0 ? {} : JSON.parse(Buffer.concat(pieces).toString('utf8'));
+  } catch (error) {
+    throw new Refusal(400, 'bad_json', `the request is no JSON: ${(error as Error).message}`);
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new Refusal(400, 'bad_request', `${issue?.path.join('.') || 'request'}: ${issue?.message ?? 'not understood'}`);
+}

@@ -1,0 +1,158 @@
+/**
+ * Everything that the control plane does to the host, the data plane and the guests, as data: what it is done to, what
+ * shall be, and what was before where the undo needs it. The executor's switch performs them; nothing else does.
+ */
+import type {
+  BridgePortFlags,
+  FdbEntry,
+  GuestSpec,
+  MacAddress,
+  PortOwner,
+  PortRole,
+  ProgramName,
+  SteeringRow,
+  VfSpec,
+  VnicRow,
+} from './model.js';
+
+/** `bridge` null: in none. */
+export interface LinkChange {
+  readonly up?: boolean;
+  readonly mtu?: number;
+  readonly bridge?: string | null;
+}
+
+export type Action =
+  | { readonly kind: 'attach-program'; readonly program: ProgramName; readonly ifindex: number; readonly device: string }
+  | { readonly kind: 'detach-program'; readonly program: ProgramName; readonly ifindex: number; readonly device: string }
+  | { readonly kind: 'write-vnic'; readonly vnic: number; readonly row: VnicRow; readonly before: VnicRow | null }
+  | { readonly kind: 'delete-vnic'; readonly vnic: number; readonly before: VnicRow }
+  | {
+      readonly kind: 'write-port';
+      readonly ifindex: number;
+      readonly device: string;
+      readonly owner: PortOwner | null;
+      readonly before: PortOwner | null;
+    }
+  | { readonly kind: 'write-tx-port'; readonly ifindex: number; readonly device: string; readonly allowed: boolean }
+  | {
+      readonly kind: 'write-steering';
+      readonly vnic: number;
+      readonly role: PortRole;
+      readonly row: SteeringRow | null;
+      readonly before: SteeringRow | null;
+    }
+  | { readonly kind: 'add-fdb'; readonly entry: FdbEntry }
+  | { readonly kind: 'delete-fdb'; readonly entry: FdbEntry }
+  | { readonly kind: 'set-link'; readonly device: string; readonly change: LinkChange; readonly before: LinkChange }
+  | {
+      readonly kind: 'set-bridge-port-flags';
+      readonly device: string;
+      readonly flags: BridgePortFlags;
+      /** null: it was no bridge port, and leaving the bridge undoes this too. */
+      readonly before: BridgePortFlags | null;
+    }
+  | { readonly kind: 'allow-vf'; readonly vnic: number }
+  | { readonly kind: 'go-software'; readonly vnic: number }
+  | { readonly kind: 'plug-vf'; readonly guest: GuestSpec; readonly vf: VfSpec; readonly mac: MacAddress }
+  | { readonly kind: 'unplug-vf'; readonly guest: GuestSpec; readonly vf: VfSpec; readonly mac: MacAddress }
+  | { readonly kind: 'send-drain'; readonly ifindex: number; readonly device: string; readonly mac: MacAddress; readonly sequence: number };
+
+/** Actions of one owner, done one after the other. */
+export interface Sequence {
+  readonly purpose: 'set-up' | 'repair' | 'connect' | 'release' | 'remove' | 'effect' | 'adapter' | 'sweep';
+  readonly actions: readonly Action[];
+  /** When a step fails: undo those before it, or leave them, because they lead to where it shall go anyhow. */
+  readonly onFailure: 'undo' | 'stop';
+}
+
+/** What brings back the state before, or null: nothing to bring back. */
+export function undoOf(action: Action): Action | null {
+  switch (action.kind) {
+    case 'attach-program':
+      return { ...action, kind: 'detach-program' };
+    case 'detach-program':
+      return { ...action, kind: 'attach-program' };
+    case 'write-vnic':
+      if (action.before === null) return { kind: 'delete-vnic', vnic: action.vnic, before: action.row };
+      return { ...action, row: action.before, before: action.row };
+    case 'delete-vnic':
+      return { kind: 'write-vnic', vnic: action.vnic, row: action.before, before: null };
+    case 'write-port':
+      return { ...action, owner: action.before, before: action.owner };
+    case 'write-tx-port':
+      return { ...action, allowed: !action.allowed };
+    case 'write-steering':
+      return { ...action, row: action.before, before: action.row };
+    case 'add-fdb':
+      return { kind: 'delete-fdb', entry: action.entry };
+    case 'delete-fdb':
+      return { kind: 'add-fdb', entry: action.entry };
+    case 'set-link':
+      return { ...action, change: action.before, before: action.change };
+    case 'set-bridge-port-flags':
+      return action.before === null ? null : { ...action, flags: action.before, before: action.flags };
+    case 'allow-vf':
+      return { kind: 'go-software', vnic: action.vnic };
+    case 'plug-vf':
+      return { ...action, kind: 'unplug-vf' };
+    case 'unplug-vf':
+      return { ...action, kind: 'plug-vf' };
+    case 'go-software':
+    case 'send-drain':
+      return null;
+    default:
+      return action satisfies never;
+  }
+}
+
+function describeChange(change: LinkChange): string {
+  const words: string[] = [];
+  if (change.mtu !== undefined) words.push(`MTU ${change.mtu}`);
+  if (change.bridge !== undefined) words.push(change.bridge === null ? 'out of its bridge' : `into bridge ${change.bridge}`);
+  if (change.up !== undefined) words.push(change.up ? 'up' : 'down');
+  return words.join(', ');
+}
+
+const onOff = (on: boolean): string => (on ? 'on' : 'off');
+
+/** For logs, errors and `unipath monitor`: imperative, with every name that a reader needs. */
+export function describeAction(action: Action): string {
+  switch (action.kind) {
+    case 'attach-program':
+      return `attach ${action.program} to ${action.device}`;
+    case 'detach-program':
+      return `detach ${action.program} from ${action.device}`;
+    case 'write-vnic':
+      return `write vNIC ${action.vnic} (${action.row.mac}, VLAN ${action.row.vlan})`;
+    case 'delete-vnic':
+      return `delete vNIC ${action.vnic} (${action.before.mac}, VLAN ${action.before.vlan})`;
+    case 'write-port':
+      return action.owner === null ? `disown port ${action.device}` : `make ${action.device} the ${action.owner.role} port of vNIC ${action.owner.vnic}`;
+    case 'write-tx-port':
+      return `${action.allowed ? 'allow' : 'forbid'} redirects to ${action.device}`;
+    case 'write-steering':
+      if (action.row === null) return `clear the ${action.role} steering of vNIC ${action.vnic}`;
+      return `spread vNIC ${action.vnic} over ${action.row.queues} ${action.role} queues`;
+    case 'add-fdb':
+      return `add static FDB entry ${action.entry.mac} -> ${action.entry.device}`;
+    case 'delete-fdb':
+      return `delete static FDB entry ${action.entry.mac} -> ${action.entry.device}`;
+    case 'set-link':
+      return `set ${action.device} ${describeChange(action.change)}`;
+    case 'set-bridge-port-flags':
+      return `set ${action.device} learning ${onOff(action.flags.learning)}, flooding ${onOff(action.flags.flood)}`;
+    case 'allow-vf':
+      return `allow vNIC ${action.vnic} to use its VF`;
+    case 'go-software':
+      return `put vNIC ${action.vnic} on the software path`;
+    case 'plug-vf':
+      return `plug ${action.vf.device} into guest ${action.guest.netns}`;
+    case 'unplug-vf':
+      return `unplug ${action.vf.device} from guest ${action.guest.netns}`;
+    case 'send-drain':
+      return `ask the guest of ${action.mac} by ${action.device} to drain its VF (${action.sequence})`;
+    default:
+      return action satisfies never;
+  }
+}

@@ -1,0 +1,42 @@
+/** The state of a vNIC that an earlier daemon left in the maps: not remembered, but read off what is there. */
+import type { Timing } from './backoff.js';
+import type { Observed, ObservedLink, ObservedVf, StoredVnic, VnicSpec } from './model.js';
+import { guestName } from './model.js';
+import type { ClaimedVf, PortSettings, Stage } from './vnic_state.js';
+
+/** Settings of a VF port as they are now, to be put back when it is taken away again. */
+export function settingsNow(port: ObservedLink, observed: Observed): PortSettings {
+  const bridge = [...observed.links.values()].find((link) => link.ifindex === port.master)?.name ?? null;
+  return { mtu: port.mtu, up: port.up, bridge, flags: observed.bridgePortFlags.get(port.name) ?? null };
+}
+
+/**
+ * A VF that was taken by an earlier daemon. How its port was before is not known: as its unused siblings are, else as
+ * a VF port is that nobody uses, down and in no bridge.
+ */
+export function claimOf(vf: ObservedVf, observed: Observed): ClaimedVf {
+  const sibling = observed.vfs.find(
+    (other) => other.adapter === vf.adapter && other !== vf && other.place.kind === 'host' && other.port !== null && !observed.ports.has(other.port.ifindex),
+  );
+  const before: PortSettings = { mtu: sibling?.port?.mtu ?? vf.port?.mtu ?? 0, up: sibling?.port?.up ?? false, bridge: null, flags: null };
+  return { port: vf.spec.port, device: vf.spec.device, ifindex: vf.port?.ifindex ?? 0, before };
+}
+
+/** Where the vNIC of this row is between its two paths. */
+export function adoptStage(row: StoredVnic, spec: VnicSpec, observed: Observed, nowMs: number, timing: Timing): Stage {
+  if (row.vfIfindex === 0) return { phase: 'software', refusal: null };
+  const seen = observed.vfs.find((vf) => vf.port?.ifindex === row.vfIfindex);
+  if (seen === undefined) {
+    const vf: ClaimedVf = { port: '', device: '', ifindex: row.vfIfindex, before: { mtu: 0, up: false, bridge: null, flags: null } };
+    return { phase: 'draining', step: 'releasing', vf, failed: false, notBeforeMs: 0, problem: null };
+  }
+  const vf = claimOf(seen, observed);
+  const { place } = seen;
+  const held = place.kind === 'unknown' || (place.kind === 'guest' && guestName(place.guest) === guestName(spec.guest));
+  if (!held) return { phase: 'draining', step: 'releasing', vf, failed: false, notBeforeMs: 0, problem: null };
+  if (row.path === 'accelerated') return { phase: 'accelerated', vf, sinceMs: nowMs, earlier: null };
+  if (row.vfAllowed) return { phase: 'plugging', step: 'waiting', vf, deadlineMs: nowMs + timing.guestSilentMs };
+  // The guest may still transmit on it: taken back as any other, and given again if it is still wanted.
+  const times = { sendAtMs: nowMs, deadlineMs: nowMs + timing.drainDeadlineMs };
+  return { phase: 'draining', step: 'asking', vf, failed: false, sequence: Math.floor(nowMs) >>> 0, ...times };
+}

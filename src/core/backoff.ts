@@ -1,0 +1,53 @@
+/** When to try again what failed: later each time, up to a cap. */
+import type { NotAcceleratedReason } from './model.js';
+
+/** Every wait of the control plane, in milliseconds. */
+export interface Timing {
+  /** A guest that was given a VF must have transmitted on it within this time. */
+  readonly guestSilentMs: number;
+  readonly drainResendMs: number;
+  readonly drainDeadlineMs: number;
+  /** After the last frame was sent toward a VF, until every ring on the way is empty. */
+  readonly settleMs: number;
+  readonly backoffBaseMs: number;
+  readonly backoffCapMs: number;
+  /** Accelerated for this long: earlier failures do not count any more. */
+  readonly stableMs: number;
+}
+
+export const DEFAULT_TIMING: Timing = {
+  guestSilentMs: 3000,
+  drainResendMs: 50,
+  drainDeadlineMs: 1000,
+  settleMs: 30,
+  backoffBaseMs: 250,
+  backoffCapMs: 30_000,
+  stableMs: 10_000,
+};
+
+/** What went wrong last, how often in a row, and when the next attempt is due. */
+export interface Trouble {
+  readonly reason: NotAcceleratedReason;
+  readonly message: string;
+  readonly failures: number;
+  readonly notBeforeMs: number;
+}
+
+/** Milliseconds to wait after so many failures in a row. */
+export function backoffMs(failures: number, timing: Timing): number {
+  return Math.min(timing.backoffCapMs, timing.backoffBaseMs * 2 ** Math.min(failures - 1, 30));
+}
+
+export function addFailure(
+  earlier: Trouble | null,
+  failure: { readonly reason: NotAcceleratedReason; readonly message: string },
+  nowMs: number,
+  timing: Timing,
+): Trouble {
+  const failures = (earlier?.failures ?? 0) + 1;
+  return { ...failure, failures, notBeforeMs: nowMs + backoffMs(failures, timing) };
+}
+
+export function mayTry(trouble: Trouble | null, nowMs: number): boolean {
+  return trouble === null || nowMs >= trouble.notBeforeMs;
+}

@@ -1,0 +1,31 @@
+/** One sentence per reason: why a vNIC is not accelerated, and what would change that. */
+import type { NotAcceleratedReason, VnicSpec } from './model.js';
+
+const SENTENCES: Readonly<Record<NotAcceleratedReason, (vnic: VnicSpec) => string>> = {
+  none: () => 'it is accelerated',
+  policy_software: (vnic) => `the configuration wants the software path; set its policy to accelerated, or run: unipath vnic accelerate ${vnic.name}`,
+  operator_software: (vnic) => `the operator asked for the software path; run: unipath vnic accelerate ${vnic.name}`,
+  uplink_missing: (vnic) => `the uplink of adapter ${vnic.adapter} is not there; it goes on when the device appears`,
+  tap_missing: (vnic) => `the tap ${vnic.tap} is not there; it goes on when the device appears`,
+  guest_missing: (vnic) => `the guest ${vnic.guest.netns} is not there; it goes on when the guest is started`,
+  duplicate_mac: (vnic) => `another vNIC has the same MAC address ${vnic.mac} and VLAN ${vnic.vlan}; give each its own in the configuration`,
+  adapter_without_vfs: (vnic) => `adapter ${vnic.adapter} has no VFs; add some to the configuration`,
+  no_free_vf: (vnic) => `every VF of adapter ${vnic.adapter} is in use or lost; it gets the next one that is given back`,
+  vf_budget_exhausted: (vnic) => `adapter ${vnic.adapter} has handed out as many VFs as its limit allows; raise limits.vfs, or free a VF`,
+  queue_budget_exhausted: (vnic) => `a further VF of adapter ${vnic.adapter} would exceed its queue limit; raise limits.queues, or free a VF`,
+  vf_lost: () => 'its VF vanished or lost its link without notice; it is accelerated again when a VF is free',
+  vf_too_few_queues: (vnic) => `the free VF of adapter ${vnic.adapter} has no queue; create it with at least one`,
+  plugging: () => 'it is being given a VF',
+  draining: () => 'its VF is being taken back',
+  guest_silent: () => 'it was given a VF but the guest does not transmit on it; check that the plug-in runs in the guest',
+  retry_backoff: () => 'the last attempt to give it a VF failed; it is tried again',
+  attach_refused: () => 'a program could not be attached; remove the foreign XDP program from the device, nothing of others is displaced',
+  internal_error: () => 'something that should not happen did; the log has more, and it is tried again',
+  bridge_missing: (vnic) => `the bridge of adapter ${vnic.adapter} is not there; it goes on when the device appears`,
+};
+
+/** `detail`: what exactly went wrong, and when it is tried again, if there is something to say. */
+export function reasonText(reason: NotAcceleratedReason, vnic: VnicSpec, detail: string | null = null): string {
+  const sentence = SENTENCES[reason](vnic);
+  return detail === null || detail === '' ? sentence : `${sentence} (${detail})`;
+}

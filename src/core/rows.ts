@@ -1,0 +1,50 @@
+/** The rows that a vNIC has in the maps, computed from what is asked for and what is seen, and compared with those there. */
+import type { Observed, ObservedLink, StoredVnic, VnicRow } from './model.js';
+import type { Tenant } from './tenant.js';
+
+const ETHERNET_HEADER = 14;
+
+/** Largest frame that a device of this MTU takes, as the maps count it. */
+export function frameMax(mtu: number): number {
+  return Math.min(mtu + ETHERNET_HEADER, 0xffff);
+}
+
+/** A row without a VF. */
+export function softwareRow(tenant: Tenant, tap: ObservedLink, uplink: ObservedLink): VnicRow {
+  return {
+    mac: tenant.spec.mac,
+    vlan: tenant.spec.vlan,
+    tapIfindex: tap.ifindex,
+    vfIfindex: 0,
+    uplinkIfindex: uplink.ifindex,
+    tapFrameMax: frameMax(tap.mtu),
+    vfFrameMax: 0,
+    uplinkFrameMax: frameMax(uplink.mtu),
+    cutThrough: tenant.spec.cutThrough,
+    plugin: true,
+    operatorWant: tenant.operatorWant,
+  };
+}
+
+/** The VF port is given the tap's MTU, so both paths take the same frames. */
+export function withVf(row: VnicRow, ifindex: number): VnicRow {
+  return { ...row, vfIfindex: ifindex, vfFrameMax: row.tapFrameMax };
+}
+
+export function withoutVf(row: VnicRow): VnicRow {
+  return { ...row, vfIfindex: 0, vfFrameMax: 0 };
+}
+
+/** The row itself, without the state that is stored with it. */
+export function rowOf(stored: StoredVnic): VnicRow {
+  const { mac, vlan, tapIfindex, vfIfindex, uplinkIfindex, tapFrameMax, vfFrameMax, uplinkFrameMax, cutThrough, plugin, operatorWant } = stored;
+  return { mac, vlan, tapIfindex, vfIfindex, uplinkIfindex, tapFrameMax, vfFrameMax, uplinkFrameMax, cutThrough, plugin, operatorWant };
+}
+
+export function sameRow(a: VnicRow, b: VnicRow): boolean {
+  return (Object.keys(a) as (keyof VnicRow)[]).every((field) => a[field] === b[field]);
+}
+
+export function storedOf(tenant: Tenant, observed: Observed): StoredVnic | null {
+  return observed.stored.find((row) => row.id === tenant.id) ?? null;
+}

@@ -1,0 +1,126 @@
+/**
+ * A tenant is a vNIC as the control plane carries it from look to look: what it was asked to be, its id in the maps, its
+ * state. It outlives its configuration until everything of it has been taken back.
+ */
+import { adoptStage, claimOf } from './adopt.js';
+import type { Timing } from './backoff.js';
+import type { AdapterSpec, Desired, Observed, StoredVnic, VnicPath, VnicSpec } from './model.js';
+import { guestName } from './model.js';
+import { claimedVf, INITIAL_STATE, type ClaimedVf, type VnicState } from './vnic_state.js';
+
+export interface Tenant {
+  /** Name and everything that cannot change without starting anew. */
+  readonly key: string;
+  readonly spec: VnicSpec;
+  readonly adapter: AdapterSpec;
+  /** Not asked for any more: drained, taken down, forgotten. */
+  readonly removed: boolean;
+  /** In the maps; null until it has been given one. Kept while the tenant lives. */
+  readonly id: number | null;
+  readonly operatorWant: VnicPath | null;
+  /** Did unipath add the static FDB entry? null: not decided yet. What was there before is left alone. */
+  readonly fdbOurs: boolean | null;
+  readonly state: VnicState;
+}
+
+export function tenantKey(spec: VnicSpec): string {
+  return [spec.name, spec.mac, spec.vlan, spec.adapter, spec.tap, guestName(spec.guest)].join(' ');
+}
+
+/** What it shall be on, as long as it is asked for at all. */
+export function wantedPath(tenant: Tenant): VnicPath {
+  return tenant.operatorWant ?? tenant.spec.policy;
+}
+
+/** Ports of all VFs that somebody has claimed. */
+export function claimedPorts(tenants: Iterable<Tenant>): Set<string> {
+  const ports = new Set<string>();
+  for (const tenant of tenants) {
+    const vf = claimedVf(tenant.state);
+    if (vf !== null) ports.add(vf.port);
+  }
+  return ports;
+}
+
+/** vNICs of which another has the same MAC address and VLAN: the packet programs could not tell them apart. */
+export function duplicateNames(desired: Desired): Set<string> {
+  const byAddress = new Map<string, string[]>();
+  for (const { mac, vlan, name } of desired.vnics) byAddress.set(`${mac} ${vlan}`, [...(byAddress.get(`${mac} ${vlan}`) ?? []), name]);
+  return new Set([...byAddress.values()].filter((names) => names.length > 1).flat());
+}
+
+const MISSING_ADAPTER: Omit<AdapterSpec, 'name'> = { uplink: '', bridge: '', vfs: [], limits: { vfs: 0, queues: 0 } };
+
+/**
+ * The tenants after a look: those asked for, those to be taken down, and one for every row in the maps that is nobody's.
+ * A new one adopts the row with its MAC address and VLAN, and its state from what is seen.
+ */
+export function matchTenants(
+  desired: Desired,
+  tenants: readonly Tenant[],
+  observed: Observed,
+  nowMs: number,
+  timing: Timing,
+): Tenant[] {
+  const adapters = new Map(desired.adapters.map((adapter) => [adapter.name, adapter]));
+  const known = new Map(tenants.map((tenant) => [tenant.key, tenant]));
+  const asked = new Map(desired.vnics.map((spec) => [tenantKey(spec), spec]));
+  const kept = tenants.map((tenant): Tenant => {
+    const spec = asked.get(tenant.key);
+    if (spec === undefined) return tenant.removed ? tenant : { ...tenant, removed: true };
+    return { ...tenant, spec, adapter: adapters.get(spec.adapter) ?? tenant.adapter, removed: false };
+  });
+  const ids = new Set(tenants.map((tenant) => tenant.id));
+  const unowned = observed.stored.filter((row) => !ids.has(row.id));
+  const added: Tenant[] = [];
+  for (const [key, spec] of asked) {
+    if (known.has(key)) continue;
+    const adapter = adapters.get(spec.adapter) ?? { ...MISSING_ADAPTER, name: spec.adapter };
+    const index = unowned.findIndex((row) => row.mac === spec.mac && row.vlan === spec.vlan);
+    const [row] = index < 0 ? [] : unowned.splice(index, 1);
+    const fresh: Tenant = { key, spec, adapter, removed: false, id: null, operatorWant: null, fdbOurs: null, state: INITIAL_STATE };
+    added.push(row === undefined ? fresh : adopt(fresh, row, observed, nowMs, timing));
+  }
+  const left = unowned.map((row) => inherit(row, desired, observed, nowMs, timing));
+  return [...kept, ...added, ...left];
+}
+
+function adopt(tenant: Tenant, row: StoredVnic, observed: Observed, nowMs: number, timing: Timing): Tenant {
+  const stage = adoptStage(row, tenant.spec, observed, nowMs, timing);
+  return { ...tenant, id: row.id, operatorWant: row.operatorWant, fdbOurs: true, state: { ...INITIAL_STATE, stage } };
+}
+
+/** A row whose vNIC is not asked for: what can be known of it is on the row, on the links, and in the guest that holds its VF. */
+function inherit(row: StoredVnic, desired: Desired, observed: Observed, nowMs: number, timing: Timing): Tenant {
+  const nameOf = (ifindex: number): string => [...observed.links.values()].find((link) => link.ifindex === ifindex)?.name ?? '';
+  const uplink = nameOf(row.uplinkIfindex);
+  const adapter = desired.adapters.find((candidate) => candidate.uplink === uplink) ?? { ...MISSING_ADAPTER, name: '', uplink };
+  const held = observed.vfs.find((vf) => vf.port?.ifindex === row.vfIfindex && vf.place.kind === 'guest');
+  const spec: VnicSpec = {
+    name: `leftover-${row.id}`,
+    mac: row.mac,
+    vlan: row.vlan,
+    adapter: adapter.name,
+    tap: nameOf(row.tapIfindex),
+    guest: held?.place.kind === 'guest' ? held.place.guest : { kind: 'netns', netns: '' },
+    policy: 'software',
+    cutThrough: row.cutThrough,
+  };
+  const fresh: Tenant = { key: tenantKey(spec), spec, adapter, removed: true, id: null, operatorWant: null, fdbOurs: null, state: INITIAL_STATE };
+  return adopt(fresh, row, observed, nowMs, timing);
+}
+
+/** A VF that the guest holds, or a port that the maps give to this vNIC, although it has claimed none. */
+export function strayVf(tenant: Tenant, tenants: readonly Tenant[], observed: Observed): ClaimedVf | null {
+  const claims = claimedPorts(tenants);
+  for (const vf of observed.vfs) {
+    if (claims.has(vf.spec.port)) continue;
+    const owner = vf.port === null ? undefined : observed.ports.get(vf.port.ifindex);
+    if (owner?.role === 'vf' && owner.vnic === tenant.id) return claimOf(vf, observed);
+    if (vf.place.kind !== 'guest' || owner !== undefined) continue;
+    const guest = guestName(vf.place.guest);
+    const holder = tenants.find((other) => guestName(other.spec.guest) === guest && claimedVf(other.state) === null);
+    if (holder?.key === tenant.key) return claimOf(vf, observed);
+  }
+  return null;
+}

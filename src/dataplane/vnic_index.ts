@@ -1,0 +1,157 @@
+/**
+ * The index from MAC address and VLAN to vNIC id: map `vnic_slots`, changed in place while the packet programs read it.
+ *
+ * A key lives in one of the VNIC_PROBES slots from its own first slot on. When all of them are taken, their occupants
+ * are moved within their own slots: with 1023 vNICs in 4096 slots that happens, and always finds room unless more keys
+ * than slots compete for the same few.
+ *
+ * A program reads a slot's key and then its vNIC. So a slot that was emptied gets a new owner only after every program
+ * that ran at that time has ended; otherwise a frame for the old one could reach the new one.
+ */
+import { ContractLimit, vnicSlotCodec } from '../../maps/generated/contract.js';
+
+const { VNIC_SLOTS, VNIC_PROBES } = ContractLimit;
+const MULTIPLIER = 0x9e37_79b9_7f4a_7c15n;
+const SLOT_SHIFT = 52n;
+const FREE = 0n;
+const WORDS_PER_SLOT = vnicSlotCodec.size / 8;
+
+/** No slot can be made free for this key. */
+export class VnicIndexFullError extends Error {
+  override readonly name = 'VnicIndexFullError';
+
+  constructor(readonly key: bigint) {
+    super(`no room in the vNIC index for key 0x${key.toString(16)}: too many MAC addresses share its ${VNIC_PROBES} slots; choose another one`);
+  }
+}
+
+/** As vnic_key() in bpf/lib/parse.h. Never 0, which means "free". @param mac six bytes @param vlan 0..4094 */
+export function vnicKey(mac: Uint8Array, vlan: number): bigint {
+  let key = (1n << 63n) | (BigInt(vlan) << 48n);
+  for (let i = 0; i < 6; i++) key |= BigInt(mac[i] ?? 0) << BigInt(8 * i);
+  return key;
+}
+
+/** First of the slots that may hold the key. */
+export function firstSlotOf(key: bigint): number {
+  return Number(BigInt.asUintN(64, key * MULTIPLIER) >> SLOT_SHIFT);
+}
+
+function probesOf(key: bigint): number[] {
+  const first = firstSlotOf(key);
+  return Array.from({ length: VNIC_PROBES }, (_, i) => (first + i) % VNIC_SLOTS);
+}
+
+export class VnicIndex {
+  readonly #words: BigUint64Array;
+  readonly #waitForReaders: () => void;
+  /** Emptied since the last wait. */
+  readonly #emptied = new Set<number>();
+
+  /**
+   * @param memory VNIC_SLOTS slots, 8-byte aligned
+   * @param waitForReaders returns when no program runs any more that ran when it was called
+   */
+  constructor(memory: Buffer, waitForReaders: () => void) {
+    this.#words = new BigUint64Array(memory.buffer, memory.byteOffset, VNIC_SLOTS * WORDS_PER_SLOT);
+    this.#waitForReaders = waitForReaders;
+  }
+
+  /** vNIC id of the key, or null. */
+  find(key: bigint): number | null {
+    const slot = this.#slotOf(key);
+    return slot === null ? null : this.#vnicIn(slot);
+  }
+
+  /** Every key with its vNIC id. */
+  *entries(): Generator<[key: bigint, vnic: number], void, undefined> {
+    for (let slot = 0; slot < VNIC_SLOTS; slot++) {
+      const key = this.#keyIn(slot);
+      if (key !== FREE) yield [key, this.#vnicIn(slot)];
+    }
+  }
+
+  /** @throws VnicIndexFullError when `publish` would */
+  checkRoom(key: bigint): void {
+    this.#chainToFreeSlot(key);
+  }
+
+  /** Makes the key known. It must not be. @throws VnicIndexFullError with nothing changed */
+  publish(key: bigint, vnic: number): void {
+    if (this.#slotOf(key) !== null) throw new Error(`key 0x${key.toString(16)} is in the vNIC index already`);
+    const chain = this.#chainToFreeSlot(key);
+    // Backward: each occupant is in its new slot before it leaves the old one, so it is found at any time.
+    for (let i = chain.length - 1; i > 0; i--) {
+      const [from, to] = [chain[i - 1] ?? 0, chain[i] ?? 0];
+      this.#fill(to, this.#keyIn(from), this.#vnicIn(from));
+      this.#empty(from);
+    }
+    this.#fill(chain[0] ?? 0, key, vnic);
+  }
+
+  /** Forgets the key; no frame is steered by it any more. Idempotent. */
+  withdraw(key: bigint): void {
+    for (let slot = this.#slotOf(key); slot !== null; slot = this.#slotOf(key)) this.#empty(slot);
+  }
+
+  /** Makes the index say exactly this, as after a crash between two writes. @throws VnicIndexFullError */
+  repair(wanted: ReadonlyMap<bigint, number>): void {
+    const seen = new Set<bigint>();
+    for (let slot = 0; slot < VNIC_SLOTS; slot++) {
+      const key = this.#keyIn(slot);
+      if (key === FREE) continue;
+      const right = wanted.get(key) === this.#vnicIn(slot) && !seen.has(key) && probesOf(key).includes(slot);
+      if (right) seen.add(key);
+      else this.#empty(slot);
+    }
+    for (const [key, vnic] of wanted) if (!seen.has(key)) this.publish(key, vnic);
+  }
+
+  #slotOf(key: bigint): number | null {
+    return probesOf(key).find((slot) => this.#keyIn(slot) === key) ?? null;
+  }
+
+  /** One of the key's slots, then where its occupant goes, then where that slot's occupant goes, ..., a free slot. */
+  #chainToFreeSlot(key: bigint): number[] {
+    // Free and not just emptied: needs no waiting.
+    const atOnce = probesOf(key).find((slot) => this.#keyIn(slot) === FREE && !this.#emptied.has(slot));
+    if (atOnce !== undefined) return [atOnce];
+    const cameFrom = new Map<number, number | null>(probesOf(key).map((slot) => [slot, null]));
+    // A Map is walked in order of insertion, also over what is added meanwhile: breadth first, so the chain is shortest.
+    for (const slot of cameFrom.keys()) {
+      const occupant = this.#keyIn(slot);
+      if (occupant === FREE) return chainTo(slot, cameFrom);
+      for (const other of probesOf(occupant)) if (!cameFrom.has(other)) cameFrom.set(other, slot);
+    }
+    throw new VnicIndexFullError(key);
+  }
+
+  #keyIn(slot: number): bigint {
+    return Atomics.load(this.#words, slot * WORDS_PER_SLOT);
+  }
+
+  #vnicIn(slot: number): number {
+    return Number(Atomics.load(this.#words, slot * WORDS_PER_SLOT + 1) & 0xffff_ffffn);
+  }
+
+  #fill(slot: number, key: bigint, vnic: number): void {
+    if (this.#emptied.has(slot)) {
+      this.#waitForReaders();
+      this.#emptied.clear();
+    }
+    // The key last: whoever sees it sees the vNIC, too.
+    Atomics.store(this.#words, slot * WORDS_PER_SLOT + 1, BigInt(vnic));
+    Atomics.store(this.#words, slot * WORDS_PER_SLOT, key);
+  }
+
+  #empty(slot: number): void {
+    Atomics.store(this.#words, slot * WORDS_PER_SLOT, FREE);
+    this.#emptied.add(slot);
+  }
+}
+
+function chainTo(end: number, cameFrom: ReadonlyMap<number, number | null>): number[] {
+  const chain: number[] = [];
+  for (let slot: number | null = end; slot !== null; slot = cameFrom.get(slot) ?? null) chain.unshift(slot);
+  return chain;
+}

@@ -1,0 +1,74 @@
+/** Bridge ports and forwarding entries, by `bridge` of iproute2. Names must have been checked. */
+import type { MacAddress } from '../core/model.js';
+import { CommandError, run, runJson } from './exec.js';
+import type { BridgePortFlags } from './port.js';
+
+interface PortJson {
+  readonly ifname?: string;
+  readonly learning?: boolean;
+  readonly flood?: boolean;
+  readonly mcast_flood?: boolean;
+  readonly bcast_flood?: boolean;
+}
+
+interface FdbJson {
+  readonly mac?: string;
+  readonly vlan?: number;
+  readonly master?: string;
+  readonly state?: string;
+}
+
+const isMissingDevice = (error: unknown): boolean => error instanceof CommandError && /Cannot find device|No such device/.test(error.stderr);
+
+/** null when the device is no bridge port, or not there. @throws CommandError */
+export async function readPortFlags(device: string): Promise<BridgePortFlags | null> {
+  const rows = await runJson('bridge', ['-j', '-d', 'link', 'show', 'dev', device]).catch((error: unknown) => {
+    if (isMissingDevice(error)) return [];
+    throw error;
+  });
+  const port = (rows as readonly PortJson[]).find((row) => row.ifname === device && row.learning !== undefined);
+  if (port === undefined) return null;
+  return {
+    learning: port.learning ?? false,
+    flood: port.flood ?? false,
+    multicastFlood: port.mcast_flood ?? false,
+    broadcastFlood: port.bcast_flood ?? false,
+  };
+}
+
+/** @throws CommandError */
+export async function writePortFlags(device: string, flags: BridgePortFlags): Promise<void> {
+  const word = (on: boolean): string => (on ? 'on' : 'off');
+  await run('bridge', [
+    ...['link', 'set', 'dev', device],
+    ...['learning', word(flags.learning), 'flood', word(flags.flood)],
+    ...['mcast_flood', word(flags.multicastFlood), 'bcast_flood', word(flags.broadcastFlood)],
+  ]);
+}
+
+/** Static, not "permanent": the latter would make the MAC address the bridge's own. `vlan` 0: none. Idempotent. @throws CommandError */
+export async function replaceStaticEntry(mac: MacAddress, device: string, vlan: number): Promise<void> {
+  await run('bridge', ['fdb', 'replace', mac, 'dev', device, 'master', 'static', ...(vlan === 0 ? [] : ['vlan', String(vlan)])]);
+}
+
+/** No error when the entry, or its device, is gone already. @throws CommandError */
+export async function deleteEntry(mac: MacAddress, device: string, vlan: number): Promise<void> {
+  try {
+    await run('bridge', ['fdb', 'del', mac, 'dev', device, 'master', ...(vlan === 0 ? [] : ['vlan', String(vlan)])]);
+  } catch (error) {
+    if (isMissingDevice(error)) return;
+    if (error instanceof CommandError && /No such file or directory/.test(error.stderr)) return;
+    throw error;
+  }
+}
+
+/** @throws CommandError */
+export async function hasStaticEntry(mac: MacAddress, device: string, vlan: number): Promise<boolean> {
+  const rows = await runJson('bridge', ['-j', 'fdb', 'show', 'brport', device]).catch((error: unknown) => {
+    if (isMissingDevice(error)) return [];
+    throw error;
+  });
+  return (rows as readonly FdbJson[]).some(
+    (row) => row.mac === mac && row.state === 'static' && row.master !== undefined && (row.vlan ?? 0) === vlan,
+  );
+}

@@ -1,0 +1,74 @@
+/** HostNetwork on Linux: rtnetlink for what is seen, iproute2 for what is changed, a packet socket for single frames. */
+import type { MacAddress, ObservedLink } from '../core/model.js';
+import { PacketSocket } from '../native/socket.js';
+import { deleteEntry, hasStaticEntry, readPortFlags, replaceStaticEntry, writePortFlags } from './bridge.js';
+import { run } from './exec.js';
+import { Links } from './links.js';
+import { checkInterfaceName } from './names.js';
+import type { BridgePortFlags, FdbEntry, HostNetwork } from './port.js';
+
+export class LinuxHostNetwork implements HostNetwork {
+  readonly #links: Links;
+  #packets: PacketSocket | null = null;
+
+  /** `warn` is told what went wrong but did not stop us. */
+  constructor(warn: (message: string) => void = () => undefined) {
+    this.#links = new Links(warn);
+  }
+
+  links(): Promise<ReadonlyMap<string, ObservedLink>> {
+    return this.#links.dump();
+  }
+
+  onChange(listener: () => void): () => void {
+    return this.#links.onChange(listener);
+  }
+
+  async setLink(device: string, change: { up?: boolean; mac?: MacAddress; mtu?: number; bridge?: string | null }): Promise<void> {
+    const words: string[] = [];
+    if (change.mac !== undefined) words.push('address', change.mac);
+    if (change.mtu !== undefined) words.push('mtu', String(change.mtu));
+    if (change.bridge === null) words.push('nomaster');
+    else if (change.bridge !== undefined) words.push('master', checkInterfaceName(change.bridge));
+    if (change.up !== undefined) words.push(change.up ? 'up' : 'down');
+    if (words.length > 0) await run('ip', ['link', 'set', 'dev', checkInterfaceName(device), ...words]);
+  }
+
+  async bridgePortFlags(device: string): Promise<BridgePortFlags | null> {
+    return readPortFlags(checkInterfaceName(device));
+  }
+
+  async setBridgePortFlags(device: string, flags: BridgePortFlags): Promise<void> {
+    await writePortFlags(checkInterfaceName(device), flags);
+  }
+
+  async addFdb(entry: FdbEntry): Promise<void> {
+    await replaceStaticEntry(entry.mac, checkInterfaceName(entry.device), await this.#entryVlan(entry));
+  }
+
+  async deleteFdb(entry: FdbEntry): Promise<void> {
+    await deleteEntry(entry.mac, checkInterfaceName(entry.device), await this.#entryVlan(entry));
+  }
+
+  async hasStaticFdb(entry: FdbEntry): Promise<boolean> {
+    return hasStaticEntry(entry.mac, checkInterfaceName(entry.device), await this.#entryVlan(entry));
+  }
+
+  sendFrame(ifindex: number, frame: Buffer): void {
+    this.#packets ??= new PacketSocket();
+    this.#packets.send(ifindex, frame);
+  }
+
+  close(): void {
+    this.#links.close();
+    this.#packets?.close();
+    this.#packets = null;
+  }
+
+  /** A bridge that is not VLAN-aware keeps every entry under VLAN 0, and refuses any other. */
+  async #entryVlan(entry: FdbEntry): Promise<number> {
+    if (entry.vlan === 0) return 0;
+    const bridge = (await this.#links.dump()).get(entry.device)?.master ?? null;
+    return bridge !== null && (await this.#links.isVlanAware(bridge)) ? entry.vlan : 0;
+  }
+}

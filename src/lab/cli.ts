@@ -1,0 +1,90 @@
+/** `unipath lab ...`: the commands. */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import type { Command } from 'commander';
+import { missingCommandHint } from '../host/exec.js';
+import { labDown } from './down.js';
+import { readJournal } from './journal.js';
+import { labPlace, namespaceOf, namespacePath, type LabPlace } from './place.js';
+import { MARK_VARIABLE } from './processes.js';
+import { labStatus, printStatus } from './status.js';
+import { labUp } from './up.js';
+
+interface PlaceOptions {
+  readonly name?: string;
+}
+
+const placeFrom = (options: PlaceOptions): LabPlace => labPlace(options.name ?? null);
+
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+/** A second lab beside the usual one: for tests. */
+const withName = (command: Command): Command => command.addOption(command.createOption('--name <name>').hideHelp());
+
+async function up(options: PlaceOptions & { daemons: boolean; failAfter?: string; quiet?: boolean }): Promise<void> {
+  const lab = await labUp(placeFrom(options), {
+    daemons: options.daemons,
+    onStep: options.quiet === true ? () => {} : (title) => say(title),
+    failAfter: options.failAfter === undefined ? null : Number(options.failAfter),
+  });
+  lab.journal.close();
+}
+
+async function down(options: PlaceOptions & { quiet?: boolean }): Promise<void> {
+  const { undone, failures } = await labDown(placeFrom(options), options.quiet === true ? () => {} : (title) => say(`undo: ${title}`));
+  for (const failure of failures) say(`cannot undo ${failure}`);
+  if (failures.length > 0) process.exitCode = 1;
+  else if (undone.length === 0) say('no lab is up');
+}
+
+async function status(options: PlaceOptions, command: Command): Promise<void> {
+  const found = await labStatus(placeFrom(options));
+  if ((command.optsWithGlobals() as { json?: boolean }).json === true) process.stdout.write(`${JSON.stringify(found)}\n`);
+  else process.stdout.write(printStatus(found));
+  if (!found.up) process.exitCode = 1;
+}
+
+/** Runs a command in a namespace of the lab, on the caller's terminal; ends as it ended. */
+async function exec(name: string, argv: readonly string[], options: PlaceOptions): Promise<void> {
+  const place = placeFrom(options);
+  const netns = namespaceOf(place, name);
+  if (!existsSync(namespacePath(netns))) {
+    say(readJournal(place) === null ? 'no lab is up; make one with `unipath lab up`' : `the lab has no namespace "${name}"`);
+    process.exitCode = 1;
+    return;
+  }
+  const mark = readJournal(place)?.head?.mark ?? '';
+  const child = spawn('nsenter', [`--net=${namespacePath(netns)}`, ...argv], {
+    stdio: 'inherit',
+    env: { ...process.env, [MARK_VARIABLE]: mark },
+  });
+  process.exitCode = await new Promise<number>((resolve) => {
+    child.once('error', () => {
+      say(`nsenter could not be run: ${missingCommandHint('nsenter')}`);
+      resolve(127);
+    });
+    child.once('close', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 143)));
+  });
+}
+
+/** Adds `lab` and what is below it. */
+export function registerLab(program: Command): void {
+  const lab = program.command('lab').description('network namespaces that play an outside world, KVM hosts and guests');
+  withName(lab.command('up'))
+    .description('build the lab and leave it running')
+    .option('--no-daemons', 'software paths only: no unipathd, no guest agents')
+    .option('-q, --quiet', 'print nothing but errors')
+    .addOption(lab.createOption('--fail-after <steps>').hideHelp())
+    .action(up);
+  withName(lab.command('down'))
+    .description('remove every trace of the lab, also of one left half-built by a crash')
+    .option('-q, --quiet', 'print nothing but errors')
+    .action(down);
+  withName(lab.command('status')).description('show what is there and what runs').action(status);
+  withName(lab.command('exec'))
+    .description('run a command in a namespace of the lab: world, a, b, c, g1, g2 or g3')
+    .argument('<where>')
+    .argument('<command...>')
+    .passThroughOptions()
+    .action(exec);
+}

@@ -1,0 +1,133 @@
+/** One step measured: what is read at its beginning, after its changes and at its end, and what follows from that. */
+import type { VnicStatus } from '../../control/protocol.js';
+import type { VnicPath } from '../../core/model.js';
+import { addFrames, type FlowResult, type FrameCounts, noFrames, type QueueSpread, type StepResult, type SteeringCounts } from '../results.js';
+import { SUBJECT, type ScenarioStep } from '../scenario.js';
+import type { Account, Gap } from '../traffic/arrivals.js';
+import type { Mark, StepAccount, TcpStreamReport } from '../traffic/traffic.js';
+import type { PlannedFlow } from '../flows.js';
+import type { Hosts, VnicCounters } from './hosts.js';
+import { inFlightAllowance, judgeStep } from './judge.js';
+import type { Transition } from './path_follower.js';
+import { addSteering, spreadOf, steeringOf } from './spread.js';
+
+/** Counters of the guests whose steering is shown, as they were at one time; null: unknown to their host's unipathd. */
+export type CounterSnapshot = ReadonlyMap<string, VnicCounters | null>;
+
+export async function readCounters(hosts: Hosts, guests: readonly string[]): Promise<CounterSnapshot> {
+  return new Map(await Promise.all(guests.map(async (guest) => [guest, await hosts.counters(guest)] as const)));
+}
+
+/** Everything about a step that cannot be read again later. */
+export interface StepRecord {
+  readonly step: ScenarioStep;
+  readonly from: Mark;
+  readonly to: Mark;
+  readonly tcpFrom: TcpStreamReport;
+  readonly tcpTo: TcpStreamReport;
+  readonly home: string;
+  readonly vnics: ReadonlyMap<string, VnicStatus | null>;
+  readonly guestPaths: ReadonlyMap<string, VnicPath>;
+  /** After the changes, and at the end. */
+  readonly countersFrom: CounterSnapshot;
+  readonly countersTo: CounterSnapshot;
+  readonly problems: readonly string[];
+}
+
+const countsOf = ({ sent, received, lost, duplicated, reordered, corrupt }: Account): FrameCounts => ({
+  sent,
+  received,
+  lost,
+  duplicated,
+  reordered,
+  corrupt,
+});
+
+const gapMs = (gap: Gap | null): number | null => (gap === null ? null : gap.lengthNs / 1e6);
+
+const maxOrNull = (values: readonly (number | null)[]): number | null => {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : Math.max(...known);
+};
+
+/** Flows of one kind and family as one line; echoes run against their flow and have a line of their own. */
+function flowResults(account: StepAccount, planned: readonly PlannedFlow[]): FlowResult[] {
+  const lines = new Map<string, { frames: FrameCounts; longestGapMs: number | null }>();
+  for (const { flow, stream, account: counted } of account.streams) {
+    const kind = planned.find(({ spec }) => spec.id === flow.id)?.kind ?? `flow ${flow.id}`;
+    const name = `${kind}, IPv${flow.family}${stream === 'echo' ? ', answers' : ''}`;
+    const line = lines.get(name) ?? { frames: noFrames, longestGapMs: null };
+    lines.set(name, {
+      frames: addFrames(line.frames, countsOf(counted)),
+      longestGapMs: maxOrNull([line.longestGapMs, gapMs(counted.longestGap)]),
+    });
+  }
+  return [...lines].map(([name, line]) => ({ name, ...line }));
+}
+
+function steering(record: StepRecord): { spread: QueueSpread[]; total: SteeringCounts } {
+  let total: SteeringCounts = { rfs: 0, rss: 0, single: 0, bridge: 0 };
+  const spread: QueueSpread[] = [];
+  for (const [guest, after] of record.countersTo) {
+    const status = record.vnics.get(guest);
+    if (after === null || status === null || status === undefined) continue;
+    const before = record.countersFrom.get(guest) ?? null;
+    spread.push(...spreadOf(status, before, after));
+    total = addSteering(total, steeringOf(before, after));
+  }
+  return { spread, total };
+}
+
+/** Bytes that arrived at either end. */
+const tcpBytes = (report: TcpStreamReport): number => report.client.bytesReceived + report.server.bytesReceived;
+
+function tcpStallMs(record: StepRecord): number | null {
+  const { from, to, tcpTo } = record;
+  const stalls = [...tcpTo.client.stalls, ...tcpTo.server.stalls];
+  return maxOrNull(stalls.filter(({ startMs }) => startMs >= from.monotonicMs && startMs < to.monotonicMs).map(({ lengthMs }) => lengthMs));
+}
+
+/** @param startMs CLOCK_MONOTONIC that is time 0 of the run; lostWhere: words for which frames were lost */
+export function stepResult(
+  record: StepRecord,
+  account: StepAccount,
+  planned: readonly PlannedFlow[],
+  transitions: readonly Transition[],
+  startMs: number,
+  lostWhere: string,
+): StepResult {
+  const { step, from, to } = record;
+  const durationMs = to.monotonicMs - from.monotonicMs;
+  const inStep = transitions.filter(({ atNs }) => atNs / 1e6 >= from.monotonicMs && atNs / 1e6 < to.monotonicMs);
+  const frames = countsOf(account.total);
+  const framesPerSecond = (frames.received * 1000) / durationMs;
+  const subject = record.vnics.get(SUBJECT) ?? null;
+  const { spread, total } = steering(record);
+  const result = {
+    name: step.name,
+    title: step.title,
+    kind: step.kind,
+    fromMs: from.monotonicMs - startMs,
+    toMs: to.monotonicMs - startMs,
+    where: { host: record.home, path: subject?.path ?? 'software', reason: subject?.reason ?? 'internal_error' },
+    frames,
+    flows: flowResults(account, planned),
+    framesPerSecond,
+    switchTimes: { receiveMs: maxOrNull(inStep.map((each) => each.receiveMs)), transmitMs: maxOrNull(inStep.map((each) => each.transmitMs)) },
+    longestGapMs: gapMs(account.total.longestGap),
+    spread,
+    steering: total,
+    tcpBytes: tcpBytes(record.tcpTo) - tcpBytes(record.tcpFrom),
+    tcpLongestGapMs: tcpStallMs(record),
+    lossAllowed: step.kind === 'fault' ? inFlightAllowance(framesPerSecond) : 0,
+  };
+  const otherPaths = new Map([...record.vnics].flatMap(([guest, vnic]) => (vnic === null || guest === SUBJECT ? [] : [[guest, vnic.path] as const])));
+  const failures = judgeStep(SUBJECT, result, step.expect, {
+    guestPaths: record.guestPaths,
+    otherPaths,
+    tcpAlive: record.tcpTo.alive,
+    problems: record.problems,
+    lostWhere,
+  });
+  return { ...result, failures };
+}

@@ -1,0 +1,68 @@
+/** The results as a table for a terminal. Pure. */
+import { bytes, grouped, milliseconds, percent } from '../report/html.js';
+import { allFailures, type FrameCounts, type RunResults, type StepResult, totalFrames, worstSwitchMs } from '../results.js';
+
+/** Columns two spaces apart; numbers to the right. */
+export function columns(rows: readonly (readonly string[])[], rightFrom: number): string[] {
+  const widths: number[] = [];
+  for (const row of rows) row.forEach((cell, index) => (widths[index] = Math.max(widths[index] ?? 0, cell.length)));
+  return rows.map((row) =>
+    row
+      .map((cell, index) => (index >= rightFrom ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+const HEAD = ['', 'STEP', 'HOST', 'PATH', 'SENT', 'RECEIVED', 'LOST', 'DUP', 'REORD', 'CORRUPT', 'SWITCH-MS', 'GAP-MS', 'FRAMES/S', 'QUEUES', 'RFS'];
+
+const counts = (frames: FrameCounts): string[] => [
+  grouped(frames.sent),
+  grouped(frames.received),
+  grouped(frames.lost),
+  grouped(frames.duplicated),
+  grouped(frames.reordered),
+  grouped(frames.corrupt),
+];
+
+const optionalMs = (value: number | null): string => (value === null ? '-' : milliseconds(value));
+
+/** "47/53": percent of the redirected frames by queue of the port that got most; x: no CPU reaches it. */
+function queueCell(step: StepResult, subject: string): string {
+  const sum = (frames: readonly number[]): number => frames.reduce((total, value) => total + value, 0);
+  const [busiest] = step.spread.filter((each) => each.guest === subject).sort((a, b) => sum(b.frames) - sum(a.frames));
+  if (busiest === undefined || sum(busiest.frames) === 0) return '-';
+  const shares = busiest.frames.map((value, queue) => (busiest.unreachable.includes(queue) ? 'x' : Math.round((100 * value) / sum(busiest.frames))));
+  return `${busiest.port} ${shares.join('/')}`;
+}
+
+function stepRow(step: StepResult, index: number, subject: string): string[] {
+  const { where, steering } = step;
+  return [
+    step.failures.length === 0 ? 'ok' : 'FAIL',
+    `${index + 1} ${step.title}`,
+    where.host,
+    where.reason === 'none' ? where.path : `${where.path} (${where.reason})`,
+    ...counts(step.frames),
+    optionalMs(worstSwitchMs(step.switchTimes)),
+    optionalMs(step.longestGapMs),
+    grouped(Math.round(step.framesPerSecond)),
+    queueCell(step, subject),
+    percent(steering.rfs, steering.rfs + steering.rss).replace('–', '-'),
+  ];
+}
+
+export function resultTable(results: RunResults, subject: string): string {
+  const total = ['', 'all', '', '', ...counts(totalFrames(results)), '', '', '', '', ''];
+  const lines = columns([HEAD, ...results.steps.map((step, index) => stepRow(step, index, subject)), total], 4);
+  const fault = results.steps.filter((step) => step.kind === 'fault');
+  for (const step of fault) {
+    lines.push('', `${step.title}: ${step.frames.lost} frames lost of at most ${step.lossAllowed} in flight`);
+  }
+  lines.push(`one TCP connection ${results.tcp.alive ? 'lived through all of it' : 'BROKE'}: ${bytes(results.tcp.bytes)}, ${results.tcp.wrongWords} wrong words`);
+  for (const note of results.notes) lines.push(note);
+  const failures = allFailures(results);
+  lines.push('', failures.length === 0 ? 'passed' : 'FAILED');
+  for (const failure of failures) lines.push(`  ${failure}`);
+  return `${lines.join('\n')}\n`;
+}

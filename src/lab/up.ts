@@ -1,0 +1,131 @@
+/** `lab up`: builds the lab step by step, each written to the journal before it is begun. */
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { missingCommandHint, run } from '../host/exec.js';
+import { labDown } from './down.js';
+import { Journal, readJournal, type JournalHead, JOURNAL_SCHEMA } from './journal.js';
+import { defaultLab, type LabSpec } from './model.js';
+import { isMountPoint, mountedType } from './mounts.js';
+import { performAction, type Builder } from './perform.js';
+import { namespacePath, type LabPlace } from './place.js';
+import { isAlive, processStart } from './processes.js';
+import { BPFFS, labSteps, namespaces, type LabPrograms, type TopologyOptions } from './topology.js';
+
+/** The lab cannot be built as things are; nothing was changed. The message says what to do. */
+export class LabRefusedError extends Error {
+  override readonly name = 'LabRefusedError';
+}
+
+export interface UpOptions {
+  readonly spec?: LabSpec;
+  readonly daemons?: boolean;
+  readonly owner?: JournalHead['owner'];
+  readonly onStep?: (title: string) => void;
+  /** For tests of `lab down`: after this many steps the process kills itself, as a crash would. */
+  readonly failAfter?: number | null;
+}
+
+/** A lab that is up; what the scenario goes on with. */
+export interface Lab extends Builder {
+  readonly place: LabPlace;
+  readonly spec: LabSpec;
+  readonly programs: LabPrograms;
+}
+
+const compiled = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+
+/** The programs that belong to this build of the lab. */
+export const labPrograms: LabPrograms = {
+  node: process.execPath,
+  daemon: compiled('../daemon.js'),
+  agent: compiled('../guest/agent.js'),
+  vmm: compiled('./vmm.js'),
+};
+
+const COMMANDS = ['ip', 'bridge', 'ethtool', 'nsenter', 'sysctl'];
+
+async function refuseUnlessPossible(place: LabPlace, spec: LabSpec): Promise<void> {
+  if (process.platform !== 'linux') throw new LabRefusedError('the lab is made of Linux network namespaces; this is not Linux');
+  if (process.getuid?.() !== 0) throw new LabRefusedError('the lab makes network namespaces: run it as root');
+  for (const command of COMMANDS) {
+    try {
+      await run(command, [command === 'ip' || command === 'bridge' ? '-V' : '--version']);
+    } catch {
+      throw new LabRefusedError(`the command "${command}" is missing: ${missingCommandHint(command)}`);
+    }
+  }
+  if (!existsSync('/dev/net/tun')) throw new LabRefusedError('/dev/net/tun is missing: load the module "tun"');
+  for (const name of namespaces(place, spec)) {
+    if (existsSync(namespacePath(name))) {
+      throw new LabRefusedError(`network namespace ${name} exists and is not of this lab: remove it with \`ip netns del ${name}\``);
+    }
+  }
+  if (existsSync(place.pins)) throw new LabRefusedError(`${place.pins} exists and is not of this lab: remove it`);
+}
+
+async function refuseOrClearEarlierLab(place: LabPlace, onStep: (title: string) => void): Promise<void> {
+  const earlier = readJournal(place);
+  if (earlier === null) {
+    if (existsSync(place.directory)) await labDown(place);
+    return;
+  }
+  const { head, complete, steps } = earlier;
+  const maker = head === null ? 'somebody' : `process ${head.made_by.pid}`;
+  if (head !== null && isAlive(head.made_by)) {
+    throw new LabRefusedError(`a lab is being ${complete ? 'used' : 'built'} by ${maker}; wait for it, or \`unipath lab down\``);
+  }
+  if (head?.owner === 'up') {
+    const state = complete ? 'is up' : `was left half-built after ${steps.length} steps`;
+    throw new LabRefusedError(`a lab ${state} (made ${head.time}); take it down with \`unipath lab down\``);
+  }
+  onStep(`clearing what an earlier run left (${maker}, which is gone)`);
+  const { failures } = await labDown(place);
+  if (failures.length > 0) throw new LabRefusedError(`an earlier run could not be cleared: ${failures.join('; ')}`);
+}
+
+function hostState(): Pick<TopologyOptions, 'mountBpffs' | 'netnsDirectory'> {
+  return {
+    mountBpffs: mountedType(BPFFS) !== 'bpf',
+    netnsDirectory: isMountPoint('/run/netns') ? 'mounted' : existsSync('/run/netns') ? 'present' : 'missing',
+  };
+}
+
+/**
+ * Builds the lab. When a step fails, what was built is taken down again before the error is thrown.
+ * @throws LabRefusedError before anything is changed; CommandError, LabProcessError after everything is undone
+ */
+export async function labUp(place: LabPlace, options: UpOptions = {}): Promise<Lab> {
+  const spec = options.spec ?? defaultLab;
+  const daemons = options.daemons ?? true;
+  const onStep = options.onStep ?? (() => {});
+  await refuseOrClearEarlierLab(place, onStep);
+  await refuseUnlessPossible(place, spec);
+  const steps = labSteps(place, spec, { daemons, programs: labPrograms, ...hostState() });
+  const mark = randomBytes(16).toString('hex');
+  const journal = Journal.create(place, {
+    kind: 'lab',
+    schema: JOURNAL_SCHEMA,
+    mark,
+    owner: options.owner ?? 'up',
+    made_by: { pid: process.pid, start: processStart(process.pid) ?? 0 },
+    time: new Date().toISOString(),
+    daemons,
+  });
+  const lab: Lab = { place, spec, programs: labPrograms, mark, journal, processes: new Map() };
+  try {
+    for (const [index, step] of steps.entries()) {
+      if (index === options.failAfter) process.kill(process.pid, 'SIGKILL');
+      onStep(step.title);
+      journal.add({ kind: 'step', title: step.title, undo: step.undo });
+      for (const action of step.actions) await performAction(action, lab);
+    }
+    journal.add({ kind: 'complete' });
+    return lab;
+  } catch (error) {
+    journal.close();
+    const { failures } = await labDown(place);
+    if (failures.length > 0 && error instanceof Error) error.message += `\nand taking the lab down failed: ${failures.join('; ')}`;
+    throw error;
+  }
+}

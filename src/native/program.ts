@@ -1,0 +1,66 @@
+/** A BPF program that the kernel has verified. */
+import { Descriptor } from './descriptor.js';
+import { check } from './errors.js';
+import { getProgramInfo } from './info.js';
+import { libbpf } from './libbpf.js';
+import { type LiveFrames, sendLiveFrames, type TestRun, type TestRunResult, testRun, testRunAsync } from './test_run.js';
+
+export class BpfProgram {
+  readonly id: number;
+  /** As in the source, when it came from an object; from a pin, the kernel's, cut to 15 characters. */
+  readonly name: string;
+  /** enum bpf_prog_type */
+  readonly type: number;
+  /** 16 hex digits that depend on the instructions alone. */
+  readonly tag: string;
+  readonly #descriptor: Descriptor;
+
+  /** Takes over the descriptor. */
+  constructor(descriptor: Descriptor, name?: string) {
+    const info = getProgramInfo(descriptor.fd, name ?? 'program');
+    this.#descriptor = descriptor;
+    this.id = info.id;
+    this.type = info.type;
+    this.tag = info.tag;
+    this.name = name ?? info.name;
+  }
+
+  /** @throws NativeError ENOENT when there is no such pin */
+  static fromPin(path: string): BpfProgram {
+    const descriptor = new Descriptor(check('bpf_obj_get', libbpf().bpf_obj_get(path), path), `program ${path}`);
+    try {
+      return new BpfProgram(descriptor);
+    } catch (error) {
+      descriptor.close();
+      throw error;
+    }
+  }
+
+  get fd(): number {
+    return this.#descriptor.fd;
+  }
+
+  /** @throws NativeError EEXIST when the path is taken */
+  pin(path: string): void {
+    check('bpf_obj_pin', libbpf().bpf_obj_pin(this.fd, path), path);
+  }
+
+  /** Runs the program on one frame, `repeat` times. Blocks the event loop meanwhile. */
+  testRun(run: TestRun): TestRunResult {
+    return testRun(this, run);
+  }
+
+  /** The same on another thread, which keeps its network namespace and CPUs: see test_run.ts. */
+  testRunAsync(run: TestRun): Promise<TestRunResult> {
+    return testRunAsync(this, run);
+  }
+
+  /** Sends `repeat` frames through the program as if they had arrived on the device: its verdicts are carried out. */
+  sendLiveFrames(frames: LiveFrames): Promise<{ durationNs: number }> {
+    return sendLiveFrames(this, frames);
+  }
+
+  close(): void {
+    this.#descriptor.close();
+  }
+}

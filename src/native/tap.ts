@@ -1,0 +1,57 @@
+/** Tap devices. */
+import { check } from './errors.js';
+import { libc } from './libc.js';
+import { inNetns } from './netns.js';
+import { ifreq } from './structs.js';
+
+const O_RDWR = 2;
+const O_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
+const tunDevice = '/dev/net/tun';
+
+// linux/if_tun.h
+const TUNSETIFF = 0x400454ca;
+const TUNSETPERSIST = 0x400454cb;
+const IFF_TAP = 0x0002;
+const IFF_MULTI_QUEUE = 0x0100;
+const IFF_NO_PI = 0x1000;
+
+const longestName = 15;
+
+export interface TapOptions {
+  /** One descriptor per queue: open the same name once for each. */
+  readonly multiQueue: boolean;
+  /** Where the device is, or will be: e.g. `/run/netns/NAME`. Default: where the caller is. */
+  readonly netns?: string;
+}
+
+/**
+ * Opens a queue of a tap device, and makes the device if there is none. Frames begin with the destination MAC address. The
+ * device goes with its last descriptor, unless setPersist().
+ * @returns a non-blocking descriptor, for readNonBlocking() and writeNonBlocking()
+ * @throws NativeError EBUSY when the device is in use, EINVAL when it has another number of queues
+ */
+export function openTap(name: string, options: TapOptions): number {
+  if (name.length === 0 || Buffer.byteLength(name) > longestName) throw new RangeError(`"${name}" is no interface name`);
+  // The device appears in the namespace in which /dev/net/tun was opened.
+  return options.netns === undefined ? open(name, options.multiQueue) : inNetns(options.netns, () => open(name, options.multiQueue));
+}
+
+function open(name: string, multiQueue: boolean): number {
+  const fd = check('open', libc().open(tunDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC, 0), tunDevice);
+  const request = Buffer.alloc(ifreq.size);
+  request.write(name, ifreq.at.ifr_name);
+  request.writeUInt16LE(IFF_TAP | IFF_NO_PI | (multiQueue ? IFF_MULTI_QUEUE : 0), ifreq.at.ifr_flags);
+  try {
+    check('TUNSETIFF', libc().ioctl(fd, TUNSETIFF, request), name);
+    return fd;
+  } catch (error) {
+    libc().close(fd);
+    throw error;
+  }
+}
+
+/** Whether the device outlives its descriptors. */
+export function setPersist(fd: number, on: boolean): void {
+  check('TUNSETPERSIST', libc().ioctl(fd, TUNSETPERSIST, on ? 1 : 0), `fd ${fd}`);
+}

@@ -1,0 +1,113 @@
+/**
+ * The one place that changes anything. A sequence is done step by step; every step done leaves its undo on a pile, and when
+ * a later one fails the pile is worked off backwards, if the sequence wants that.
+ */
+import { describeAction, undoOf, type Action, type Sequence } from '../core/actions.js';
+import type { NotAcceleratedReason } from '../core/model.js';
+import type { DataPlane } from '../dataplane/port.js';
+import type { HostNetwork } from '../host/port.js';
+import type { Hypervisor } from '../hypervisor/port.js';
+import { drainFrame } from './control_frame.js';
+import { messageOf, StepError } from './errors.js';
+
+export interface Hands {
+  readonly dataPlane: DataPlane;
+  readonly host: HostNetwork;
+  readonly hypervisor: Hypervisor;
+}
+
+export class Executor {
+  readonly #hands: Hands;
+  readonly #onBegin: (action: Action) => void;
+  readonly #onDone: (action: Action) => void;
+
+  /** `onBegin` is told before something is tried, `onDone` when it was done; undoing is doing, too. */
+  constructor(hands: Hands, onBegin: (action: Action) => void, onDone: (action: Action) => void) {
+    this.#hands = hands;
+    this.#onBegin = onBegin;
+    this.#onDone = onDone;
+  }
+
+  /** Up to its first wait this runs at once, before it returns. @throws StepError */
+  async run(sequence: Sequence): Promise<void> {
+    const undos: Action[] = [];
+    for (const action of sequence.actions) {
+      try {
+        await this.#do(action);
+      } catch (cause) {
+        const notUndone = sequence.onFailure === 'undo' ? await this.#undo(undos) : [];
+        throw new StepError(action, reasonFor(action, sequence, notUndone), cause, notUndone);
+      }
+      const undo = undoOf(action);
+      if (undo !== null) undos.push(undo);
+    }
+  }
+
+  /** Works off the pile, all of it whatever fails; returns what could not be undone. */
+  async #undo(undos: Action[]): Promise<string[]> {
+    const failures: string[] = [];
+    for (let undo = undos.pop(); undo !== undefined; undo = undos.pop()) {
+      try {
+        await this.#do(undo);
+      } catch (error) {
+        failures.push(`could not ${describeAction(undo)}: ${messageOf(error)}`);
+      }
+    }
+    return failures;
+  }
+
+  async #do(action: Action): Promise<void> {
+    this.#onBegin(action);
+    await this.#perform(action);
+    this.#onDone(action);
+  }
+
+  async #perform(action: Action): Promise<void> {
+    const { dataPlane, host, hypervisor } = this.#hands;
+    switch (action.kind) {
+      case 'attach-program':
+        await dataPlane.attach(action.program, action.ifindex, action.device);
+        return;
+      case 'detach-program':
+        return dataPlane.detach(action.ifindex);
+      case 'write-vnic':
+        return dataPlane.writeVnic(action.vnic, action.row);
+      case 'delete-vnic':
+        return dataPlane.deleteVnic(action.vnic);
+      case 'write-port':
+        return dataPlane.writePort(action.ifindex, action.owner);
+      case 'write-tx-port':
+        return dataPlane.writeTxPort(action.ifindex, action.allowed);
+      case 'write-steering':
+        return dataPlane.writeSteering(action.vnic, action.role, action.row);
+      case 'add-fdb':
+        return host.addFdb(action.entry);
+      case 'delete-fdb':
+        return host.deleteFdb(action.entry);
+      case 'set-link':
+        return host.setLink(action.device, action.change);
+      case 'set-bridge-port-flags':
+        return host.setBridgePortFlags(action.device, action.flags);
+      case 'allow-vf':
+        dataPlane.changePath(action.vnic, { vfAllowed: true });
+        return;
+      case 'go-software':
+        dataPlane.changePath(action.vnic, { path: 'software', vfAllowed: false });
+        return;
+      case 'plug-vf':
+        return hypervisor.plug(action.guest, action.vf, action.mac);
+      case 'unplug-vf':
+        return hypervisor.unplug(action.guest, action.vf);
+      case 'send-drain':
+        return host.sendFrame(action.ifindex, drainFrame(action.mac, action.sequence));
+      default:
+        return action satisfies never;
+    }
+  }
+}
+
+function reasonFor(action: Action, sequence: Sequence, notUndone: readonly string[]): NotAcceleratedReason {
+  if (notUndone.length > 0) return 'internal_error';
+  if (action.kind === 'attach-program') return 'attach_refused';
+  return sequence.purpose === 'connect' ? 'retry_backoff' : 'internal_error';
+}

@@ -1,0 +1,173 @@
+/** Looks at everything the planner needs: links, bridge entries, guests, VFs; then, in one instant, the pinned maps. */
+import {
+  fdbKey,
+  guestName,
+  type BridgePortFlags,
+  type Desired,
+  type FdbEntry,
+  type GuestSpec,
+  type Observed,
+  type ObservedLink,
+  type ObservedVf,
+  type StoredVnic,
+  type VfPlace,
+  type VfSpec,
+} from '../core/model.js';
+import type { Tenant } from '../core/tenant.js';
+import { claimedVf } from '../core/vnic_state.js';
+import { fdbEntryOf } from '../core/vnic_actions.js';
+import type { Hands } from './executor.js';
+import { messageOf } from './errors.js';
+import { Recall } from './recall.js';
+
+/** What takes time to see; the maps are read at once and come last. */
+export type HostView = Pick<Observed, 'links' | 'vfs' | 'guests' | 'fdb' | 'bridgePortFlags'>;
+
+export type Links = Observed['links'];
+
+const RECALL_MS = 5000;
+
+export class Observer {
+  readonly #hands: Hands;
+  readonly #cpus: () => readonly number[];
+  readonly #recall: Recall;
+  readonly #warn: (about: string, message: string) => void;
+
+  constructor(hands: Hands, cpus: () => readonly number[], nowMs: () => number, warn: (about: string, message: string) => void) {
+    this.#hands = hands;
+    this.#cpus = cpus;
+    this.#recall = new Recall(RECALL_MS, nowMs);
+    this.#warn = warn;
+  }
+
+  /** To be told before and after anything on the host or in a guest is changed. */
+  forget(): void {
+    this.#recall.forget();
+  }
+
+  /** @throws whatever the host says when bridges cannot be asked; a guest that cannot be asked is only warned about. */
+  async look(links: Links, desired: Desired, tenants: readonly Tenant[]): Promise<HostView> {
+    const specs = [...desired.vnics, ...tenants.map((tenant) => tenant.spec)];
+    const guests = new Map(specs.filter(({ guest }) => guestName(guest) !== '').map(({ guest }) => [guestName(guest), guest]));
+    const [present, fdb, flags] = await Promise.all([
+      this.#presentGuests(guests),
+      this.#fdb(links, desired, tenants),
+      this.#bridgePortFlags(links, desired, tenants),
+    ]);
+    const known = [...guests.values()].filter((guest) => present.has(guestName(guest)));
+    return { links, guests: present, fdb, bridgePortFlags: flags, vfs: await this.#vfs(links, desired, tenants, known) };
+  }
+
+  /** Adds what the maps say right now. */
+  complete(view: HostView): Observed {
+    const { dataPlane } = this.#hands;
+    return {
+      ...view,
+      cpus: this.#cpus(),
+      stored: this.#stored(),
+      programs: new Map(dataPlane.attachments().map(({ ifindex, program }) => [ifindex, program])),
+      ports: dataPlane.ports(),
+      txPorts: dataPlane.txPorts(),
+    };
+  }
+
+  #stored(): StoredVnic[] {
+    const { dataPlane } = this.#hands;
+    return [...dataPlane.vnics()]
+      .map(([id, row]) => ({
+        ...row,
+        ...dataPlane.path(id),
+        id,
+        tapSteering: dataPlane.steering(id, 'tap'),
+        vfSteering: dataPlane.steering(id, 'vf'),
+      }))
+      .sort((a, b) => a.id - b.id);
+  }
+
+  async #presentGuests(guests: ReadonlyMap<string, GuestSpec>): Promise<Set<string>> {
+    const present = new Set<string>();
+    const ask = async (name: string, guest: GuestSpec): Promise<void> => {
+      try {
+        if (await this.#hands.hypervisor.exists(guest)) present.add(name);
+      } catch (error) {
+        // Nothing may be concluded; a guest that is taken for missing would lose its VF.
+        present.add(name);
+        this.#warn(`guest ${name}`, `guest ${name} could not be looked for: ${messageOf(error)}`);
+      }
+    };
+    await Promise.all([...guests].map(([name, guest]) => ask(name, guest)));
+    return present;
+  }
+
+  /** Entries of the tenants, of vNICs to come, and of rows in the maps that may be nobody's. */
+  async #fdb(links: Links, desired: Desired, tenants: readonly Tenant[]): Promise<Set<string>> {
+    const names = new Map([...links.values()].map((link) => [link.ifindex, link.name]));
+    const entries = new Map<string, FdbEntry>();
+    const ask = (entry: FdbEntry): unknown => entries.set(fdbKey(entry), entry);
+    for (const spec of desired.vnics) ask({ mac: spec.mac, vlan: spec.vlan, device: spec.tap });
+    for (const tenant of tenants) ask(fdbEntryOf(tenant));
+    for (const row of this.#hands.dataPlane.vnics().values()) ask({ mac: row.mac, vlan: row.vlan, device: names.get(row.tapIfindex) ?? '' });
+    const present = new Set<string>();
+    const look = async (entry: FdbEntry): Promise<void> => {
+      const tap = links.get(entry.device);
+      if (tap === undefined || tap.master === null) return;
+      const question = `fdb ${fdbKey(entry)} ${tap.ifindex} ${tap.master}`;
+      if (await this.#recall.ask(question, () => this.#hands.host.hasStaticFdb(entry), (there) => there)) present.add(fdbKey(entry));
+    };
+    await Promise.all([...entries.values()].map(look));
+    return present;
+  }
+
+  async #bridgePortFlags(links: Links, desired: Desired, tenants: readonly Tenant[]): Promise<Map<string, BridgePortFlags>> {
+    const flags = new Map<string, BridgePortFlags>();
+    const look = async (device: string): Promise<void> => {
+      const port = links.get(device);
+      if (port === undefined || port.master === null) return;
+      const question = `flags ${port.ifindex} ${port.master}`;
+      const seen = await this.#recall.ask(question, () => this.#hands.host.bridgePortFlags(device), (value) => value !== null);
+      if (seen !== null) flags.set(device, seen);
+    };
+    await Promise.all(allVfs(desired, tenants).map(({ spec }) => look(spec.port)));
+    return flags;
+  }
+
+  async #vfs(links: Links, desired: Desired, tenants: readonly Tenant[], guests: readonly GuestSpec[]): Promise<ObservedVf[]> {
+    const owners = new Map(tenants.map((tenant) => [claimedVf(tenant.state)?.port, tenant.spec.guest]));
+    const look = async ({ adapter, spec }: { adapter: string; spec: VfSpec }): Promise<ObservedVf> => {
+      const port = links.get(spec.port) ?? null;
+      const owner = owners.get(spec.port);
+      // Its owner is asked first: usually that is all there is to ask.
+      const order = owner === undefined ? guests : [...guests].sort((a, b) => Number(b.netns === owner.netns) - Number(a.netns === owner.netns));
+      return { adapter, spec, port, place: await this.#place(spec, port, links, order) };
+    };
+    return Promise.all(allVfs(desired, tenants).map(look));
+  }
+
+  async #place(spec: VfSpec, port: ObservedLink | null, links: Links, guests: readonly GuestSpec[]): Promise<VfPlace> {
+    if (links.has(spec.device)) return { kind: 'host' };
+    try {
+      for (const guest of guests) {
+        const question = `holds ${guestName(guest)} ${spec.device} ${port?.ifindex ?? 0}`;
+        if (await this.#recall.ask(question, () => this.#hands.hypervisor.holds(guest, spec), (held) => held)) return { kind: 'guest', guest };
+      }
+      return { kind: 'gone' };
+    } catch (error) {
+      this.#warn(`VF ${spec.port}`, `it could not be seen who has VF ${spec.device}: ${messageOf(error)}`);
+      return { kind: 'unknown' };
+    }
+  }
+}
+
+/** Every VF that is configured, or still claimed although its adapter is not configured any more. */
+function allVfs(desired: Desired, tenants: readonly Tenant[]): { adapter: string; spec: VfSpec }[] {
+  const vfs = new Map<string, { adapter: string; spec: VfSpec }>();
+  for (const adapter of [...desired.adapters, ...tenants.map((tenant) => tenant.adapter)]) {
+    for (const spec of adapter.vfs) vfs.set(`${spec.port} ${spec.device}`, { adapter: adapter.name, spec });
+  }
+  for (const tenant of tenants) {
+    const vf = claimedVf(tenant.state);
+    const key = `${vf?.port} ${vf?.device}`;
+    if (vf !== null && vf.port !== '' && !vfs.has(key)) vfs.set(key, { adapter: tenant.adapter.name, spec: { port: vf.port, device: vf.device } });
+  }
+  return [...vfs.values()];
+}

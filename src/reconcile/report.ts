@@ -1,0 +1,75 @@
+/** Tells the log and whoever monitors what happens; the same error at most once a minute. */
+import { PROTOCOL_SCHEMA, type MonitorEvent } from '../control/protocol.js';
+import type { Clock } from './clock.js';
+
+/** What the control plane needs of a logger; pino's fits. */
+export interface Logger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export const silentLogger: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+const REPEAT_MS = 60_000;
+/** More different errors than this within a minute are not told apart any more. */
+const MAX_REMEMBERED = 1000;
+
+export type EventFields = MonitorEvent['fields'];
+
+export class Reporter {
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #listeners = new Set<(event: MonitorEvent) => void>();
+  readonly #said = new Map<string, { readonly atMs: number; suppressed: number }>();
+
+  constructor(clock: Clock, log: Logger) {
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  onEvent(listener: (event: MonitorEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  event(kind: MonitorEvent['kind'], vnic: string | null, adapter: string | null, message: string, fields: EventFields = {}): void {
+    this.#emit(kind, vnic, adapter, message, fields);
+    this.#log.info({ kind, ...(vnic === null ? {} : { vnic }), ...(adapter === null ? {} : { adapter }), ...fields }, message);
+  }
+
+  /** `about` and the message together are what is said only once a minute. */
+  warn(about: string, message: string, vnic: string | null = null, adapter: string | null = null): void {
+    const repeats = this.#repeats(`${about}: ${message}`);
+    if (repeats === null) return;
+    this.#emit('error', vnic, adapter, message, { about, suppressed: repeats });
+    this.#log.warn({ about, ...(repeats === 0 ? {} : { suppressed: repeats }) }, message);
+  }
+
+  /** How often it went unsaid since it was said last; null: it was said within the minute. */
+  #repeats(what: string): number | null {
+    const nowMs = this.#clock.nowMs();
+    const said = this.#said.get(what);
+    if (said !== undefined && nowMs - said.atMs < REPEAT_MS) {
+      said.suppressed++;
+      return null;
+    }
+    for (const [key, { atMs }] of this.#said) if (nowMs - atMs >= REPEAT_MS || this.#said.size >= MAX_REMEMBERED) this.#said.delete(key);
+    this.#said.set(what, { atMs: nowMs, suppressed: 0 });
+    return said?.suppressed ?? 0;
+  }
+
+  #emit(kind: MonitorEvent['kind'], vnic: string | null, adapter: string | null, message: string, fields: EventFields): void {
+    const event: MonitorEvent = {
+      schema: PROTOCOL_SCHEMA,
+      time: new Date().toISOString(),
+      monotonic_ms: this.#clock.nowMs(),
+      kind,
+      vnic,
+      adapter,
+      message,
+      fields,
+    };
+    for (const listener of this.#listeners) listener(event);
+  }
+}

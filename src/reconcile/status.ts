@@ -1,0 +1,83 @@
+/** What is told about vNICs and adapters, from what is known of them. Pure. */
+import type { AdapterStatus, QueueStatus, VnicStatus } from '../control/protocol.js';
+import { limitsOf } from '../core/budget.js';
+import type { AdapterSpec, Observed, ObservedLink, VnicPath } from '../core/model.js';
+import { planQueueCpus } from '../core/queue_plan.js';
+import { reasonText } from '../core/reasons.js';
+import { claimedPorts, wantedPath, type Tenant } from '../core/tenant.js';
+import { poolOf, usageOf } from '../core/vf_pool.js';
+import { claimedVf, reasonOf, troubleOf } from '../core/vnic_state.js';
+import type { Attachment, PathState } from '../dataplane/port.js';
+
+function queueStatus(link: ObservedLink | undefined, cpus: readonly number[]): QueueStatus {
+  const queues = link?.txQueues ?? 0;
+  const unreachable = planQueueCpus(queues, cpus).flatMap((cpu, queue) => (cpu === null ? [queue] : []));
+  return { queues, unreachable };
+}
+
+function detailOf(tenant: Tenant, nowMs: number): string | null {
+  const trouble = troubleOf(tenant.state);
+  if (trouble === null) return null;
+  const waitMs = trouble.notBeforeMs - nowMs;
+  return waitMs > 0 ? `${trouble.message}; next attempt in ${(waitMs / 1000).toFixed(1)} s` : trouble.message;
+}
+
+export function wantSource(tenant: Tenant): 'policy' | 'operator' {
+  return tenant.operatorWant === null ? 'policy' : 'operator';
+}
+
+export function reasonOfTenant(tenant: Tenant, path: VnicPath): ReturnType<typeof reasonOf> {
+  return reasonOf(tenant.state, wantedPath(tenant), wantSource(tenant), path);
+}
+
+export function vnicStatus(tenant: Tenant, observed: Observed | null, path: PathState, nowMs: number): VnicStatus {
+  const { spec } = tenant;
+  const vf = claimedVf(tenant.state);
+  const cpus = observed?.cpus ?? [];
+  const reason = reasonOfTenant(tenant, path.path);
+  return {
+    name: spec.name,
+    id: tenant.id ?? 0,
+    mac: spec.mac,
+    vlan: spec.vlan,
+    adapter: spec.adapter,
+    tap: spec.tap,
+    want: wantedPath(tenant),
+    want_source: wantSource(tenant),
+    path: path.path,
+    phase: tenant.state.stage.phase,
+    reason,
+    reason_text: reasonText(reason, spec, detailOf(tenant, nowMs)),
+    vf: vf?.port ?? null,
+    generation: path.generation,
+    tap_queues: queueStatus(observed?.links.get(spec.tap), cpus),
+    vf_queues: vf === null ? null : queueStatus(observed?.links.get(vf.port), cpus),
+  };
+}
+
+export function adapterStatus(
+  adapter: AdapterSpec,
+  observed: Observed | null,
+  tenants: readonly Tenant[],
+  attachments: readonly Attachment[],
+): AdapterStatus {
+  const uplink = observed?.links.get(adapter.uplink);
+  const attachment = attachments.find(({ ifindex, program }) => ifindex === uplink?.ifindex && program === 'steer_uplink');
+  const pool = observed === null ? [] : poolOf(adapter, observed, claimedPorts(tenants));
+  const usage = usageOf(pool);
+  const limits = limitsOf(adapter);
+  const ownerOf = (port: string): string | null => tenants.find((tenant) => claimedVf(tenant.state)?.port === port)?.spec.name ?? null;
+  return {
+    name: adapter.name,
+    uplink: adapter.uplink,
+    bridge: adapter.bridge,
+    attached: attachment !== undefined,
+    xdp_mode: attachment?.mode ?? null,
+    fallback_reason: attachment?.fallbackReason ?? null,
+    vfs: pool.map(({ seen, state, queues }) => ({ ...seen.spec, state, owner: ownerOf(seen.spec.port), queues })),
+    vfs_used: usage.vfs,
+    vfs_limit: limits.vfs,
+    queues_used: usage.queues,
+    queues_limit: limits.queues,
+  };
+}

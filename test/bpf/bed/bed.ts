@@ -1,0 +1,329 @@
+/**
+ * One loaded host object in a network namespace of its own, with ports that exist and the vNICs of world.ts. A table of
+ * packets sets its state, runs one frame, and looks at everything that may have changed.
+ */
+import { execFileSync } from 'node:child_process';
+import {
+  type Event, type Flow, type PathWord, type Steering, type Vnic, type VnicCounters, ContractLimit, eventCodec, hostMaps, PathBit, reasonNames,
+  VnicFlag, VnicPath as PathCode,
+} from '../../../maps/generated/contract.js';
+import { buildToeplitzTables } from '../../../src/core/toeplitz.js';
+import type { PortRole, VnicPath } from '../../../src/core/model.js';
+import type { MapSpec } from '../../../src/btf/codec.js';
+import { BpfMap, PerCpuMap } from '../../../src/native/map.js';
+import { BpfObject } from '../../../src/native/object.js';
+import { enterNetns } from '../../../src/native/netns.js';
+import { possibleCpus } from '../../../src/native/cpus.js';
+import { RingBuffer } from '../../../src/native/ring_buffer.js';
+import type { BpfProgram } from '../../../src/native/program.js';
+import { hostObjectPath } from '../../../src/paths.js';
+import { macBytes } from '../../support/packet_layers.js';
+import { rssVectorKey } from '../../support/rss_vectors.js';
+import { type PortName, type VnicName, bedVnic, COUNTER_OWNERS, type CounterOwner, counterRow, isUplink, PORT_QUEUES, PORTS, VNIC_NAMES } from './world.js';
+
+/** Few, so that two flows that share a slot are found by trying. */
+export const FLOWS_PER_VNIC = 16;
+export const FRAME_MAX = 1514;
+const BED_VNICS = 1 + VNIC_NAMES.length;
+const MASK_64 = (1n << 64n) - 1n;
+
+const VERDICTS = ['aborted', 'drop', 'pass', 'tx', 'redirect'] as const;
+export type Verdict = (typeof VERDICTS)[number];
+export type ReasonName = (typeof reasonNames)[keyof typeof reasonNames];
+export const ALL_REASONS = Object.values(reasonNames);
+
+/** Every counter that is not zero, by a name such as `g1 redirect_rss` or `g1 vf queue 1`. */
+export type Tallies = ReadonlyMap<string, bigint>;
+
+export interface Arrival {
+  readonly on: PortName;
+  /** Receive queue; default 0. */
+  readonly queue?: number;
+  /** Default 0. */
+  readonly cpu?: number;
+}
+
+/** As in bpf/lib/vnic.h: first wire byte lowest, VLAN id << 48, and a bit that makes no key zero. */
+export function vnicKey(mac: string, vlan: number): bigint {
+  const bytes = Buffer.alloc(8);
+  macBytes(mac).copy(bytes);
+  return bytes.readBigUInt64LE() | (BigInt(vlan) << 48n) | (1n << 63n);
+}
+
+export function firstSlot(key: bigint): number {
+  return Number(((key * 0x9e3779b97f4a7c15n) & MASK_64) >> 52n);
+}
+
+/** Makes a namespace that lives as long as this process, and moves into it: nothing is left, however the process ends. */
+function enterOwnNetns(): void {
+  const name = `upt-${process.pid}-bed`;
+  execFileSync('ip', ['netns', 'add', name]);
+  try {
+    enterNetns(`/run/netns/${name}`);
+  } finally {
+    execFileSync('ip', ['netns', 'del', name]);
+  }
+}
+
+/** Returns ifindex by name. */
+function makePorts(): Map<PortName, number> {
+  for (const port of PORTS) {
+    const options = ['numrxqueues', String(PORT_QUEUES), 'numtxqueues', String(PORT_QUEUES)];
+    execFileSync('ip', ['link', 'add', port, ...options, 'type', 'veth', 'peer', 'name', `${port}-far`]);
+  }
+  const links = JSON.parse(execFileSync('ip', ['-j', 'link', 'show'], { encoding: 'utf8' })) as { ifindex: number; ifname: string }[];
+  return new Map(links.flatMap(({ ifindex, ifname }) => (PORTS.includes(ifname as PortName) ? [[ifname as PortName, ifindex] as const] : [])));
+}
+
+export class Bed {
+  readonly #ifindexes: ReadonlyMap<PortName, number>;
+  readonly #programs: { readonly uplink: BpfProgram; readonly guest: BpfProgram; readonly queue: BpfProgram };
+  readonly #object: BpfObject;
+  readonly #events: RingBuffer;
+  readonly vnics;
+  readonly slots;
+  readonly paths;
+  readonly ports;
+  readonly txPorts;
+  readonly cpus;
+  readonly remotes;
+  readonly steerings;
+  readonly rss;
+  readonly flows;
+  readonly counters;
+
+  private constructor(object: BpfObject, ifindexes: ReadonlyMap<PortName, number>) {
+    const open = <K, V>(spec: MapSpec<K, V>): BpfMap<K, V> => new BpfMap(object.map(spec.name), spec.key, spec.value);
+    this.#object = object;
+    this.#ifindexes = ifindexes;
+    this.#programs = { uplink: object.program('steer_uplink'), guest: object.program('steer_guest'), queue: object.program('steer_queue') };
+    this.#events = new RingBuffer(object.map('events'));
+    this.vnics = open(hostMaps.vnics);
+    this.slots = open(hostMaps.vnic_slots);
+    this.paths = open(hostMaps.paths);
+    this.ports = open(hostMaps.ports);
+    this.txPorts = open(hostMaps.tx_ports);
+    this.cpus = open(hostMaps.cpus);
+    this.remotes = open(hostMaps.remotes);
+    this.steerings = open(hostMaps.steerings);
+    this.rss = open(hostMaps.rss);
+    this.flows = open(hostMaps.flows);
+    this.counters = new PerCpuMap(object.map('counters'), hostMaps.counters.key, hostMaps.counters.value);
+  }
+
+  /** Un-pinned; everything is gone with the process. `rodata`: further knobs. */
+  static async create(rodata: Readonly<Record<string, Buffer>> = {}): Promise<Bed> {
+    enterOwnNetns();
+    const ifindexes = makePorts();
+    const flowsPerVnic = Buffer.alloc(4);
+    flowsPerVnic.writeUInt32LE(FLOWS_PER_VNIC);
+    const object = BpfObject.open(hostObjectPath, {
+      maxEntries: { flows: FLOWS_PER_VNIC * ContractLimit.MAX_VNICS, cpus: possibleCpus() },
+      rodata: { flows_per_vnic: flowsPerVnic, ...rodata },
+      programs: ['steer_uplink', 'steer_guest', 'steer_queue'],
+    });
+    await object.load();
+    const bed = new Bed(object, ifindexes);
+    bed.reset();
+    return bed;
+  }
+
+  /** Everything as configured: every vNIC on its software path, one queue everywhere, nothing learnt, VF not allowed. */
+  reset(): void {
+    this.setRssKey(rssVectorKey);
+    for (const [index, remote] of this.remotes.entries()) {
+      if (remote.key !== 0n) this.remotes.set(index, { key: 0n, uplinkIfindex: 0, learnt: 0 });
+    }
+    for (const [index, slot] of this.slots.entries()) {
+      if (slot.key !== 0n) this.slots.set(index, { key: 0n, vnic: 0 });
+    }
+    this.flows.setBatch(Array.from({ length: BED_VNICS * FLOWS_PER_VNIC }, (_, i) => [i, { tag: 0, seen: 0, queue: 0, valid: 0 }] as const));
+    for (const port of PORTS) this.allow(port);
+    for (const name of VNIC_NAMES) this.#resetVnic(name);
+    for (const cpu of [0, 1]) this.allowCpu(cpu);
+    this.takeEvents();
+  }
+
+  close(): void {
+    this.#events.close();
+    this.#object.close();
+  }
+
+  ifindex(port: PortName): number {
+    const ifindex = this.#ifindexes.get(port);
+    if (ifindex === undefined) throw new Error(`no port ${port}`);
+    return ifindex;
+  }
+
+  #resetVnic(name: VnicName): void {
+    const { id, mac, vlan, tap, vf, uplink } = bedVnic(name);
+    this.vnics.set(id, {
+      tapIfindex: this.ifindex(tap),
+      vfIfindex: vf === null ? 0 : this.ifindex(vf),
+      uplinkIfindex: this.ifindex(uplink),
+      flags: VnicFlag.PLUGIN,
+      tapFrameMax: FRAME_MAX,
+      vfFrameMax: FRAME_MAX,
+      uplinkFrameMax: FRAME_MAX,
+      vlan,
+      mac: macBytes(mac),
+    });
+    this.paths.set(id, { word: 0n, vfSeen: 0 });
+    this.addSlot(vnicKey(mac, vlan), id);
+    this.setSteering(name, 'tap', {});
+    this.setSteering(name, 'vf', {});
+    this.ports.set(this.ifindex(tap), { vnic: id, role: 0 });
+    if (vf !== null) this.ports.set(this.ifindex(vf), { vnic: id, role: 1 });
+  }
+
+  /** Open addressing as the programs expect it. @throws when all VNIC_PROBES slots are taken */
+  addSlot(key: bigint, vnic: number): void {
+    for (let probe = 0; probe < ContractLimit.VNIC_PROBES; probe++) {
+      const index = (firstSlot(key) + probe) % ContractLimit.VNIC_SLOTS;
+      if (this.slots.get(index)?.key !== 0n) continue;
+      this.slots.set(index, { key, vnic });
+      return;
+    }
+    throw new Error(`no slot free for key ${key.toString(16)}`);
+  }
+
+  changeVnic(name: VnicName, change: (before: Vnic) => Partial<Vnic>): void {
+    const { id } = bedVnic(name);
+    const before = this.vnics.get(id)!;
+    this.vnics.set(id, { ...before, ...change(before) });
+  }
+
+  changePath(name: VnicName, change: { readonly path?: VnicPath; readonly vfAllowed?: boolean; readonly vfSeen?: number }): void {
+    const { id } = bedVnic(name);
+    let { word, vfSeen } = this.paths.get(id)!;
+    if (change.path !== undefined) word = (word & ~BigInt(PathBit.MASK)) | BigInt(change.path === 'accelerated' ? PathCode.ACCELERATED : PathCode.SOFTWARE);
+    if (change.vfAllowed !== undefined) word = (word & ~BigInt(PathBit.VF_ALLOWED)) | (change.vfAllowed ? BigInt(PathBit.VF_ALLOWED) : 0n);
+    vfSeen = change.vfSeen ?? vfSeen;
+    this.paths.set(id, { word, vfSeen });
+  }
+
+  /** Default: one queue. Queue q is served by CPU q unless said otherwise. */
+  setSteering(name: VnicName, role: PortRole, row: { readonly queues?: number; readonly reta?: (bucket: number) => number; readonly queueCpus?: readonly number[] }): void {
+    const { queues = 1, reta = () => 0, queueCpus = [0, 1] } = row;
+    const steering: Steering = {
+      queues,
+      reta: Uint8Array.from({ length: ContractLimit.RETA_SIZE }, (_, bucket) => reta(bucket)),
+      queueCpus: Array.from({ length: ContractLimit.MAX_QUEUES }, (_, queue) => queueCpus[queue] ?? ContractLimit.QUEUE_UNREACHABLE),
+    };
+    this.steerings.set(bedVnic(name).id * ContractLimit.PORTS_PER_VNIC + (role === 'vf' ? 1 : 0), steering);
+  }
+
+  setRssKey(key: Uint8Array): void {
+    const tables = buildToeplitzTables(key);
+    this.rss.set(0, { key, tables: Array.from({ length: ContractLimit.RSS_INPUT_SIZE }, (_, row) => [...tables.subarray(row * 256, (row + 1) * 256)]) });
+  }
+
+  allow(port: PortName): void {
+    this.txPorts.set(this.ifindex(port), { ifindex: this.ifindex(port), bpfProg: 0 });
+  }
+
+  forbid(port: PortName): void {
+    this.txPorts.delete(this.ifindex(port));
+  }
+
+  allowCpu(cpu: number): void {
+    this.cpus.set(cpu, { qsize: 64, bpfProg: this.#programs.queue.fd });
+  }
+
+  forbidCpu(cpu: number): void {
+    this.cpus.delete(cpu);
+  }
+
+  setRemote(mac: string, vlan: number, uplink: PortName, learnt: number): void {
+    const key = vnicKey(mac, vlan);
+    this.remotes.set(firstSlot(key) % ContractLimit.REMOTE_SLOTS, { key, uplinkIfindex: this.ifindex(uplink), learnt });
+  }
+
+  /**
+   * The programs' clock, in ticks. They read a coarse clock, which lags by up to one timer interrupt (10 ms at 100 Hz): this
+   * is never ahead of it, and at most one tick behind.
+   */
+  tick(): number {
+    return Number((process.hrtime.bigint() - 10_000_000n) >> BigInt(ContractLimit.TICK_SHIFT));
+  }
+
+  /** Runs the program of that port on the frame. */
+  run(bytes: Buffer, { on, queue = 0, cpu = 0 }: Arrival): Verdict {
+    const program = isUplink(on) ? this.#programs.uplink : this.#programs.guest;
+    const { verdict, data } = program.testRun({ data: bytes, ingressIfindex: this.ifindex(on), rxQueue: queue, cpu });
+    if (!data.equals(bytes)) throw new Error('the program changed the frame');
+    return VERDICTS[verdict] ?? 'aborted';
+  }
+
+  /** Records of the ring buffer since the last call. */
+  takeEvents(): Event[] {
+    const events: Event[] = [];
+    this.#events.consume((record) => events.push(eventCodec.read(record)));
+    return events;
+  }
+
+  pathWords(): Map<VnicName, PathWord> {
+    return new Map(VNIC_NAMES.map((name) => [name, this.paths.get(bedVnic(name).id)!]));
+  }
+
+  /** Learnt flows of all vNICs, by `vNIC/slot`. */
+  learntFlows(): Map<string, Flow> {
+    const learnt = new Map<string, Flow>();
+    for (const name of VNIC_NAMES) {
+      for (let slot = 0; slot < FLOWS_PER_VNIC; slot++) {
+        const flow = this.flows.get(bedVnic(name).id * FLOWS_PER_VNIC + slot)!;
+        if (flow.valid) learnt.set(`${name}/${slot}`, flow);
+      }
+    }
+    return learnt;
+  }
+
+  /** Makes every learnt flow of a vNIC as if it was last seen that many ticks ago. */
+  ageFlows(name: VnicName, ticks: number): void {
+    const seen = (this.tick() - ticks) & 0xffff;
+    for (let slot = 0; slot < FLOWS_PER_VNIC; slot++) {
+      const index = bedVnic(name).id * FLOWS_PER_VNIC + slot;
+      const flow = this.flows.get(index)!;
+      if (flow.valid) this.flows.set(index, { ...flow, seen });
+    }
+  }
+
+  tallies(): Tallies {
+    const tallies = new Map<string, bigint>();
+    for (const owner of COUNTER_OWNERS) {
+      for (const counters of this.counters.getAll(counterRow(owner))!) addTallies(tallies, owner, counters);
+    }
+    return tallies;
+  }
+}
+
+function addTallies(tallies: Map<string, bigint>, owner: CounterOwner, counters: VnicCounters): void {
+  const add = (name: string, value: bigint): void => {
+    if (value !== 0n) tallies.set(`${owner} ${name}`, (tallies.get(`${owner} ${name}`) ?? 0n) + value);
+  };
+  for (const [reason, name] of Object.entries(reasonNames)) {
+    const counter = counters.reasons[Number(reason)]!;
+    add(name, counter.packets);
+    add(`${name} bytes`, counter.bytes);
+  }
+  counters.tapQueues.forEach((value, queue) => add(`tap queue ${queue}`, value));
+  counters.vfQueues.forEach((value, queue) => add(`vf queue ${queue}`, value));
+  add('from tap', counters.fromTap.packets);
+  add('from tap bytes', counters.fromTap.bytes);
+  add('from vf', counters.fromVf.packets);
+  add('from vf bytes', counters.fromVf.bytes);
+  add('cpu handovers', counters.cpuHandovers);
+  add('flows learnt', counters.flowsLearnt);
+  add('flows moved', counters.flowsMoved);
+  add('path changes', counters.pathChanges);
+}
+
+/** What rose between two looks. */
+export function rises(before: Tallies, after: Tallies): Record<string, bigint> {
+  const risen: Record<string, bigint> = {};
+  for (const [name, value] of after) {
+    const rise = value - (before.get(name) ?? 0n);
+    if (rise !== 0n) risen[name] = rise;
+  }
+  return risen;
+}

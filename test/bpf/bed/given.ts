@@ -1,0 +1,100 @@
+/** What can hold before a frame arrives, each in words that read well in a table. */
+import { VnicFlag } from '../../../maps/generated/contract.js';
+import type { FrameBuilder } from '../../support/packet_builder.js';
+import type { Arrival, Bed } from './bed.js';
+import { bedVnic, ownerOf, type PortName, type VnicName } from './world.js';
+
+export type Given = (bed: Bed) => void;
+
+/** In ticks, well beyond QUIET_TICKS, below FLOW_LIFETIME (bpf/guest.bpf.c). */
+const QUIET = 10;
+/** In ticks, beyond FLOW_LIFETIME. */
+const FORGOTTEN = 100;
+/** REMOTE_LIFETIME of bpf/lib/remote.h, in ticks. */
+export const REMOTE_LIFETIME = 3600;
+
+/** On the VF, which the guest may use and used long ago. */
+export function accelerated(name: VnicName): Given {
+  return (bed) => bed.changePath(name, { path: 'accelerated', vfAllowed: true, vfSeen: bed.tick() - QUIET });
+}
+
+/** The same, and the guest transmits on it right now. */
+export function acceleratedAndBusy(name: VnicName): Given {
+  return (bed) => bed.changePath(name, { path: 'accelerated', vfAllowed: true, vfSeen: bed.tick() });
+}
+
+/** The same, and another CPU has just noted a frame with a clock one tick ahead of this one's. */
+export function acceleratedAndBusyElsewhere(name: VnicName): Given {
+  return (bed) => bed.changePath(name, { path: 'accelerated', vfAllowed: true, vfSeen: bed.tick() + 2 });
+}
+
+export function vfAllowed(name: VnicName): Given {
+  return (bed) => bed.changePath(name, { vfAllowed: true });
+}
+
+export function vfNotAllowed(name: VnicName): Given {
+  return (bed) => bed.changePath(name, { vfAllowed: false });
+}
+
+export function withoutVf(name: VnicName): Given {
+  return (bed) => bed.changeVnic(name, () => ({ vfIfindex: 0 }));
+}
+
+export function cutThrough(name: VnicName): Given {
+  return (bed) => bed.changeVnic(name, ({ flags }) => ({ flags: flags | VnicFlag.CUT_THROUGH }));
+}
+
+export function withoutPlugin(name: VnicName): Given {
+  return (bed) => bed.changeVnic(name, ({ flags }) => ({ flags: flags & ~VnicFlag.PLUGIN }));
+}
+
+/** Largest frame of a port, its VLAN tag not counted. */
+export function frameMax(name: VnicName, where: 'tap' | 'vf' | 'uplink', bytes: number): Given {
+  return (bed) => bed.changeVnic(name, () => ({ [`${where}FrameMax`]: bytes }));
+}
+
+/** The port has so many queues, and every bucket of its RETA names `queue`. Queue 0 is served by CPU 0, queue 1 by CPU 1. */
+export function queues(port: PortName, count: number, queue: number): Given {
+  return (bed) => bed.setSteering(ownerOf(port)!, isVfPort(port) ? 'vf' : 'tap', { queues: count, reta: () => queue });
+}
+
+/** The same, but no CPU reaches any queue. */
+export function unreachableQueues(port: PortName, count: number, queue: number): Given {
+  return (bed) => bed.setSteering(ownerOf(port)!, isVfPort(port) ? 'vf' : 'tap', { queues: count, reta: () => queue, queueCpus: [] });
+}
+
+function isVfPort(port: PortName): boolean {
+  return bedVnic(ownerOf(port)!).vf === port;
+}
+
+export function noTarget(port: PortName): Given {
+  return (bed) => bed.forbid(port);
+}
+
+export function noCpu(cpu: number): Given {
+  return (bed) => bed.forbidCpu(cpu);
+}
+
+/** A station known behind an uplink, learnt so many ticks ago. */
+export function remote(mac: string, uplink: PortName = 'pf0', { vlan = 0, ticksAgo = 0 } = {}): Given {
+  return (bed) => bed.setRemote(mac, vlan, uplink, bed.tick() - ticksAgo);
+}
+
+/** This frame came before, and had its effects. */
+export function earlier(frame: FrameBuilder, arrival: Arrival): Given {
+  return (bed) => void bed.run(frame.build(), arrival);
+}
+
+/** What was learnt of this vNIC's flows was not confirmed for a while; another queue may have them now. */
+export function flowsQuiet(name: VnicName): Given {
+  return (bed) => bed.ageFlows(name, QUIET);
+}
+
+/** ... for so long that other flows may take the slots. */
+export function flowsForgotten(name: VnicName): Given {
+  return (bed) => bed.ageFlows(name, FORGOTTEN);
+}
+
+export function unowned(port: PortName): Given {
+  return (bed) => void bed.ports.delete(bed.ifindex(port));
+}

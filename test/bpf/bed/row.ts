@@ -1,0 +1,159 @@
+/**
+ * A row of a table of packets, and how it is checked: the verdict, the target (by taking it away), and that nothing rose, moved or
+ * was learnt but what the row says.
+ */
+import type { ExecutionContext } from 'ava';
+import { ControlCommand, PathBit, VnicPath as PathCode } from '../../../maps/generated/contract.js';
+import type { VnicPath } from '../../../src/core/model.js';
+import type { FrameBuilder } from '../../support/packet_builder.js';
+import { type Arrival, type Bed, type ReasonName, rises } from './bed.js';
+import type { Given } from './given.js';
+import { bedVnic, type CounterOwner, isUplink, ownerOf, type PortName, PORTS, type VnicName } from './world.js';
+
+export interface Row extends Arrival {
+  readonly title: string;
+  /** Beyond the bed's own state; in this order. */
+  readonly given?: readonly Given[];
+  readonly frame: FrameBuilder;
+  readonly verdict: 'pass' | 'drop' | 'redirect';
+  /** Which reason counter rises, and whose. */
+  readonly counted: readonly [owner: CounterOwner, reason: ReasonName];
+  /** Of a redirect: where it ends, on which queue of that port, and by way of which CPU if not straight. */
+  readonly to?: PortName;
+  readonly toQueue?: number;
+  readonly byCpu?: number;
+  /** The vNIC moves to the path and an event tells so. */
+  readonly moves?: readonly [vnic: VnicName, to: VnicPath];
+  /** A flow is learnt: new or in another's slot; or moves to another queue. */
+  readonly learns?: { readonly vnic: VnicName; readonly queue: number };
+  readonly movesFlow?: { readonly vnic: VnicName; readonly queue: number };
+  /** An event hands over a control frame. */
+  readonly control?: { readonly vnic: VnicName; readonly command: ControlCommand; readonly sequence: number };
+}
+
+/** A frame refused or not understood is not counted as one of the vNIC's own. */
+const NOT_FROM_THE_GUEST: readonly ReasonName[] = ['pass_runt', 'pass_unknown_port', 'drop_spoofed_mac', 'drop_spoofed_vlan'];
+/** The programs' clock must not pass a tick's border unnoticed between preparing and running. */
+const PATIENCE_NS = 5_000_000n;
+const ATTEMPTS = 200;
+
+function expectedRises(row: Row, bytes: bigint): Record<string, bigint> {
+  const [owner, reason] = row.counted;
+  const expected: Record<string, bigint> = { [`${owner} ${reason}`]: 1n, [`${owner} ${reason} bytes`]: bytes };
+  const sender = ownerOf(row.on);
+  if (sender !== null && !NOT_FROM_THE_GUEST.includes(reason)) {
+    const port = bedVnic(sender).vf === row.on ? 'vf' : 'tap';
+    expected[`${sender} from ${port}`] = 1n;
+    expected[`${sender} from ${port} bytes`] = bytes;
+  }
+  if (row.to !== undefined && !isUplink(row.to)) {
+    const receiver = ownerOf(row.to)!;
+    expected[`${receiver} ${bedVnic(receiver).vf === row.to ? 'vf' : 'tap'} queue ${row.toQueue ?? 0}`] = 1n;
+    if (row.byCpu !== undefined) expected[`${receiver} cpu handovers`] = 1n;
+  }
+  if (row.moves) expected[`${row.moves[0]} path changes`] = 1n;
+  if (row.learns) expected[`${row.learns.vnic} flows learnt`] = 1n;
+  if (row.movesFlow) expected[`${row.movesFlow.vnic} flows moved`] = 1n;
+  return expected;
+}
+
+function prepare(bed: Bed, row: Row): void {
+  bed.reset();
+  for (const given of row.given ?? []) given(bed);
+  bed.takeEvents();
+}
+
+/** Prepares and runs within PATIENCE_NS; `look` is called between the two. */
+function attempt<T>(bed: Bed, row: Row, look: () => T): { before: T; verdict: string } {
+  for (let i = 0; i < ATTEMPTS; i++) {
+    bed.reset();
+    const start = process.hrtime.bigint();
+    for (const given of row.given ?? []) given(bed);
+    bed.takeEvents();
+    const before = look();
+    const verdict = bed.run(row.frame.build(), row);
+    if (process.hrtime.bigint() - start < PATIENCE_NS) return { before, verdict };
+  }
+  throw new Error('this machine is too busy to run a frame within 5 ms of preparing for it');
+}
+
+export function checkRow(t: ExecutionContext, bed: Bed, row: Row): void {
+  const bytes = BigInt(row.frame.build().length);
+  const look = () => ({ tallies: bed.tallies(), words: bed.pathWords(), flows: bed.learntFlows() });
+  const { before, verdict } = attempt(bed, row, look);
+  const after = look();
+  t.is(verdict, row.verdict);
+  t.deepEqual(rises(before.tallies, after.tallies), expectedRises(row, bytes));
+  checkPaths(t, row, before.words, after.words);
+  checkEvents(t, bed, row);
+  checkFlows(t, row, before.flows, after.flows);
+  if (row.verdict === 'redirect') checkTarget(t, bed, row);
+}
+
+type PathWords = ReturnType<Bed['pathWords']>;
+
+function checkPaths(t: ExecutionContext, row: Row, before: PathWords, after: PathWords): void {
+  for (const [name, { word }] of before) {
+    let expected = word;
+    if (row.moves?.[0] === name) {
+      const code = row.moves[1] === 'accelerated' ? PathCode.ACCELERATED : PathCode.SOFTWARE;
+      expected = ((word & ~BigInt(PathBit.MASK)) | BigInt(code)) + (1n << BigInt(PathBit.GENERATION_SHIFT));
+    }
+    t.is(after.get(name)?.word, expected, `path word of ${name}`);
+  }
+}
+
+function checkEvents(t: ExecutionContext, bed: Bed, row: Row): void {
+  const events = bed.takeEvents().map(({ timeNs, ...event }) => {
+    t.true(process.hrtime.bigint() - timeNs < 1_000_000_000n, 'the event has the time of CLOCK_MONOTONIC');
+    return event;
+  });
+  const ifindex = bed.ifindex(row.on);
+  const expected = [];
+  if (row.moves) {
+    const path = row.moves[1] === 'accelerated' ? PathCode.ACCELERATED : PathCode.SOFTWARE;
+    expected.push({ vnic: bedVnic(row.moves[0]).id, generation: 1, ifindex, kind: 0, path, command: 0 });
+  }
+  if (row.control) {
+    const { vnic, command, sequence } = row.control;
+    expected.push({ vnic: bedVnic(vnic).id, generation: sequence, ifindex, kind: 1, path: 0, command });
+  }
+  t.deepEqual(events, expected as typeof events);
+}
+
+type Flows = ReturnType<Bed['learntFlows']>;
+
+function checkFlows(t: ExecutionContext, row: Row, before: Flows, after: Flows): void {
+  // `seen` may be refreshed without a word.
+  const changed = [...after].filter(([slot, flow]) => {
+    const old = before.get(slot);
+    return old === undefined || old.tag !== flow.tag || old.queue !== flow.queue;
+  });
+  const expected = row.learns ?? row.movesFlow;
+  t.deepEqual(
+    changed.map(([slot, flow]) => `${slot.split('/')[0]} queue ${flow.queue}`),
+    expected ? [`${expected.vnic} queue ${expected.queue}`] : [],
+    'learnt flows',
+  );
+  t.is([...before.keys()].filter((slot) => !after.has(slot)).length, 0, 'no flow is forgotten');
+}
+
+/** TEST_RUN does not say where a redirect goes. So: without its target the frame is passed, with nothing but its target it still goes. */
+function checkTarget(t: ExecutionContext, bed: Bed, row: Row): void {
+  const { to, byCpu } = row;
+  if (to === undefined) throw new Error(`row "${row.title}" redirects but does not say where to`);
+  prepare(bed, row);
+  if (byCpu === undefined) bed.forbid(to);
+  else bed.forbidCpu(byCpu);
+  const before = bed.tallies();
+  t.is(bed.run(row.frame.build(), row), 'pass', `without ${byCpu === undefined ? to : `CPU ${byCpu}`}`);
+  const risen = rises(before, bed.tallies());
+  t.is(risen[`${row.counted[0]} pass_no_target`], 1n);
+  t.is(risen[`${row.counted[0]} ${row.counted[1]}`], undefined);
+  t.is(Object.keys(risen).find((name) => /queue|handover/.test(name)), undefined, 'a frame that goes nowhere is in no queue');
+
+  prepare(bed, row);
+  for (const port of PORTS) if (port !== to) bed.forbid(port);
+  for (const cpu of [0, 1]) if (cpu !== byCpu) bed.forbidCpu(cpu);
+  t.is(bed.run(row.frame.build(), row), 'redirect', 'with no other target');
+}

@@ -1,0 +1,39 @@
+/**
+ * The packet programs as a table: each row is a frame, what held before, and everything that follows from it. What is not
+ * proven here: that a redirected frame arrives, and the second stage on the other CPU (live.test.ts does that).
+ */
+import test from 'ava';
+import { onlineCpus } from '../../src/native/cpus.js';
+import { hostObjectPath } from '../../src/paths.js';
+import { needs, testWith } from '../support/require.js';
+import { ALL_REASONS, Bed } from './bed/bed.js';
+import { checkRow, type Row } from './bed/row.js';
+import { controlRows as guestControlRows, neighbourRows, partialRows, policyRows, uplinkRows } from './tables/from_guest.js';
+import { flowRows, pathRows } from './tables/path_and_flows.js';
+import { bridgeOnlyRows, controlRows, portRows, queueRows, strangeRows, vlanRows } from './tables/wire_to_guest.js';
+
+const bedTest = testWith(
+  needs.root(), needs.tool('ip'), needs.kernel('6.1'), needs.file(hostObjectPath, 'bpf/unipath.bpf.o (make -C bpf)'),
+  onlineCpus().includes(1) ? null : 'CPU 1',
+);
+
+let bed: Bed;
+test.before(async () => {
+  if (process.getuid?.() === 0) bed = await Bed.create();
+});
+test.after.always(() => bed?.close());
+
+const tables: readonly (readonly [prefix: string, rows: readonly Row[]])[] = [
+  ['wire', portRows], ['wire', vlanRows], ['wire', queueRows], ['wire', bridgeOnlyRows], ['wire', strangeRows], ['wire', controlRows],
+  ['guest', uplinkRows], ['guest', partialRows], ['guest', neighbourRows], ['guest', policyRows], ['guest', guestControlRows],
+  ['guest', pathRows], ['guest', flowRows],
+];
+
+for (const [prefix, rows] of tables) {
+  for (const row of rows) bedTest.serial(`${prefix}: ${row.title}`, (t) => checkRow(t, bed, row));
+}
+
+test('no reason was left out', (t) => {
+  const exercised = new Set(tables.flatMap(([, rows]) => rows.map((row) => row.counted[1])));
+  t.deepEqual(ALL_REASONS.filter((reason) => !exercised.has(reason)), []);
+});

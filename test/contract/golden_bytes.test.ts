@@ -1,0 +1,138 @@
+/** Every shared struct, written by hand byte by byte, against its generated codec. */
+import test from 'ava';
+import * as contract from '../../maps/generated/contract.js';
+import { type Codec, encode } from '../../src/btf/codec.js';
+
+/** Bytes of pieces such as "01000000" and of [piece, times]. */
+function bytes(...pieces: (string | readonly [piece: string, times: number])[]): Buffer {
+  return Buffer.from(pieces.map((piece) => (typeof piece === 'string' ? piece : piece[0].repeat(piece[1]))).join('').replaceAll(' ', ''), 'hex');
+}
+
+interface Golden {
+  readonly codec: Codec<unknown>;
+  readonly value: unknown;
+  readonly bytes: Buffer;
+}
+
+function golden<T>(codec: Codec<T>, value: T, expected: Buffer): Golden {
+  return { codec: codec as Codec<unknown>, value, bytes: expected };
+}
+
+const counter = (packets: bigint, byteCount: bigint): contract.Counter => ({ packets, bytes: byteCount });
+
+const rows: Readonly<Record<string, Golden>> = {
+  metaCodec: golden(
+    contract.metaCodec,
+    { contractVersion: 1, cpusMapId: 0x0a0b0c0d, objectSha256: Buffer.alloc(32, 0xee) },
+    bytes('01000000', '0d0c0b0a', ['ee', 32]),
+  ),
+  vnicCodec: golden(
+    contract.vnicCodec,
+    {
+      tapIfindex: 0x01020304, vfIfindex: 5, uplinkIfindex: 0xfffffffe, flags: contract.VnicFlag.PLUGIN | contract.VnicFlag.WANT_ACCELERATED,
+      tapFrameMax: 1514, vfFrameMax: 9014, uplinkFrameMax: 0xffff, vlan: 4094, mac: Buffer.from('525400aabbcc', 'hex'),
+    },
+    bytes('04030201', '05000000', 'feffffff', '0a000000', 'ea05', '3623', 'ffff', 'fe0f', '525400aabbcc', '0000'),
+  ),
+  vnicSlotCodec: golden(contract.vnicSlotCodec, { key: 0x8fff_ccbb_aa00_5452n, vnic: 1023 }, bytes('525400aabbccff8f', 'ff030000', '00000000')),
+  pathWordCodec: golden(contract.pathWordCodec, { word: 0x0000_0007_0000_0101n, vfSeen: 0x11223344 }, bytes('0101000007000000', '44332211', '00000000')),
+  eventCodec: golden(
+    contract.eventCodec,
+    { timeNs: 0x0102030405060708n, vnic: 3, generation: 7, ifindex: 9, kind: contract.EventKind.CONTROL, path: contract.VnicPath.ACCELERATED,
+      command: contract.ControlCommand.RESUMED },
+    bytes('0807060504030201', '03000000', '07000000', '09000000', '01', '01', '04', '00'),
+  ),
+  portCodec: golden(contract.portCodec, { vnic: 258, role: contract.PortRole.VF }, bytes('02010000', '01', '000000')),
+  bpfDevmapValCodec: golden(contract.bpfDevmapValCodec, { ifindex: 77, bpfProg: 12 }, bytes('4d000000', '0c000000')),
+  bpfCpumapValCodec: golden(contract.bpfCpumapValCodec, { qsize: 2048, bpfProg: 12 }, bytes('00080000', '0c000000')),
+  remoteCodec: golden(contract.remoteCodec, { key: 1n << 63n, uplinkIfindex: 2, learnt: 0xffffffff }, bytes('0000000000000080', '02000000', 'ffffffff')),
+  counterCodec: golden(contract.counterCodec, counter(1n, 0xffff_ffff_ffff_ffffn), bytes('0100000000000000', ['ff', 8])),
+  vnicCountersCodec: golden(
+    contract.vnicCountersCodec,
+    {
+      reasons: Array.from({ length: 18 }, (_, i) => counter(BigInt(i === 17 ? 0x99 : 1), 2n)),
+      tapQueues: Array.from({ length: 64 }, () => 3n),
+      vfQueues: Array.from({ length: 64 }, (_, i) => BigInt(i === 63 ? 0x88 : 4)),
+      fromTap: counter(5n, 6n), fromVf: counter(7n, 8n),
+      cpuHandovers: 9n, flowsLearnt: 10n, flowsMoved: 11n, pathChanges: 12n,
+    },
+    bytes(['0100000000000000 0200000000000000', 17], '9900000000000000 0200000000000000', ['0300000000000000', 64], ['0400000000000000', 63],
+      '8800000000000000', '0500000000000000 0600000000000000', '0700000000000000 0800000000000000',
+      '0900000000000000', '0a00000000000000', '0b00000000000000', '0c00000000000000'),
+  ),
+  redirectErrorKeyCodec: golden(
+    contract.redirectErrorKeyCodec,
+    { ifindex: 6, error: -28, kind: contract.RedirectError.CPUMAP },
+    bytes('06000000', 'e4ffffff', '02', '000000'),
+  ),
+  steeringCodec: golden(
+    contract.steeringCodec,
+    {
+      queues: 4, reta: Buffer.alloc(128, 3).fill(1, 127),
+      queueCpus: Array.from({ length: 64 }, (_, i) => (i === 0 ? 0x0102 : contract.ContractLimit.QUEUE_UNREACHABLE)),
+    },
+    bytes('04000000', '00000000', ['03', 127], '01', '0201', ['ffff', 63]),
+  ),
+  rssCodec: golden(
+    contract.rssCodec,
+    {
+      key: Buffer.alloc(40, 0x6d),
+      tables: Array.from({ length: 36 }, (_, row) => Array.from({ length: 256 }, (_, column) => (row === 1 && column === 2 ? 0xdeadbeef : 0x51))),
+    },
+    bytes(['6d', 40], ['51000000', 256 + 2], 'efbeadde', ['51000000', 34 * 256 + 253]),
+  ),
+  flowCodec: golden(contract.flowCodec, { tag: 0xcafe, seen: 0x1234, queue: 9, valid: 1 }, bytes('feca0000', '3412', '09', '01')),
+  pluginPathCodec: golden(
+    contract.pluginPathCodec,
+    { rxPackets: 1n, txPackets: 2n, rxFirstNs: 3n, rxLastNs: 4n, txFirstNs: 5n, txLastNs: 6n },
+    bytes('0100000000000000', '0200000000000000', '0300000000000000', '0400000000000000', '0500000000000000', '0600000000000000'),
+  ),
+  pluginStateCodec: golden(
+    contract.pluginStateCodec,
+    {
+      vfIfindex: 11, interfaceIfindex: 12, drained: 1, mac: Buffer.from('02aabbccddee', 'hex'),
+      tap: { rxPackets: 1n, txPackets: 0n, rxFirstNs: 0n, rxLastNs: 0n, txFirstNs: 0n, txLastNs: 0n },
+      vf: { rxPackets: 0n, txPackets: 0n, rxFirstNs: 0n, rxLastNs: 0n, txFirstNs: 0n, txLastNs: 2n },
+    },
+    bytes('0b000000', '0c000000', '01', '02aabbccddee', ['00', 9], '0100000000000000', ['00', 40], ['00', 40], '0200000000000000'),
+  ),
+  controlFrameCodec: golden(
+    contract.controlFrameCodec,
+    { magic: 0x554e4950, sequence: 0x01020304, command: contract.ControlCommand.DRAIN },
+    bytes('554e4950', '01020304', '01', ['00', 39]),
+  ),
+};
+
+for (const [name, row] of Object.entries(rows)) {
+  test(`${name}: bytes written by hand`, (t) => {
+    t.is(row.bytes.length, row.codec.size);
+    t.deepEqual(encode(row.codec, row.value), row.bytes);
+    t.deepEqual(row.codec.read(row.bytes), row.value);
+  });
+}
+
+test('every codec of the contract has its bytes here', (t) => {
+  t.deepEqual(Object.keys(rows).sort(), Object.keys(contract).filter((name) => name.endsWith('Codec')).sort());
+});
+
+test('a program reference is written as a descriptor and read as an id', (t) => {
+  t.deepEqual(encode(contract.bpfCpumapValCodec, { qsize: 1, bpfProg: -1 }), bytes('01000000', 'ffffffff'));
+  t.is(contract.bpfCpumapValCodec.read(bytes('01000000', 'ffffffff')).bpfProg, 0xffffffff);
+});
+
+test('values that do not fit are refused', (t) => {
+  const slot = Buffer.alloc(16);
+  t.throws(() => contract.vnicSlotCodec.write({ key: 1n << 64n, vnic: 0 }, slot), { instanceOf: RangeError });
+  t.throws(() => contract.vnicSlotCodec.write({ key: 0n, vnic: -1 }, slot), { instanceOf: RangeError });
+  const steering = { queues: 1, reta: Buffer.alloc(127), queueCpus: Array.from({ length: 64 }, () => 0) };
+  t.throws(() => encode(contract.steeringCodec, steering), { instanceOf: RangeError, message: '127 bytes where the contract has 128' });
+  t.throws(() => encode(contract.steeringCodec, { ...steering, reta: Buffer.alloc(128), queueCpus: [0] }), {
+    instanceOf: RangeError, message: '1 values where the contract has 64',
+  });
+});
+
+test('names of an enum leave out the prefix and the count', (t) => {
+  t.is(contract.reasonNames[contract.Reason.PASS_RUNT], 'pass_runt');
+  t.is(Object.keys(contract.reasonNames).length, contract.Reason.COUNT);
+  t.deepEqual(contract.controlCommandNames, { 1: 'drain', 2: 'drained', 3: 'resume', 4: 'resumed' });
+});
