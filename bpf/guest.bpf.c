@@ -51,7 +51,7 @@ static __always_inline void follow_transmission(__u32 id, const struct vnic *v, 
 		if ((word & PATH_MASK) == PATH_ACCELERATED || !(word & PATH_VF_ALLOWED))
 			return;
 	} else {
-		if ((word & PATH_MASK) == PATH_SOFTWARE || now - p->vf_seen < QUIET_TICKS)
+		if ((word & PATH_MASK) == PATH_SOFTWARE || ticks_since(p->vf_seen, now) < QUIET_TICKS)
 			return;
 		if (f->multicast && (v->flags & VNIC_PLUGIN))
 			return;
@@ -73,13 +73,12 @@ static __always_inline void learn_flow(__u32 id, struct vnic_counters *c, const 
 {
 	__u64 hash = flow_hash(t, 1);
 	struct flow *slot = flow_of(id, hash), flow;
-	__u32 tag = hash >> 32;
-	__u16 quiet;
+	__u32 tag = hash >> 32, quiet;
 
 	if (!slot)
 		return;
 	flow = read_flow(slot);
-	quiet = (__u16)now - flow.seen;
+	quiet = ticks_since16(flow.seen, now);
 	if (flow.valid && flow.tag == tag) {
 		if (flow.queue == queue) {
 			if (!quiet)
@@ -139,6 +138,8 @@ static __always_inline int refuse_source(struct xdp_md *ctx, const struct frame 
 	enum reason reason = REASON_DROP_SPOOFED_MAC;
 	struct vnic *v;
 
+	if (!port && f->type == bpf_htons(CONTROL_ETHERTYPE))
+		return count(counters_of(0), REASON_DROP_CONTROL, f->length, XDP_DROP);
 	if (!port)
 		return count(counters_of(0), REASON_PASS_UNKNOWN_PORT, f->length, XDP_PASS);
 	c = counters_of(port->vnic);

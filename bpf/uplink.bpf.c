@@ -21,6 +21,9 @@ int steer_uplink(struct xdp_md *ctx)
 
 	if (parse_frame(&cursor, &f))
 		return count(counters_of(0), REASON_PASS_RUNT, f.length, XDP_PASS);
+	/* To whomever: the bridge floods what it does not know, and a guest's plug-in would obey. */
+	if (f.type == bpf_htons(CONTROL_ETHERTYPE))
+		return count(counters_of(find_vnic(f.destination)), REASON_DROP_CONTROL, f.length, XDP_DROP);
 	learn_remote(f.source, ctx->ingress_ifindex);
 	if (f.multicast)
 		return count(counters_of(0), REASON_PASS_MULTICAST, f.length, XDP_PASS);
@@ -30,8 +33,6 @@ int steer_uplink(struct xdp_md *ctx)
 	v = vnic_of(id);
 	if (!id || !v)
 		return count(c, f.tagged_twice ? REASON_PASS_TAGGED_TWICE : REASON_PASS_UNKNOWN_MAC, f.length, XDP_PASS);
-	if (f.type == bpf_htons(CONTROL_ETHERTYPE))
-		return count(c, REASON_DROP_CONTROL, f.length, XDP_DROP);
 	if (v->uplink_ifindex != ctx->ingress_ifindex)
 		return count(c, REASON_PASS_OTHER_DOMAIN, f.length, XDP_PASS);
 	if (f.tagged_twice)

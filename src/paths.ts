@@ -18,3 +18,5 @@ export const packageRoot = findPackageRoot();
 export const hostObjectPath = join(packageRoot, 'bpf', 'unipath.bpf.o');
 /** The guest plug-in's programs. */
 export const pluginObjectPath = join(packageRoot, 'bpf', 'plugin.bpf.o');
+/** What the bench compares with. */
+export const benchObjectPath = join(packageRoot, 'bpf', 'bench.bpf.o');

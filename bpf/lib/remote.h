@@ -3,16 +3,12 @@
 #ifndef UNIPATH_REMOTE_H
 #define UNIPATH_REMOTE_H
 
+#include "clock.h"
 #include "ports.h"
 #include "vnic.h"
 
 /* A slot is believed this long, in ticks: about a minute. */
 #define REMOTE_LIFETIME 3600
-
-static __always_inline __u32 tick_now(void)
-{
-	return bpf_ktime_get_coarse_ns() >> TICK_SHIFT;
-}
 
 static __always_inline struct remote *remote_of(__u64 key)
 {
@@ -21,17 +17,20 @@ static __always_inline struct remote *remote_of(__u64 key)
 	return bpf_map_lookup_elem(&remotes, &index);
 }
 
-/* Remembers a sender. The clock is read only when the slot changes hands. */
+/*
+ * Remembers a sender. The clock is read only when the slot changes hands. Other CPUs read meanwhile: the key goes first and
+ * comes back last.
+ */
 static __always_inline void learn_remote(__u64 source, __u32 uplink)
 {
 	struct remote *r = remote_of(source);
 
 	if (!r || (r->key == source && r->uplink_ifindex == uplink))
 		return;
-	r->key = 0;
-	r->uplink_ifindex = uplink;
-	r->learnt = tick_now();
-	r->key = source;
+	*(volatile __u64 *)&r->key = 0;
+	*(volatile __u32 *)&r->uplink_ifindex = uplink;
+	*(volatile __u32 *)&r->learnt = tick_now();
+	*(volatile __u64 *)&r->key = source;
 }
 
 /*
@@ -44,7 +43,7 @@ static __always_inline int is_remote(__u64 key, __u32 uplink, __u32 now)
 
 	if (!r || r->key != key || r->uplink_ifindex != uplink)
 		return 0;
-	if (now - r->learnt > REMOTE_LIFETIME) {
+	if (ticks_since(r->learnt, now) > REMOTE_LIFETIME) {
 		r->key = 0;
 		return 0;
 	}

@@ -72,10 +72,10 @@ static __always_inline int steer(__u32 id, const struct vnic *v, struct vnic_cou
 				 const struct tuple *t)
 {
 	struct path_word *p = path_of(id);
-	__u32 accelerated, ifindex, frame_max, row, zero = 0, cpu, queue;
+	__u32 accelerated, ifindex, frame_max, row, zero = 0, cpu, queue, here;
 	enum reason reason = REASON_REDIRECT_SINGLE;
 	struct steering *s;
-	int verdict, learnt;
+	int verdict, learnt, handover = 0;
 
 	if (!p)
 		return count(c, REASON_PASS_NO_TARGET, f->length, XDP_PASS);
@@ -108,18 +108,20 @@ static __always_inline int steer(__u32 id, const struct vnic *v, struct vnic_cou
 		queue = bound_queue(queue);
 		cpu = s->queue_cpus[queue];
 		/* Only a CPU congruent to the queue reaches it; any such CPU does, so stay on this one if it is. */
-		if (bpf_get_smp_processor_id() % s->queues != queue && cpu != QUEUE_UNREACHABLE) {
-			verdict = bpf_redirect_map(&cpus, cpu, XDP_PASS);
-			if (c)
-				c->cpu_handovers++;
-			goto out;
-		}
+		here = bpf_get_smp_processor_id() % s->queues;
+		if (here != queue && cpu == QUEUE_UNREACHABLE)
+			queue = bound_queue(here);
+		else
+			handover = here != queue;
 	}
-	verdict = bpf_redirect_map(&tx_ports, ifindex, XDP_PASS);
-out:
+	if (handover)
+		verdict = bpf_redirect_map(&cpus, cpu, XDP_PASS);
+	else
+		verdict = bpf_redirect_map(&tx_ports, ifindex, XDP_PASS);
 	if (verdict != XDP_REDIRECT)
 		return count(c, REASON_PASS_NO_TARGET, f->length, XDP_PASS);
 	if (c) {
+		c->cpu_handovers += handover;
 		if (accelerated)
 			c->vf_queues[queue]++;
 		else

@@ -15,8 +15,8 @@ export interface Settings {
   readonly metricsListen: { readonly host: string; readonly port: number } | null;
   /** A power of two. */
   readonly flowsPerVnic: number;
-  /** 40 bytes; null: a random one. */
-  readonly rssKey: Buffer | null;
+  /** 40 bytes, or one drawn when the data plane is first made. */
+  readonly rssKey: 'random' | Buffer;
   readonly xdpMode: 'auto' | 'native' | 'generic';
 }
 

@@ -53,7 +53,7 @@ const listen = z.union([z.string(), z.number()]).transform((value, context) => {
 });
 
 const rssKey = z.string().transform((text, context) => {
-  if (text === 'random') return null;
+  if (text === 'random') return text;
   const digits = RSS_KEY_SIZE * 2;
   if (!/^[0-9a-fA-F]*$/.test(text) || text.length !== digits) {
     context.addIssue({ code: 'custom', message: `must be "random" or ${digits} hexadecimal digits; these are ${text.length} characters` });
@@ -104,7 +104,7 @@ export const configSchema = z.strictObject({
   pins: path.default('/sys/fs/bpf/unipath'),
   metrics: z.strictObject({ listen }).optional(),
   flows_per_vnic: flowsPerVnic.default(4096),
-  rss_key: rssKey.default(null),
+  rss_key: rssKey.default('random'),
   xdp_mode: z.enum(['auto', 'native', 'generic']).default('auto'),
   adapters: z.array(adapter).default([]),
   vnics: z.array(vnic).default([]),

@@ -1,6 +1,5 @@
 /** Speaks to unipathd over its control socket. */
 import { type IncomingMessage, request } from 'node:http';
-import { createInterface } from 'node:readline';
 import {
   type ActReply,
   type ActRequest,
@@ -32,6 +31,7 @@ const UNREACHABLE: Readonly<Record<string, (path: string) => string>> = {
   ENOENT: (path) => `there is no socket ${path}; start unipathd, or name its socket with -S`,
   ECONNREFUSED: (path) => `nobody listens on ${path}; start unipathd`,
   EACCES: (path) => `${path} may not be opened; run as root, or as a member of the socket's group`,
+  ECONNRESET: (path) => `the process behind ${path} ended, or broke off its answer`,
   ENOTSOCK: (path) => `${path} is no socket; name that of unipathd with -S`,
 };
 
@@ -57,6 +57,8 @@ export class RequestTimeoutError extends Error {
 export class ControlClient {
   readonly #socketPath: string;
   readonly #timeoutMs: number;
+  /** Answers that were broken off by us because they took too long. */
+  readonly #late = new WeakMap<IncomingMessage, RequestTimeoutError>();
 
   /** `timeoutMs`: how long one answer may take, over and above what is asked to be waited for. */
   constructor(socketPath: string = DEFAULT_SOCKET, timeoutMs: number = DEFAULT_TIMEOUT_MS) {
@@ -99,7 +101,14 @@ export class ControlClient {
     signal?.addEventListener('abort', stop, { once: true });
     if (signal?.aborted === true) stop();
     try {
-      for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) yield JSON.parse(line) as MonitorEvent;
+      let unfinished = '';
+      for await (const piece of response.setEncoding('utf8') as AsyncIterable<string>) {
+        const lines = (unfinished + piece).split('\n');
+        unfinished = lines.pop() ?? '';
+        for (const line of lines) yield JSON.parse(line) as MonitorEvent;
+      }
+    } catch (error) {
+      if (signal?.aborted !== true) throw this.#unreachable(error as Error);
     } finally {
       signal?.removeEventListener('abort', stop);
       stop();
@@ -128,15 +137,18 @@ export class ControlClient {
         agent: false,
         headers: { host: 'unipath', 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
       });
+      let answer: IncomingMessage | null = null;
       ask.once('response', (response) => {
+        answer = response;
         if (response.statusCode === 200) resolve(response);
-        else void this.#text(response).then((answer) => reject(requestError(response.statusCode ?? 0, answer)), reject);
+        else void this.#text(response).then((words) => reject(requestError(response.statusCode ?? 0, words)), reject);
       });
-      ask.once('timeout', () => ask.destroy(new RequestTimeoutError(`unipathd did not answer within ${timeout} ms`)));
-      ask.once('error', (error: NodeJS.ErrnoException) => {
-        if (error instanceof RequestTimeoutError) reject(error);
-        else reject(new DaemonUnreachableError(this.#socketPath, error.code ?? error.message));
+      ask.once('timeout', () => {
+        const late = new RequestTimeoutError(`unipathd did not answer within ${timeout} ms`);
+        if (answer !== null) this.#late.set(answer, late);
+        ask.destroy(late);
       });
+      ask.once('error', (error) => reject(this.#unreachable(error)));
       ask.end(text);
     });
   }
@@ -146,10 +158,13 @@ export class ControlClient {
     try {
       for await (const piece of response.setEncoding('utf8') as AsyncIterable<string>) text += piece;
     } catch (error) {
-      if (error instanceof RequestTimeoutError) throw error;
-      throw new DaemonUnreachableError(this.#socketPath, (error as NodeJS.ErrnoException).code ?? (error as Error).message);
+      throw this.#late.get(response) ?? this.#unreachable(error as Error);
     }
     return text;
+  }
+
+  #unreachable(error: NodeJS.ErrnoException): Error {
+    return error instanceof RequestTimeoutError ? error : new DaemonUnreachableError(this.#socketPath, error.code ?? error.message);
   }
 }
 

@@ -1,7 +1,6 @@
 /** The control socket: HTTP over a unix socket, as protocol.ts describes it. Who may open the socket's file may do everything. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { z } from 'zod';
-import { nearName } from '../core/near_name.js';
 import type { VnicPath } from '../core/model.js';
 import type { Controller } from './controller.js';
 import { type CountersReply, type ErrorReply, PROTOCOL_SCHEMA, type ReloadReply, type StatusReply } from './protocol.js';
@@ -50,13 +49,16 @@ class Refusal extends Error {
 
 const WANTED: Readonly<Record<string, VnicPath | null>> = { accelerate: 'accelerated', software: 'software', auto: null };
 
+/** Header that says who answers, also while the daemon is starting. */
+export const PID_HEADER = 'unipath-pid';
+
 export class ControlServer {
   readonly #server: Server;
-  readonly #target: ControlTarget;
+  #target: ControlTarget | null;
   readonly #failed: (error: Error, url: string) => void;
   readonly #streams = new Set<ServerResponse>();
 
-  private constructor(target: ControlTarget, failed: (error: Error, url: string) => void) {
+  private constructor(target: ControlTarget | null, failed: (error: Error, url: string) => void) {
     this.#target = target;
     this.#failed = failed;
     this.#server = createServer(
@@ -67,13 +69,21 @@ export class ControlServer {
   }
 
   /**
-   * Accepts requests from when this resolves. `failed` is told of requests that ended in an unexpected error.
-   * @throws SocketPathError
+   * Claims the socket: from now on no other daemon can have it. Without a target, requests are refused as "starting" until
+   * `serve` names one. `failed` is told of requests that ended in an unexpected error. @throws SocketPathError
    */
-  static async listen(path: string, target: ControlTarget, failed: (error: Error, url: string) => void = () => undefined): Promise<ControlServer> {
+  static async listen(
+    path: string,
+    target: ControlTarget | null,
+    failed: (error: Error, url: string) => void = () => undefined,
+  ): Promise<ControlServer> {
     const server = new ControlServer(target, failed);
     await listenOnPath(server.#server, path);
     return server;
+  }
+
+  serve(target: ControlTarget): void {
+    this.#target = target;
   }
 
   /** Accepts no more requests, gives running ones a moment, and removes the socket. */
@@ -88,8 +98,10 @@ export class ControlServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = request.url ?? '/';
+    response.setHeader(PID_HEADER, process.pid);
     try {
-      await this.#route(request, response, url);
+      if (this.#target === null) throw new Refusal(503, 'starting', 'unipathd is starting', 'try again in a moment');
+      await this.#route(this.#target, request, response, url);
     } catch (error) {
       const refusal = asRefusal(error as Error);
       if (refusal.status === 500) this.#failed(error as Error, url);
@@ -104,32 +116,32 @@ export class ControlServer {
     }
   }
 
-  async #route(request: IncomingMessage, response: ServerResponse, url: string): Promise<void> {
+  async #route(target: ControlTarget, request: IncomingMessage, response: ServerResponse, url: string): Promise<void> {
     const path = new URL(url, 'http://unipath').pathname;
     const [, vnic, verb] = /^\/v1\/vnics\/([^/]+)\/([^/]+)$/.exec(path) ?? [];
-    if (vnic !== undefined && verb !== undefined) return this.#act(request, response, vnic, verb);
+    if (vnic !== undefined && verb !== undefined) return act(target.controller, request, response, vnic, verb);
     switch (path) {
       case '/v1/status':
         allow(request, 'GET');
-        return sendJson(response, 200, this.#status());
+        return sendJson(response, 200, statusOf(target));
       case '/v1/counters':
         allow(request, 'GET');
-        return sendJson(response, 200, this.#target.counters());
+        return sendJson(response, 200, target.counters());
       case '/v1/events':
         allow(request, 'GET');
-        return this.#stream(response);
+        return this.#stream(target.controller, response);
       case '/v1/config/reload':
         allow(request, 'POST');
         await readBody(request, emptyRequest);
-        return sendJson(response, 200, await this.#target.reload());
+        return sendJson(response, 200, await target.reload());
       case '/v1/down':
         allow(request, 'POST');
         await readBody(request, emptyRequest);
-        return this.#down(response);
+        return down(target, response);
       case '/metrics': {
         allow(request, 'GET');
-        const text = await this.#target.metrics.render();
-        response.writeHead(200, { 'content-type': this.#target.metrics.contentType });
+        const text = await target.metrics.render();
+        response.writeHead(200, { 'content-type': target.metrics.contentType });
         response.end(text);
         return;
       }
@@ -138,46 +150,11 @@ export class ControlServer {
     }
   }
 
-  #status(): Omit<StatusReply, 'schema'> {
-    const { controller, version, adopted } = this.#target;
-    const { lastReconcileAgeMs, error } = controller.health();
-    return {
-      version,
-      pid: process.pid,
-      adopted,
-      last_reconcile_age_ms: lastReconcileAgeMs,
-      reconcile_error: error,
-      adapters: controller.adapterStatus(),
-      vnics: controller.vnicStatus(),
-    };
-  }
-
-  async #act(request: IncomingMessage, response: ServerResponse, encodedName: string, verb: string): Promise<void> {
-    const path = Object.hasOwn(WANTED, verb) ? WANTED[verb] : undefined;
-    if (path === undefined) throw new Refusal(404, 'unknown_verb', `no such verb: ${verb}`, `verbs are: ${Object.keys(WANTED).join(', ')}`);
-    allow(request, 'POST');
-    const name = decodeName(encodedName);
-    const body = await readBody(request, actRequest);
-    const names = this.#target.controller.vnicStatus().map((vnic) => vnic.name);
-    if (!names.includes(name)) {
-      const near = nearName(name, names);
-      throw new Refusal(404, 'unknown_vnic', `no such vNIC: ${name}`, near === null ? `vNICs are: ${names.join(', ') || 'none'}` : `did you mean ${near}?`);
-    }
-    sendJson(response, 200, await this.#target.controller.want(name, path, body.wait_ms));
-  }
-
-  async #down(response: ServerResponse): Promise<void> {
-    const reply = await this.#target.controller.down();
-    response.once('close', () => this.#target.ended());
-    response.setHeader('connection', 'close');
-    sendJson(response, 200, reply);
-  }
-
-  #stream(response: ServerResponse): void {
+  #stream(controller: Controller, response: ServerResponse): void {
     response.writeHead(200, { 'content-type': 'application/x-ndjson' });
     response.flushHeaders();
     this.#streams.add(response);
-    const stop = this.#target.controller.onEvent((event) => {
+    const stop = controller.onEvent((event) => {
       response.write(`${JSON.stringify(event)}\n`);
       if (response.writableLength > EVENT_BACKLOG_LIMIT_BYTES) response.destroy();
     });
@@ -188,10 +165,42 @@ export class ControlServer {
   }
 }
 
+function statusOf({ controller, version, adopted }: ControlTarget): Omit<StatusReply, 'schema'> {
+  const { lastReconcileAgeMs, error } = controller.health();
+  return {
+    version,
+    pid: process.pid,
+    adopted,
+    last_reconcile_age_ms: lastReconcileAgeMs,
+    reconcile_error: error,
+    adapters: controller.adapterStatus(),
+    vnics: controller.vnicStatus(),
+  };
+}
+
+async function act(controller: Controller, request: IncomingMessage, response: ServerResponse, encodedName: string, verb: string): Promise<void> {
+  const path = Object.hasOwn(WANTED, verb) ? WANTED[verb] : undefined;
+  if (path === undefined) throw new Refusal(404, 'unknown_verb', `no such verb: ${verb}`, `verbs are: ${Object.keys(WANTED).join(', ')}`);
+  allow(request, 'POST');
+  const name = decodeName(encodedName);
+  const { wait_ms } = await readBody(request, actRequest);
+  sendJson(response, 200, await controller.want(name, path, wait_ms));
+}
+
+async function down(target: ControlTarget, response: ServerResponse): Promise<void> {
+  const reply = await target.controller.down();
+  // Whoever asked may be gone by now.
+  if (response.closed) return target.ended();
+  response.once('close', () => target.ended());
+  response.setHeader('connection', 'close');
+  sendJson(response, 200, reply);
+}
+
 function asRefusal(error: Error): Refusal {
   if (error instanceof Refusal) return error;
   if (error.name === 'ConfigError') return new Refusal(422, 'config_invalid', error.message, 'the configuration in force was kept');
   if (error.name === 'UnknownNameError') return new Refusal(404, 'unknown_vnic', error.message);
+  if (error.name === 'NotUndoneError') return new Refusal(500, 'not_undone', error.message, 'it goes on being tried; ask for it again');
   return new Refusal(500, 'internal_error', error.message, 'the log of unipathd has more');
 }
 

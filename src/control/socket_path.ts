@@ -1,4 +1,5 @@
 /** Listening on a unix socket's path: made for root and its group only, a dead daemon's socket replaced, a live one's never. */
+import { randomUUID } from 'node:crypto';
 import { lstat, link, mkdir, rename, unlink } from 'node:fs/promises';
 import { request, type Server } from 'node:http';
 import { connect } from 'node:net';
@@ -51,8 +52,13 @@ async function removeStale(path: string): Promise<void> {
     throw new SocketPathError(`${path} is there and is no socket; remove it, or choose another path for the control socket`);
   }
   await refuseLive(path, path);
-  const aside = `${path}.${process.pid}.stale`;
-  await rename(path, aside);
+  const aside = `${path}.${randomUUID()}.stale`;
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new SocketPathError(`another unipathd is starting on ${path}; stop it first, or choose another path for the control socket`);
+  }
   try {
     await refuseLive(aside, path);
   } catch (error) {
@@ -85,17 +91,9 @@ function isDead(path: string): Promise<boolean> {
 function daemonPid(socketPath: string): Promise<number | null> {
   return new Promise((resolve) => {
     const ask = request({ socketPath, path: '/v1/status', timeout: PROBE_DEADLINE_MS }, (response) => {
-      let body = '';
-      response.setEncoding('utf8').on('data', (text: string) => {
-        body += text;
-      });
-      response.on('end', () => {
-        try {
-          resolve((JSON.parse(body) as { pid?: number }).pid ?? null);
-        } catch {
-          resolve(null);
-        }
-      });
+      response.resume();
+      const pid = Number(response.headers['unipath-pid']);
+      resolve(Number.isInteger(pid) ? pid : null);
     });
     ask.once('timeout', () => ask.destroy());
     ask.once('error', () => resolve(null));

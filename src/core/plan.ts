@@ -207,10 +207,12 @@ class TenantPlanner {
     const vf = claimedVf(tenant.state);
     const stored = storedOf(tenant, observed);
     const tap = observed.links.get(tenant.spec.tap);
+    const footing = this.#footing(tenant);
     const offered = vf === null || tenant.adapter.vfs.some((spec) => spec.port === vf.port && spec.device === vf.device);
     return {
       blocked: this.#blocked(tenant),
-      rowPresent: stored !== null && this.#footing(tenant) !== null,
+      rowPresent: stored !== null && footing !== null,
+      footed: footing !== null && footingActions(tenant, footing, observed).length === 0,
       wantVf: wantedPath(tenant) === 'accelerated' && offered,
       path: stored?.path ?? 'software',
       vfLost: vf !== null && isLost(tenant, vf, stage.phase === 'accelerated', observed),
@@ -227,8 +229,11 @@ class TenantPlanner {
       if (!observed.links.has(tenant.adapter.bridge)) return { kind: 'refused', reason: 'bridge_missing' };
       const others = this.#tenants.filter((other) => other.key !== tenant.key);
       const pool = poolOf(tenant.adapter, observed, claimedPorts(others));
-      const choice = chooseVf(tenant.adapter, pool, tenant.state.vfTrouble?.port ?? null);
-      return 'refusal' in choice ? { kind: 'refused', reason: choice.refusal } : { kind: 'granted', vf: this.#claim(choice.vf) };
+      const failed = tenant.state.vfTrouble;
+      const choice = chooseVf(tenant.adapter, pool, failed?.port ?? null);
+      if ('vf' in choice) return { kind: 'granted', vf: this.#claim(choice.vf) };
+      const stillLost = failed?.reason === 'vf_lost' && pool.some((vf) => vf.seen.spec.port === failed.port && vf.state === 'lost');
+      return { kind: 'refused', reason: choice.refusal === 'no_free_vf' && stillLost ? 'vf_lost' : choice.refusal };
     };
     return { ...tenant, state: next(tenant.state, event(), nowMs, timing).state };
   }

@@ -52,37 +52,29 @@ export function duplicateNames(desired: Desired): Set<string> {
 const MISSING_ADAPTER: Omit<AdapterSpec, 'name'> = { uplink: '', bridge: '', vfs: [], limits: { vfs: 0, queues: 0 } };
 
 /**
- * The tenants after a look: those asked for, those to be taken down, and one for every row in the maps that is nobody's.
- * A new one adopts the row with its MAC address and VLAN, and its state from what is seen.
+ * The tenants after a look: one for every row in the maps that is nobody's and those to be taken down, because what they
+ * give back others may get; then those asked for, in the configuration's order. A new one adopts the row with its MAC
+ * address and VLAN, and its state from what is seen.
  */
-export function matchTenants(
-  desired: Desired,
-  tenants: readonly Tenant[],
-  observed: Observed,
-  nowMs: number,
-  timing: Timing,
-): Tenant[] {
+export function matchTenants(desired: Desired, tenants: readonly Tenant[], observed: Observed, nowMs: number, timing: Timing): Tenant[] {
   const adapters = new Map(desired.adapters.map((adapter) => [adapter.name, adapter]));
   const known = new Map(tenants.map((tenant) => [tenant.key, tenant]));
-  const asked = new Map(desired.vnics.map((spec) => [tenantKey(spec), spec]));
-  const kept = tenants.map((tenant): Tenant => {
-    const spec = asked.get(tenant.key);
-    if (spec === undefined) return tenant.removed ? tenant : { ...tenant, removed: true };
-    return { ...tenant, spec, adapter: adapters.get(spec.adapter) ?? tenant.adapter, removed: false };
-  });
   const ids = new Set(tenants.map((tenant) => tenant.id));
   const unowned = observed.stored.filter((row) => !ids.has(row.id));
-  const added: Tenant[] = [];
-  for (const [key, spec] of asked) {
-    if (known.has(key)) continue;
-    const adapter = adapters.get(spec.adapter) ?? { ...MISSING_ADAPTER, name: spec.adapter };
+  const asked = desired.vnics.map((spec): Tenant => {
+    const key = tenantKey(spec);
+    const tenant = known.get(key);
+    known.delete(key);
+    const adapter = adapters.get(spec.adapter) ?? tenant?.adapter ?? { ...MISSING_ADAPTER, name: spec.adapter };
+    if (tenant !== undefined) return { ...tenant, spec, adapter, removed: false };
+    const fresh: Tenant = { key, spec, adapter, removed: false, id: null, operatorWant: null, fdbOurs: null, state: INITIAL_STATE };
     const index = unowned.findIndex((row) => row.mac === spec.mac && row.vlan === spec.vlan);
     const [row] = index < 0 ? [] : unowned.splice(index, 1);
-    const fresh: Tenant = { key, spec, adapter, removed: false, id: null, operatorWant: null, fdbOurs: null, state: INITIAL_STATE };
-    added.push(row === undefined ? fresh : adopt(fresh, row, observed, nowMs, timing));
-  }
+    return row === undefined ? fresh : adopt(fresh, row, observed, nowMs, timing);
+  });
+  const removed = [...known.values()].map((tenant): Tenant => ({ ...tenant, removed: true }));
   const left = unowned.map((row) => inherit(row, desired, observed, nowMs, timing));
-  return [...kept, ...added, ...left];
+  return [...left, ...removed, ...asked];
 }
 
 function adopt(tenant: Tenant, row: StoredVnic, observed: Observed, nowMs: number, timing: Timing): Tenant {

@@ -5,7 +5,8 @@ import type { AdapterSpec, NotAcceleratedReason, Observed, ObservedVf } from './
 export interface PooledVf {
   readonly seen: ObservedVf;
   /**
-   * `free`: on the host, its port too, and nobody's. `used`: somebody's, or in a guest, or not known to be out of one.
+   * `free`: on the host, its port too, and nobody's. `used`: somebody's, or in a guest, or not known to be out of one, or
+   * its port is still given to a vNIC in the maps, whatever became of that.
    * `lost`: nobody's, but not here.
    */
   readonly state: 'free' | 'used' | 'lost';
@@ -15,15 +16,16 @@ export interface PooledVf {
 /** Names of the ports that vNICs have claimed. A VF has at most one owner: a claimed one is never free. */
 export type Claims = ReadonlySet<string>;
 
-function stateOf(vf: ObservedVf, claims: Claims): PooledVf['state'] {
+function stateOf(vf: ObservedVf, observed: Observed, claims: Claims): PooledVf['state'] {
   if (claims.has(vf.spec.port) || vf.place.kind === 'guest' || vf.place.kind === 'unknown') return 'used';
+  if (vf.port !== null && observed.ports.has(vf.port.ifindex)) return 'used';
   return vf.port !== null && vf.place.kind === 'host' ? 'free' : 'lost';
 }
 
 export function poolOf(adapter: AdapterSpec, observed: Observed, claims: Claims): PooledVf[] {
   return adapter.vfs.flatMap((spec) => {
     const seen = observed.vfs.find((vf) => vf.spec.port === spec.port && vf.spec.device === spec.device);
-    return seen === undefined ? [] : [{ seen, state: stateOf(seen, claims), queues: seen.port?.txQueues ?? 0 }];
+    return seen === undefined ? [] : [{ seen, state: stateOf(seen, observed, claims), queues: seen.port?.txQueues ?? 0 }];
   });
 }
 

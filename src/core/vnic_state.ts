@@ -59,6 +59,8 @@ export interface VnicFacts {
   /** Why there cannot be rows for it at all; null: nothing stands in the way. */
   readonly blocked: NotAcceleratedReason | null;
   readonly rowPresent: boolean;
+  /** Everything that its software path needs of unipath is in place. */
+  readonly footed: boolean;
   /** It shall have a VF, and the one that it has, if any, is one that it may keep. */
   readonly wantVf: boolean;
   readonly path: VnicPath;
@@ -166,10 +168,7 @@ export function reasonOf(state: VnicState, want: VnicPath, source: 'policy' | 'o
       return stage.blocked ?? rowTrouble?.reason ?? (want === 'software' ? unwanted : 'plugging');
     case 'software':
       if (want === 'software') return unwanted;
-      if (vfTrouble !== null && (stage.refusal === null || (stage.refusal === 'no_free_vf' && vfTrouble.reason === 'vf_lost'))) {
-        return vfTrouble.reason;
-      }
-      return stage.refusal ?? 'plugging';
+      return rowTrouble?.reason ?? stage.refusal ?? vfTrouble?.reason ?? 'plugging';
     case 'plugging':
       return 'plugging';
     case 'accelerated':
@@ -186,7 +185,7 @@ export function troubleOf(state: VnicState): Trouble | null {
   const { stage, vfTrouble, rowTrouble } = state;
   if (stage.phase === 'absent') return stage.blocked === null ? rowTrouble : null;
   if (stage.phase === 'draining') return stage.step === 'releasing' && stage.problem !== null ? stage.problem : stage.failed ? vfTrouble : null;
-  return stage.phase === 'software' ? vfTrouble : null;
+  return stage.phase === 'software' ? (rowTrouble ?? (stage.refusal === null ? vfTrouble : null)) : null;
 }
 
 /** For metrics and messages that need only the phase. */
@@ -248,12 +247,12 @@ function look(state: VnicState, facts: VnicFacts, nowMs: number, timing: Timing)
     case 'absent':
       if (facts.stray !== null) return same(release(state, facts.stray, false));
       if (facts.blocked !== null || !facts.rowPresent) return same({ ...state, stage: { phase: 'absent', blocked: facts.blocked } });
-      return same({ ...state, stage: { phase: 'software', refusal: null }, rowTrouble: null });
+      return same({ ...state, stage: { phase: 'software', refusal: null } });
     case 'software':
       if (facts.stray !== null) return same(release(state, facts.stray, false));
-      if (facts.blocked !== null) return same({ ...state, stage: { phase: 'absent', blocked: facts.blocked }, rowTrouble: null });
+      if (facts.blocked !== null || !facts.rowPresent) return same({ ...state, stage: { phase: 'absent', blocked: facts.blocked }, rowTrouble: null });
       if (!facts.wantVf) return same({ ...state, stage: { phase: 'software', refusal: null }, vfTrouble: null });
-      return same(state, mayTry(state.vfTrouble, nowMs) ? [{ kind: 'want-vf' }] : []);
+      return same(state, facts.footed && mayTry(state.vfTrouble, nowMs) ? [{ kind: 'want-vf' }] : []);
     case 'plugging':
       // A look comes only while nothing is being done: whoever was connecting it did not say how it ended.
       if (stage.step === 'connecting') return same(release(state, stage.vf, false));

@@ -1,12 +1,14 @@
 /** XDP programs on devices: attached once, pinned by ifindex, taken over after a restart. */
-import { type BpfProgram } from '../native/program.js';
 import { ForeignProgramError, NativeError } from '../native/errors.js';
 import { queryXdp, type XdpAttachMode, XdpLink } from '../native/link.js';
 import type { Pins } from '../native/pins.js';
+import type { BpfProgram } from '../native/program.js';
 import type { Attachment, ProgramName } from './port.js';
 
 /** `auto`: native, and generic where the driver refuses it. */
 export type XdpModeChoice = 'auto' | XdpAttachMode;
+
+const PROGRAM_NAMES = ['steer_uplink', 'steer_guest'] as const satisfies readonly ProgramName[];
 
 export type SteeringPrograms = Readonly<Record<ProgramName, BpfProgram>>;
 
@@ -27,7 +29,7 @@ export class Attachments {
     this.#mode = mode;
   }
 
-  /** Takes over the pinned links; drops those whose device is gone. */
+  /** Takes over the pinned links; drops those whose device is gone. @throws Error for a link whose program is not ours */
   adopt(): void {
     for (const ifindex of this.#pins.listLinks()) {
       const link = XdpLink.fromPin(this.#pins.link(ifindex));
@@ -37,7 +39,11 @@ export class Attachments {
         this.#pins.remove(this.#pins.link(ifindex));
         continue;
       }
-      const program = programId === this.#programs.steer_uplink.id ? 'steer_uplink' : 'steer_guest';
+      const program = PROGRAM_NAMES.find((name) => this.#programs[name].id === programId);
+      if (program === undefined) {
+        link.close();
+        throw new Error(`${this.#pins.link(ifindex)} runs program ${programId}, which is none of unipath's; remove this pin to detach it`);
+      }
       const mode = queryXdp(ifindex)?.mode === 'generic' ? 'generic' : 'native';
       const fallbackReason = mode === 'generic' ? 'attached in generic mode by an earlier daemon' : null;
       this.#attached.set(ifindex, { link, attachment: { ifindex, program, mode, fallbackReason } });

@@ -14,7 +14,7 @@ export const MAP_NAMES = Object.keys(hostMaps) as readonly MapName[];
 export const PINNED_PROGRAMS = ['steer_uplink', 'steer_guest', 'steer_queue'] as const;
 export type PinnedProgram = (typeof PINNED_PROGRAMS)[number];
 
-const OBSERVER_PREFIX = 'observe_';
+export const OBSERVER_PREFIX = 'observe_';
 
 export interface LoadedObject {
   readonly object: BpfObject;

@@ -6,7 +6,8 @@ import { buildToeplitzTables } from '../core/toeplitz.js';
 /** @throws RangeError unless the key has RSS_KEY_SIZE bytes */
 export function rssRow(key: Uint8Array): Rss {
   const flat = buildToeplitzTables(key);
-  return { key, tables: Array.from({ length: ContractLimit.RSS_INPUT_SIZE }, (_, row) => Array.from(flat.subarray(row * 256, (row + 1) * 256))) };
+  const row = (position: number) => Array.from(flat.subarray(position * 256, (position + 1) * 256));
+  return { key, tables: Array.from({ length: ContractLimit.RSS_INPUT_SIZE }, (_, position) => row(position)) };
 }
 
 export function randomRssKey(): Buffer {

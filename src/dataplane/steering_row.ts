@@ -23,7 +23,8 @@ export function toSteering(row: SteeringRow): Steering {
   for (const [queue, cpu] of queueCpus.entries()) {
     if (cpu === null) continue;
     if (!Number.isInteger(cpu) || cpu < 0 || cpu >= MAX_CPUS) throw new RangeError(`CPU ${cpu} is not in 0..${MAX_CPUS - 1}`);
-    if (cpu % queues !== queue) throw new RangeError(`CPU ${cpu} does not reach queue ${queue} of ${queues}: a device transmits on queue CPU % queues`);
+    // A device transmits on queue CPU % queues.
+    if (cpu % queues !== queue) throw new RangeError(`CPU ${cpu} does not reach queue ${queue} of ${queues}`);
   }
   const cpus = Array.from({ length: MAX_QUEUES }, (_, queue) => queueCpus[queue] ?? QUEUE_UNREACHABLE);
   return { queues, reta: Uint8Array.from(reta), queueCpus: cpus };

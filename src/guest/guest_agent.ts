@@ -13,8 +13,16 @@ import { ipv4Of, prepareVf, setDown, setMtu } from './vf_device.js';
 
 /** The host may not be ready for the first. */
 const ANNOUNCE_AFTER_MS = [0, 50, 200, 1000];
+/**
+ * From carrier to use. The other end learns of its carrier by itself and a little later: a bridge drops what comes from a port
+ * that it does not yet know to be up. The software path works meanwhile, so waiting costs nothing.
+ */
+const SETTLE_MS = 100;
 /** In case a change was not told, and after a failure. */
 const LOOK_INTERVAL_MS = 1000;
+/** A device may go away under our hands, and its change is on its way to us: only what fails this often in a row is an error. */
+const FAILURES_BEFORE_ERROR = 3;
+const RETRY_MS = 50;
 
 export type AgentEvent =
   | { readonly event: 'vf-found'; readonly device: string; readonly ifindex: number }
@@ -59,7 +67,10 @@ export class GuestAgent {
   /** Prepared, and our program is on it. */
   #prepared: Vf | null = null;
   #registered: Vf | null = null;
-  #lastError = '';
+  /** performance.now() of the look that first saw the prepared VF with carrier; null while it has none. */
+  #carrierSince: number | null = null;
+  /** In a row. */
+  #failures = 0;
 
   constructor(options: AgentOptions, plugin: GuestPlugin, links: Links, say: (event: AgentEvent) => void) {
     this.#options = options;
@@ -108,12 +119,12 @@ export class GuestAgent {
       this.#lookAgain = false;
       try {
         await this.#lookOnce();
-        this.#lastError = '';
+        this.#failures = 0;
       } catch (error) {
-        // A device may go away under our hands: its change is on its way to us. What lasts is said once.
+        this.#failures++;
         const message = error instanceof Error ? error.message : String(error);
-        if (message !== this.#lastError) this.#say({ event: 'error', message });
-        this.#lastError = message;
+        if (this.#failures < FAILURES_BEFORE_ERROR) setTimeout(() => void this.look(), RETRY_MS).unref();
+        if (this.#failures === FAILURES_BEFORE_ERROR) this.#say({ event: 'error', message });
       }
     }
   }
@@ -136,7 +147,7 @@ export class GuestAgent {
     } else {
       if (!vf.up) this.#withdraw('down');
       else if (!vf.carrier) this.#withdraw('no-carrier');
-      else this.#register(vf);
+      else if (this.#hasSettled(vf)) this.#register(vf);
       if (vf.mtu !== interfaceLink.mtu) await setMtu(vf.name, interfaceLink.mtu);
     }
   }
@@ -155,7 +166,7 @@ export class GuestAgent {
     // After a restart the VF that an earlier agent registered is simply kept.
     const kept = this.#registered === null && this.#plugin.state.read().vfIfindex === ifindex && vf.up && vf.carrier;
     if (!kept) {
-      this.#withdraw('replugged');
+      this.#withdraw(this.#registered?.ifindex === ifindex ? 'replugged' : 'gone');
       this.#plugin.state.setVf(0);
       // The host's wish to have the VF back ended with the VF that it was about.
       this.#plugin.state.clearDrained();
@@ -177,7 +188,18 @@ export class GuestAgent {
     void this.#announce(vf);
   }
 
+  /** Has it had carrier long enough? If not, there will be a look when it has. */
+  #hasSettled({ ifindex }: ObservedLink): boolean {
+    if (this.#plugin.state.read().vfIfindex === ifindex) return true;
+    const now = performance.now();
+    this.#carrierSince ??= now;
+    const restMs = this.#carrierSince + SETTLE_MS - now;
+    if (restMs > 0) setTimeout(() => void this.look(), Math.ceil(restMs)).unref();
+    return restMs <= 0;
+  }
+
   #withdraw(reason: WithdrawReason): void {
+    this.#carrierSince = null;
     const vf = this.#registered;
     if (vf === null) {
       // An earlier agent's VF may be gone too.

@@ -1,4 +1,4 @@
-/** The guest's tc programs in the kernel: loaded, attached and taken off. Filters outlive this process, and the next one takes them over. */
+/** The guest's tc programs in the kernel: loaded, attached, taken off. Filters outlive this process; the next one takes them over. */
 import { ContractLimit, pluginFingerprint, pluginMaps } from '../../maps/generated/contract.js';
 import { verifyContract } from '../btf/verify.js';
 import { isNativeError } from '../native/errors.js';

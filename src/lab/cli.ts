@@ -1,12 +1,15 @@
 /** `unipath lab ...`: the commands. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { missingCommandHint } from '../host/exec.js';
+import { packageRoot } from '../paths.js';
 import { labDown } from './down.js';
 import { readJournal } from './journal.js';
 import { labPlace, namespaceOf, namespacePath, type LabPlace } from './place.js';
 import { MARK_VARIABLE } from './processes.js';
+import { labRun } from './run/lab_run.js';
 import { labStatus, printStatus } from './status.js';
 import { labUp } from './up.js';
 
@@ -15,6 +18,8 @@ interface PlaceOptions {
 }
 
 const placeFrom = (options: PlaceOptions): LabPlace => labPlace(options.name ?? null);
+
+const wantsJson = (command: Command): boolean => (command.optsWithGlobals() as { json?: unknown }).json === true;
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
@@ -39,9 +44,30 @@ async function down(options: PlaceOptions & { quiet?: boolean }): Promise<void> 
 
 async function status(options: PlaceOptions, command: Command): Promise<void> {
   const found = await labStatus(placeFrom(options));
-  if ((command.optsWithGlobals() as { json?: boolean }).json === true) process.stdout.write(`${JSON.stringify(found)}\n`);
+  if (wantsJson(command)) process.stdout.write(`${JSON.stringify(found)}\n`);
   else process.stdout.write(printStatus(found));
   if (!found.up) process.exitCode = 1;
+}
+
+interface RunOptions extends PlaceOptions {
+  readonly html: string;
+  readonly results?: string;
+  readonly keep?: boolean;
+  readonly quick?: boolean;
+}
+
+async function run(options: RunOptions, command: Command): Promise<void> {
+  const json = wantsJson(command);
+  const { passed, results } = await labRun({
+    place: placeFrom(options),
+    quick: options.quick ?? false,
+    keep: options.keep ?? false,
+    htmlFile: options.html,
+    jsonFile: options.results ?? null,
+    out: json ? process.stderr : process.stdout,
+  });
+  if (json && results !== null) process.stdout.write(`${JSON.stringify(results)}\n`);
+  if (!passed) process.exitCode = 1;
 }
 
 /** Runs a command in a namespace of the lab, on the caller's terminal; ends as it ended. */
@@ -80,6 +106,13 @@ export function registerLab(program: Command): void {
     .description('remove every trace of the lab, also of one left half-built by a crash')
     .option('-q, --quiet', 'print nothing but errors')
     .action(down);
+  withName(lab.command('run'))
+    .description('build the lab, move guests between their paths and hosts under traffic, account for every frame, remove the lab')
+    .option('--html <file>', 'where the report goes', join(packageRoot, 'build', 'lab-run.html'))
+    .option('--results <file>', 'also write the results as JSON')
+    .option('--keep', 'leave the lab up afterwards')
+    .option('--quick', 'shorter steps')
+    .action(run);
   withName(lab.command('status')).description('show what is there and what runs').action(status);
   withName(lab.command('exec'))
     .description('run a command in a namespace of the lab: world, a, b, c, g1, g2 or g3')

@@ -209,7 +209,7 @@ export class FrameCopier {
 
   #host(netns: string): HostTap {
     const host = this.#hosts.find((each) => each.netns === netns);
-    if (host === undefined) throw new RangeError(`no tap in ${netns} is attached; there are: ${this.#hosts.map((each) => each.netns).join(', ')}`);
-    return host;
+    if (host !== undefined) return host;
+    throw new RangeError(`no tap in ${netns} is attached; there are: ${this.#hosts.map((each) => each.netns).join(', ')}`);
   }
 }

@@ -27,7 +27,9 @@ export type JournalEntry =
   | { readonly kind: 'step'; readonly title: string; readonly undo: readonly Undo[] }
   | { readonly kind: 'process'; readonly name: string; readonly pid: number; readonly start: number }
   /** Everything was built. */
-  | { readonly kind: 'complete' };
+  | { readonly kind: 'complete' }
+  /** The run is over and was asked to leave the lab up. */
+  | { readonly kind: 'kept' };
 
 /** Appends; every entry is on its way to the disk before the call returns. */
 export class Journal {
@@ -74,7 +76,7 @@ export interface JournalContent {
 }
 
 export function parseJournal(text: string): JournalContent {
-  let head: JournalHead | null = null;
+  let head: JournalHead | null = null as JournalHead | null;
   let complete = false;
   const steps: Extract<JournalEntry, { kind: 'step' }>[] = [];
   const processes = new Map<string, ProcessIdentity>();
@@ -100,6 +102,9 @@ export function parseJournal(text: string): JournalContent {
         break;
       case 'complete':
         complete = true;
+        break;
+      case 'kept':
+        if (head !== null) head = { ...head, owner: 'up' };
         break;
       default:
         entry satisfies never;

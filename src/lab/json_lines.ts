@@ -157,9 +157,13 @@ export class JsonLineClient<P extends Protocol> {
     try {
       message = JSON.parse(line) as Record<string, unknown>;
     } catch {
-      return onEvent({ event: 'unreadable', line });
+      onEvent({ event: 'unreadable', line });
+      return;
     }
-    if (typeof message['event'] === 'string') return onEvent(message as EventLine);
+    if (typeof message['event'] === 'string') {
+      onEvent(message as EventLine);
+      return;
+    }
     const { id, ok, error, ...result } = message;
     const waiting = this.#waiting.get(id as number);
     this.#waiting.delete(id as number);

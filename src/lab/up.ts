@@ -22,7 +22,7 @@ export interface UpOptions {
   readonly daemons?: boolean;
   readonly owner?: JournalHead['owner'];
   readonly onStep?: (title: string) => void;
-  /** For tests of `lab down`: after this many steps the process kills itself, as a crash would. */
+  /** For tests of `lab down`: after this many steps, in the middle of the next, the process kills itself as a crash would. */
   readonly failAfter?: number | null;
 }
 
@@ -115,10 +115,12 @@ export async function labUp(place: LabPlace, options: UpOptions = {}): Promise<L
   const lab: Lab = { place, spec, programs: labPrograms, mark, journal, processes: new Map() };
   try {
     for (const [index, step] of steps.entries()) {
-      if (index === options.failAfter) process.kill(process.pid, 'SIGKILL');
       onStep(step.title);
       journal.add({ kind: 'step', title: step.title, undo: step.undo });
-      for (const action of step.actions) await performAction(action, lab);
+      for (const action of step.actions) {
+        await performAction(action, lab);
+        if (index === options.failAfter) process.kill(process.pid, 'SIGKILL');
+      }
     }
     journal.add({ kind: 'complete' });
     return lab;

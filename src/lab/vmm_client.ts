@@ -49,7 +49,10 @@ export class VmmClient {
     await this.#channel.request('attach', { netns, tap });
   }
 
-  /** The guest transmits to the tap attached last. @param announce the guest's MAC address, to tell that host's bridge. Returns the namespace */
+  /**
+   * The guest transmits to the tap attached last; returns the name of that tap's namespace.
+   * @param announce the guest's MAC address, to tell that host's bridge at once
+   */
   async switch(announce?: string): Promise<string> {
     return (await this.#channel.request('switch', announce === undefined ? {} : { announce })).netns;
   }

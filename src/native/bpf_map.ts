@@ -5,8 +5,11 @@ import type { RawMap } from './raw_map.js';
 
 /** @throws when a codec does not fit the map that the kernel has */
 export function checkCodecs(raw: RawMap, key: { readonly size: number }, value: { readonly size: number }): void {
-  if (key.size !== raw.keySize) throw new RangeError(`map ${raw.name}: keys have ${raw.keySize} bytes, the codec says ${key.size}`);
-  if (value.size !== raw.valueSize) throw new RangeError(`map ${raw.name}: values have ${raw.valueSize} bytes, the codec says ${value.size}`);
+  const compare = (what: string, actual: number, codec: number): void => {
+    if (actual !== codec) throw new RangeError(`map ${raw.name}: ${what} have ${actual} bytes, the codec says ${codec}`);
+  };
+  compare('keys', raw.keySize, key.size);
+  compare('values', raw.valueSize, value.size);
 }
 
 export function encode<T>(codec: Codec<T>, value: T): Buffer {

@@ -1,11 +1,27 @@
 /** Names of errno values, both ways. */
 import { constants } from 'node:os';
 
-/** Numbers the kernel returns but no libc header names. */
-const kernelOnly: Readonly<Record<string, number>> = { ENOTSUPP: 524 };
+/** Numbers that no libc header names: one of the kernel, those of libbpf (enum libbpf_errno). */
+const others: Readonly<Record<string, number>> = {
+  ENOTSUPP: 524,
+  LIBBPF_ERRNO__LIBELF: 4000,
+  LIBBPF_ERRNO__FORMAT: 4001,
+  LIBBPF_ERRNO__KVERSION: 4002,
+  LIBBPF_ERRNO__ENDIAN: 4003,
+  LIBBPF_ERRNO__INTERNAL: 4004,
+  LIBBPF_ERRNO__RELOC: 4005,
+  LIBBPF_ERRNO__LOAD: 4006,
+  LIBBPF_ERRNO__VERIFY: 4007,
+  LIBBPF_ERRNO__PROG2BIG: 4008,
+  LIBBPF_ERRNO__KVER: 4009,
+  LIBBPF_ERRNO__PROGTYPE: 4010,
+  LIBBPF_ERRNO__WRNGPID: 4011,
+  LIBBPF_ERRNO__INVSEQ: 4012,
+  LIBBPF_ERRNO__NLPARSE: 4013,
+};
 
 const byNumber = new Map<number, string>();
-for (const [name, value] of Object.entries({ ...constants.errno, ...kernelOnly })) {
+for (const [name, value] of Object.entries({ ...constants.errno, ...others })) {
   // EAGAIN and EWOULDBLOCK, EOPNOTSUPP and ENOTSUP share a number: the first name listed is the usual one.
   if (!byNumber.has(value)) byNumber.set(value, name);
 }
@@ -31,6 +47,7 @@ export const E = {
   INVAL: constants.errno.EINVAL,
   RANGE: constants.errno.ERANGE,
   NOSPC: constants.errno.ENOSPC,
+  NOSYS: constants.errno.ENOSYS,
   NOLINK: constants.errno.ENOLINK,
   OPNOTSUPP: constants.errno.EOPNOTSUPP,
   NOTSUPP: 524,

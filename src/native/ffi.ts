@@ -2,53 +2,16 @@
  * The ffi engine: calls C functions through ffi-napi's low-level bindings.
  *
  * ffi-napi's ordinary API costs 24-70 us a call and lets memory grow, because it makes new buffers for every call and
- * registers a finalizer for each. Here every function has one *frame*, made once: the return value, the arguments and the
- * pointers to them in one buffer. A call writes its numbers there and jumps. Addresses are plain numbers.
+ * registers a finalizer for each. Here every function has one frame, made once: a call writes its numbers there and jumps.
+ * Addresses are plain numbers.
  */
-import { createRequire } from 'node:module';
+import { loadFfiBindings } from './ffi_bindings.js';
+import { Frame } from './ffi_frame.js';
 import type { Address, ArgumentKind, Bound, FfiEngine, ReturnKind, Signature, SignatureTable } from './ffi_types.js';
 
-/** The parts of ffi-napi and ref-napi that are used. The first two are internal, so the versions are pinned exactly. */
-interface LowLevelBindings {
-  ffi_call(cif: Buffer, fn: Buffer, result: Buffer, argumentPointers: Buffer): void;
-  ffi_call_async(cif: Buffer, fn: Buffer, result: Buffer, argumentPointers: Buffer, done: (error: unknown) => void): void;
-}
-type MakeCif = (returns: unknown, takes: readonly unknown[]) => Buffer;
-interface FfiNapi {
-  DynamicLibrary: {
-    new (soname: string, flags: number): { get(symbol: string): Buffer };
-    FLAGS: { RTLD_NOW: number };
-  };
-}
-interface RefNapi {
-  address(buffer: Buffer): number;
-  readPointer(holder: Buffer, offset: number, length: number): Buffer;
-  types: { int32: unknown; uint32: unknown; uint64: unknown; int64: unknown; void: unknown };
-}
-
-const wordBytes = 8;
-const twoTo32 = 0x1_0000_0000;
-
-/** Everything one call needs: [result word][argument words] in `words`, and the array of pointers to the arguments. */
-interface Frame {
-  readonly cif: Buffer;
-  readonly fn: Buffer;
-  readonly result: Buffer;
-  readonly pointers: Buffer;
-  readonly words: DataView;
-  /** Buffers whose addresses are in the frame: kept from the garbage collector while C uses them. */
-  readonly held: unknown[];
-}
-
 export function createFfiEngine(): FfiEngine {
-  const require = createRequire(import.meta.url);
-  const ffi = require('ffi-napi') as FfiNapi;
-  const ref = require('@2060.io/ref-napi') as RefNapi;
-  const lowLevel = require('ffi-napi/lib/bindings') as LowLevelBindings;
-  const makeCif = require('ffi-napi/lib/cif') as MakeCif;
-
+  const { ffi, ref, lowLevel, makeCif } = loadFfiBindings();
   const { int32, uint32, uint64, int64 } = ref.types;
-  // `sys` is declared as long: an int that libc returns arrives in the same register and is read as 32 bits when it is one.
   const cTypes: Record<ReturnKind | ArgumentKind, unknown> = {
     i32: int32, u32: uint32, u64: uint64, sys: int64, ptr: uint64, str: uint64, cstr: uint64, void: ref.types.void,
   };
@@ -68,64 +31,9 @@ export function createFfiEngine(): FfiEngine {
   };
 
   const view = (address: Address, length: number): Buffer => {
-    const holder = Buffer.alloc(wordBytes);
+    const holder = Buffer.alloc(8);
     holder.writeBigUInt64LE(BigInt(address));
     return ref.readPointer(holder, 0, length);
-  };
-
-  const makeFrame = (fn: Buffer, cif: Buffer, argumentCount: number): Frame => {
-    const memory = Buffer.alloc(wordBytes * (1 + argumentCount));
-    const pointers = Buffer.alloc(wordBytes * Math.max(1, argumentCount));
-    const first = addressOf(memory) + wordBytes;
-    for (let i = 0; i < argumentCount; i++) pointers.writeBigUInt64LE(BigInt(first + i * wordBytes), i * wordBytes);
-    return {
-      cif, fn, pointers,
-      result: memory.subarray(0, wordBytes),
-      words: new DataView(memory.buffer, memory.byteOffset, memory.length),
-      held: new Array<unknown>(argumentCount).fill(null),
-    };
-  };
-
-  const writeWord = (words: DataView, offset: number, value: number): void => {
-    words.setUint32(offset, value >>> 0, true);
-    words.setUint32(offset + 4, (value / twoTo32) >>> 0, true);
-  };
-  const readWord = (words: DataView): number => words.getUint32(0, true) + words.getUint32(4, true) * twoTo32;
-
-  const writeArguments = (frame: Frame, kinds: readonly ArgumentKind[], args: readonly unknown[]): void => {
-    if (args.length !== kinds.length) throw new TypeError(`expected ${kinds.length} arguments, got ${args.length}`);
-    const { words, held } = frame;
-    for (let i = 0; i < kinds.length; i++) {
-      const offset = wordBytes * (1 + i);
-      const value = args[i];
-      switch (kinds[i]) {
-        case 'i32': words.setInt32(offset, value as number, true); break;
-        case 'u32': words.setUint32(offset, value as number, true); break;
-        case 'u64':
-          if (typeof value === 'bigint') words.setBigUint64(offset, value, true);
-          else writeWord(words, offset, value as number);
-          break;
-        case 'str': {
-          const text = Buffer.from(`${value as string}\0`);
-          held[i] = text;
-          writeWord(words, offset, addressOf(text));
-          break;
-        }
-        default:
-          if (typeof value === 'number') {
-            writeWord(words, offset, value);
-          } else if (value === null) {
-            writeWord(words, offset, 0);
-          } else {
-            held[i] = value;
-            writeWord(words, offset, addressOf(value as Buffer));
-          }
-      }
-    }
-  };
-
-  const release = (frame: Frame): void => {
-    for (let i = 0; i < frame.held.length; i++) frame.held[i] = null;
   };
 
   // errno lives at one address per thread, and JavaScript stays on its thread: reading it is a memory read, with no call
@@ -135,45 +43,31 @@ export function createFfiEngine(): FfiEngine {
   let lastErrno = 0;
 
   let copyString: (address: Address) => string | null = () => null;
-
-  const readResult = (words: DataView, kind: ReturnKind): unknown => {
-    switch (kind) {
-      case 'void': return undefined;
-      case 'i32': return words.getInt32(0, true);
-      case 'u32': return words.getUint32(0, true);
-      case 'cstr': return copyString(readWord(words));
-      case 'sys': {
-        // An int of -1 leaves the upper half of the word undefined, a long of -1 fills it: the lower half decides for both,
-        // because no result of ours is as large as 2^32 - 1.
-        const low = words.getInt32(0, true);
-        return low === -1 ? -readErrno() : low;
-      }
-      default: return readWord(words);
-    }
+  const finish = (frame: Frame, kind: ReturnKind): unknown => {
+    const value = frame.readResult(kind, readErrno);
+    frame.release();
+    return kind === 'cstr' ? copyString(value ?? 0) : value;
   };
 
   const bind = (fn: Buffer, [returns, takes]: Signature): unknown => {
     const cif = makeCif(cTypes[returns], takes.map((kind) => cTypes[kind]));
-    const frame = makeFrame(fn, cif, takes.length);
-    const { result, pointers, words } = frame;
+    const frame = new Frame(takes, addressOf);
+    const { result, pointers } = frame;
     const call = (...args: unknown[]): unknown => {
-      writeArguments(frame, takes, args);
+      frame.writeArguments(args);
       lowLevel.ffi_call(cif, fn, result, pointers);
       if (returns === 'ptr') lastErrno = readErrno();
-      const value = readResult(words, returns);
-      release(frame);
-      return value;
+      return finish(frame, returns);
     };
 
     // Calls on other threads overlap, so each has a frame of its own; finished ones are used again.
     const idle: Frame[] = [];
     const callAsync = (...args: unknown[]): Promise<unknown> =>
       new Promise((resolve, reject) => {
-        const own = idle.pop() ?? makeFrame(fn, cif, takes.length);
-        writeArguments(own, takes, args);
+        const own = idle.pop() ?? new Frame(takes, addressOf);
+        own.writeArguments(args);
         lowLevel.ffi_call_async(cif, fn, own.result, own.pointers, (error) => {
-          const value = readResult(own.words, returns);
-          release(own);
+          const value = finish(own, returns);
           idle.push(own);
           if (error) reject(new Error(String(error)));
           else resolve(value);
@@ -187,6 +81,13 @@ export function createFfiEngine(): FfiEngine {
     const bound: Record<string, unknown> = {};
     for (const [name, signature] of Object.entries(table)) bound[name] = bind(library.get(name), signature);
     return bound as Bound<T>;
+  };
+
+  const callbacks = new Set<Buffer>();
+  const callback = (target: (first: number, second: Address, third: Address) => number): Address => {
+    const closure = ffi.Callback(int32, [int32, uint64, uint64], target);
+    callbacks.add(closure);
+    return ref.address(closure);
   };
 
   const base = open('libc.so.6', {
@@ -203,7 +104,7 @@ export function createFfiEngine(): FfiEngine {
     return bytes.toString('utf8');
   };
 
-  return { open, addressOf, view, get errno() { return lastErrno; } };
+  return { open, addressOf, view, callback, get errno() { return lastErrno; } };
 }
 
 let shared: FfiEngine | null = null;

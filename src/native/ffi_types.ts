@@ -45,6 +45,11 @@ export interface FfiEngine {
   addressOf(buffer: Buffer): Address;
   /** Memory that native code owns, without a copy. Only for mappings: the memory must outlive the buffer. */
   view(address: Address, length: number): Buffer;
+  /**
+   * A C function `int f(int, pointer, pointer)` that calls `target`. It lives as long as the thread: C code may keep its address,
+   * and calling a collected one would end the process.
+   */
+  callback(target: (first: number, second: Address, third: Address) => number): Address;
   /** errno as it was right after the last function with return kind `ptr`. */
   readonly errno: number;
 }

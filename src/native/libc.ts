@@ -6,6 +6,7 @@ const signatures = {
   // memory
   memcpy: ['ptr', ['ptr', 'ptr', 'u64']],
   mmap: ['ptr', ['ptr', 'u64', 'i32', 'i32', 'i32', 'u64']],
+  getpagesize: ['i32', []],
   munmap: ['sys', ['ptr', 'u64']],
   // files
   open: ['sys', ['str', 'i32', 'i32']],

@@ -1,5 +1,5 @@
 /** What all links have in common: an attachment that lasts as long as a descriptor or a pin of it. */
-import { Descriptor } from './descriptor.js';
+import type { Descriptor } from './descriptor.js';
 import { check } from './errors.js';
 import { getLinkInfo, type LinkInfo } from './info.js';
 import { libbpf } from './libbpf.js';
@@ -8,14 +8,10 @@ export class LinkHandle {
   readonly #descriptor: Descriptor;
   protected readonly what: string;
 
-  /** Takes over `fd`. */
-  protected constructor(fd: number, what: string) {
-    this.#descriptor = new Descriptor(fd, what);
+  /** Takes over the descriptor. */
+  protected constructor(descriptor: Descriptor, what: string) {
+    this.#descriptor = descriptor;
     this.what = what;
-  }
-
-  protected static openPin(path: string): number {
-    return check('bpf_obj_get', libbpf().bpf_obj_get(path), path);
   }
 
   get fd(): number {

@@ -10,6 +10,11 @@ const smallestChunk = 256;
 /** Keys and values of one chunk together; a single entry may be larger. */
 const chunkBytes = 512 * 1024;
 
+function defaultCapacity(map: RawMap): number {
+  const perChunk = Math.floor(chunkBytes / Math.max(1, map.keySize + map.entrySize));
+  return Math.min(map.maxEntries, Math.max(smallestChunk, perChunk));
+}
+
 /** What the kernel answers for a type of map that has no batch operations. */
 function isUnsupported(rc: number): boolean {
   return rc === -E.NOTSUPP || rc === -E.OPNOTSUPP;
@@ -27,13 +32,13 @@ export class MapBatch {
   /** null until the kernel was asked. */
   #supported: boolean | null = null;
 
-  constructor(map: RawMap) {
+  /** @param capacity entries per chunk at first */
+  constructor(map: RawMap, capacity = defaultCapacity(map)) {
     this.#map = map;
     // The position is a u32 for hashes and arrays, a whole key for tries.
     this.#inPosition = Buffer.alloc(Math.max(8, map.keySize));
     this.#outPosition = Buffer.alloc(Math.max(8, map.keySize));
-    const perChunk = Math.floor(chunkBytes / Math.max(1, map.keySize + map.entrySize));
-    this.#capacity = Math.min(map.maxEntries, Math.max(smallestChunk, perChunk));
+    this.#capacity = capacity;
     this.#opts.writeBigUInt64LE(BigInt(mapBatchOpts.size), mapBatchOpts.at.sz);
   }
 

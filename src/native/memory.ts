@@ -13,7 +13,11 @@ const MAP_ANONYMOUS = 0x20;
 /** Every address handed out is below this; MAP_FAILED, which is -1, is not. */
 const addressLimit = 2 ** 47;
 
-export const pageSize = 4096;
+
+/** 4096 on most machines, 65536 on some arm64 ones. */
+export function pageSize(): number {
+  return libc().getpagesize();
+}
 
 const unmapWhenCollected = new FinalizationRegistry<{ address: Address; length: number }>(({ address, length }) => {
   libc().munmap(address, length);

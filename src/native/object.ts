@@ -5,9 +5,11 @@
 import { readFileSync } from 'node:fs';
 import { Descriptor } from './descriptor.js';
 import { E } from './errno.js';
-import { check, VerifierError } from './errors.js';
+import { NativeError, VerifierError } from './errors.js';
+import { explain } from './explain.js';
 import type { Address } from './ffi_types.js';
 import { libbpf } from './libbpf.js';
+import { withMessages } from './libbpf_messages.js';
 import * as opening from './open_object.js';
 import type { Opened, OpenOptions } from './open_object.js';
 import { BpfProgram } from './program.js';
@@ -80,9 +82,23 @@ export class BpfObject {
         libbpf().bpf_object__close(opened.address);
         continue;
       }
-      if (rc < 0) throwRefusal(rc, this.path, opened.logs);
+      if (rc === 0) return;
+      throwIfRefused(rc, this.path, opened.logs);
+      this.#loadListening(rc);
       return;
     }
+  }
+
+  /** It was not the verifier: libbpf knows what, but says it only to who listens. So a second time, and on this thread. */
+  #loadListening(firstRc: number): void {
+    const failed = this.#open();
+    const opened = opening.openConfigured(this.path, this.#elf, this.#options, failed.logBytes);
+    this.#opened = opened;
+    libbpf().bpf_object__close(failed.address);
+    const { result, messages } = withMessages(() => libbpf().bpf_object__load(opened.address));
+    if (result === 0) return;
+    const reasons = [explain('bpf_object__load', -firstRc), ...messages].filter((reason) => reason !== null);
+    throw new NativeError('bpf_object__load', -firstRc, this.path, reasons.join('; ') || null);
   }
 
   /** A map of the loaded object. The same handle on every call; it belongs to the object and is closed with it. */
@@ -141,12 +157,11 @@ export class BpfObject {
 }
 
 /** Names the program that the verifier refused, if it was that. */
-function throwRefusal(rc: number, path: string, logs: ReadonlyMap<string, Buffer>): void {
+function throwIfRefused(rc: number, path: string, logs: ReadonlyMap<string, Buffer>): void {
   for (const [program, buffer] of logs) {
     const log = opening.readText(buffer);
     if (log.length > 0) throw new VerifierError('bpf_object__load', -rc, `${path}, program ${program}`, log, program);
   }
-  check('bpf_object__load', rc, path);
 }
 
 function remember<T>(known: Map<string, T>, name: string, make: () => T): T {

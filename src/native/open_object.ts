@@ -1,12 +1,14 @@
 /** Opens a BPF object with libbpf and configures it: sizes, pins, `.rodata`, which programs. Nothing is in the kernel yet. */
 import { basename } from 'node:path';
+import { parseBtf } from '../btf/parse.js';
 import { E } from './errno.js';
 import { check, NativeError } from './errors.js';
 import { ffi } from './ffi.js';
 import type { Address } from './ffi_types.js';
 import { libbpf } from './libbpf.js';
+import { withMessages } from './libbpf_messages.js';
 import { libc } from './libc.js';
-import { patchVariables, sectionVariables } from './rodata.js';
+import { patchVariables } from './rodata.js';
 import { objectOpenOpts } from './structs.js';
 
 export interface OpenOptions {
@@ -38,8 +40,15 @@ export function openConfigured(path: string, elf: Buffer, options: OpenOptions, 
   const opts = Buffer.alloc(objectOpenOpts.size);
   opts.writeBigUInt64LE(BigInt(objectOpenOpts.size), at.sz);
   opts.writeBigUInt64LE(BigInt(ffi().addressOf(name)), at.object_name);
-  const address = libbpf().bpf_object__open_mem(elf, elf.length, opts);
-  if (address === 0) throw new NativeError('bpf_object__open_mem', ffi().errno, path, 'not a BPF object that libbpf can use');
+  const open = (): Address => libbpf().bpf_object__open_mem(elf, elf.length, opts);
+  let address = open();
+  if (address === 0) {
+    const errno = ffi().errno;
+    // Once more, listening to the reason.
+    const again = withMessages(open);
+    if (again.result === 0) throw new NativeError('bpf_object__open_mem', errno, path, again.messages.join('; ') || null);
+    address = again.result;
+  }
   try {
     configure(path, address, options);
     return { address, logs: setLogs(address, path, logBytes), logBytes, held: [elf, name, opts] };
@@ -73,8 +82,9 @@ function configure(path: string, object: Address, options: OpenOptions): void {
 
 function setRodata(path: string, object: Address, values: Readonly<Record<string, Buffer>>): void {
   if (Object.keys(values).length === 0) return;
-  const variables = sectionVariables(readBtf(object, path), '.rodata');
-  if (variables === null) throw new RangeError(`${path} has no .rodata variables`);
+  // libbpf's copy, not the file's: only in it do the variables have their offsets.
+  const variables = parseBtf(readBtf(object, path)).variables('.rodata');
+  if (variables.length === 0) throw new RangeError(`${path} has no .rodata variables`);
   const map = findMap(object, '.rodata', path);
   const size = Buffer.alloc(8);
   const initial = libbpf().bpf_map__initial_value(map, size);

@@ -62,9 +62,11 @@ export class PerCpuMap<K, V> implements Iterable<[K, V[]]> {
   }
 
   #join(values: readonly V[]): Buffer {
-    if (values.length !== this.#cpus) throw new RangeError(`map ${this.raw.name}: ${this.#cpus} values, one per possible CPU, not ${values.length}`);
+    if (values.length !== this.#cpus) {
+      throw new RangeError(`map ${this.raw.name}: ${this.#cpus} values, one per possible CPU, not ${values.length}`);
+    }
     const bytes = Buffer.alloc(this.raw.entrySize);
-    values.forEach((value, cpu) => this.#value.write(value, bytes, cpu * this.#stride));
+    for (const [cpu, value] of values.entries()) this.#value.write(value, bytes, cpu * this.#stride);
     return bytes;
   }
 }

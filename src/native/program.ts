@@ -1,8 +1,9 @@
 /** A BPF program that the kernel has verified. */
-import { Descriptor } from './descriptor.js';
+import type { Descriptor } from './descriptor.js';
 import { check } from './errors.js';
 import { getProgramInfo } from './info.js';
 import { libbpf } from './libbpf.js';
+import { openPin } from './open_pin.js';
 import { type LiveFrames, sendLiveFrames, type TestRun, type TestRunResult, testRun, testRunAsync } from './test_run.js';
 
 export class BpfProgram {
@@ -25,9 +26,9 @@ export class BpfProgram {
     this.name = name ?? info.name;
   }
 
-  /** @throws NativeError ENOENT when there is no such pin */
+  /** @throws NativeError ENOENT when there is no such pin, EINVAL when it is something else */
   static fromPin(path: string): BpfProgram {
-    const descriptor = new Descriptor(check('bpf_obj_get', libbpf().bpf_obj_get(path), path), `program ${path}`);
+    const descriptor = openPin(path, 'program');
     try {
       return new BpfProgram(descriptor);
     } catch (error) {

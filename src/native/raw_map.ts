@@ -3,7 +3,7 @@
  * memory with the ffi layer: a million calls leave the process as it was.
  */
 import { possibleCpus } from './cpus.js';
-import { Descriptor } from './descriptor.js';
+import type { Descriptor } from './descriptor.js';
 import { E } from './errno.js';
 import { check, NativeError } from './errors.js';
 import { ffi } from './ffi.js';
@@ -13,6 +13,7 @@ import { libbpf } from './libbpf.js';
 import { MapBatch } from './map_batch.js';
 import { BPF_F_MMAPABLE, isPerCpuMap, valueStride } from './map_types.js';
 import { pageSize, SharedMapping } from './memory.js';
+import { openPin } from './open_pin.js';
 
 export class RawMap {
   readonly id: number;
@@ -62,9 +63,9 @@ export class RawMap {
     this.#valueAddress = ffi().addressOf(this.#value);
   }
 
-  /** @throws NativeError ENOENT when there is no such pin */
+  /** @throws NativeError ENOENT when there is no such pin, EINVAL when it is something else */
   static fromPin(path: string): RawMap {
-    const descriptor = new Descriptor(check('bpf_obj_get', libbpf().bpf_obj_get(path), path), `map ${path}`);
+    const descriptor = openPin(path, 'map');
     try {
       return new RawMap(descriptor);
     } catch (error) {
@@ -146,7 +147,7 @@ export class RawMap {
   mmap(): Buffer {
     if ((this.flags & BPF_F_MMAPABLE) === 0) throw new NativeError('mmap', E.INVAL, this.name, 'the map has no BPF_F_MMAPABLE');
     const length = valueStride(this.valueSize) * this.maxEntries;
-    this.#mapping ??= new SharedMapping(this.fd, Math.ceil(length / pageSize) * pageSize, { writable: true });
+    this.#mapping ??= new SharedMapping(this.fd, Math.ceil(length / pageSize()) * pageSize(), { writable: true });
     return this.#mapping.view.subarray(0, length);
   }
 

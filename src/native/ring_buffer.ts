@@ -26,16 +26,17 @@ export class RingBuffer {
   constructor(map: RawMap) {
     if (map.type !== MapType.RINGBUF) throw new TypeError(`map ${map.name} is no ring buffer`);
     const size = map.maxEntries;
+    const page = pageSize();
     this.#mask = size - 1;
-    this.#consumerPage = new SharedMapping(map.fd, pageSize, { writable: true });
+    this.#consumerPage = new SharedMapping(map.fd, page, { writable: true });
     // The data is mapped twice in a row, so that a record that wraps can be read in one piece.
-    this.#producerPages = new SharedMapping(map.fd, pageSize + 2 * size, { writable: false, offset: pageSize });
+    this.#producerPages = new SharedMapping(map.fd, page + 2 * size, { writable: false, offset: page });
     const consumer = this.#consumerPage.view;
     const producer = this.#producerPages.view;
     this.#consumer = new BigUint64Array(consumer.buffer, consumer.byteOffset, 1);
     this.#producer = new BigUint64Array(producer.buffer, producer.byteOffset, 1);
-    this.#lengths = new Int32Array(producer.buffer, producer.byteOffset + pageSize, (2 * size) / 4);
-    this.#data = producer.subarray(pageSize);
+    this.#lengths = new Int32Array(producer.buffer, producer.byteOffset + page, (2 * size) / 4);
+    this.#data = producer.subarray(page);
   }
 
   /**

@@ -37,7 +37,8 @@ function inNamespace<T>(netns: string | undefined, call: () => T): T {
 }
 
 /**
- * A bound UDP socket. @returns its descriptor, for `dgram.createSocket(...).bind({ fd })`, which then owns it
+ * A bound UDP socket. @returns its descriptor, for `dgram.createSocket(...).bind({ fd })`, which then owns it (and is
+ *   listening when bind() returns)
  * @throws NativeError EADDRINUSE, EADDRNOTAVAIL, EPERM without CAP_NET_ADMIN
  */
 export function openUdpSocket(options: UdpSocketOptions): number {

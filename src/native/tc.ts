@@ -85,7 +85,9 @@ export function queryTc(ifindex: number, direction: TcDirection, place: TcPlace)
  * Removes the filter at that place; false when there is none.
  * @param options.removeQdisc also removes the clsact qdisc with everything on it: only for who made it
  */
-export function detachTc(ifindex: number, direction: TcDirection, place: TcPlace, options: { readonly removeQdisc?: boolean } = {}): boolean {
+export function detachTc(
+  ifindex: number, direction: TcDirection, place: TcPlace, options: { readonly removeQdisc?: boolean } = {},
+): boolean {
   const rc = libbpf().bpf_tc_detach(makeHook(ifindex, points[direction]), makeOpts(place));
   const present = rc !== -E.NOENT && rc !== -E.INVAL && rc !== -E.NODEV;
   if (present) check('bpf_tc_detach', rc, describe(ifindex, direction, place));

@@ -1,8 +1,10 @@
 /** An XDP program on a device, as a bpf_link: it cannot be displaced by others, and it never displaces. */
+import { Descriptor } from './descriptor.js';
 import { E } from './errno.js';
 import { check, ForeignProgramError } from './errors.js';
 import { libbpf } from './libbpf.js';
 import { LinkHandle } from './link_handle.js';
+import { openPin } from './open_pin.js';
 import type { BpfProgram } from './program.js';
 import { AttachType } from './program_types.js';
 import { linkCreateOpts, linkUpdateOpts } from './structs.js';
@@ -31,12 +33,13 @@ export class XdpLink extends LinkHandle {
     const what = `ifindex ${ifindex}, ${mode} XDP`;
     // EBUSY: a program in this mode; EEXIST: one in the other mode.
     if (rc === -E.BUSY || rc === -E.EXIST) throw new ForeignProgramError('bpf_link_create', -rc, what, attachedProgramId(ifindex));
-    return new XdpLink(check('bpf_link_create', rc, what), `XDP link of ifindex ${ifindex}`);
+    const name = `XDP link of ifindex ${ifindex}`;
+    return new XdpLink(new Descriptor(check('bpf_link_create', rc, what), name), name);
   }
 
   /** @throws NativeError ENOENT when there is no such pin */
   static fromPin(path: string): XdpLink {
-    return new XdpLink(LinkHandle.openPin(path), `XDP link ${path}`);
+    return new XdpLink(openPin(path, 'link'), `XDP link ${path}`);
   }
 
   /**

@@ -14,8 +14,8 @@ const XDP_ATTACHED_SKB = 2;
 const XDP_ATTACHED_HW = 3;
 
 /**
- * The program of a device in the calling thread's network namespace, or null when it has none or there is no such device. A native one is named
- * before a generic one.
+ * The program of a device in the calling thread's network namespace, or null when it has none or there is no such device. A
+ * native one is named before a generic one.
  */
 export function queryXdp(ifindex: number): AttachedXdp | null {
   const at = xdpQueryOpts.at;

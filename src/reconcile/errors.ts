@@ -6,13 +6,10 @@ import { nearName } from '../core/near_name.js';
 /** No vNIC of this name is configured. */
 export class UnknownNameError extends Error {
   override readonly name = 'UnknownNameError';
-  /** The name that was probably meant; null when none is near. */
-  readonly hint: string | null;
 
-  constructor(readonly unknown: string, known: Iterable<string>) {
-    super(`there is no vNIC "${unknown}"`);
+  constructor(unknown: string, known: Iterable<string>) {
     const near = nearName(unknown, known);
-    this.hint = near === null ? null : `did you mean "${near}"?`;
+    super(`there is no vNIC "${unknown}"${near === null ? '' : `; did you mean "${near}"?`}`);
   }
 }
 

@@ -19,23 +19,23 @@ export interface Hands {
 export class Executor {
   readonly #hands: Hands;
   readonly #onBegin: (action: Action) => void;
-  readonly #onDone: (action: Action) => void;
+  readonly #onDone: (action: Action, owner: string | null) => void;
 
-  /** `onBegin` is told before something is tried, `onDone` when it was done; undoing is doing, too. */
-  constructor(hands: Hands, onBegin: (action: Action) => void, onDone: (action: Action) => void) {
+  /** `onBegin` is told before something is tried, `onDone` when it was done, and for whom; undoing is doing, too. */
+  constructor(hands: Hands, onBegin: (action: Action) => void, onDone: (action: Action, owner: string | null) => void) {
     this.#hands = hands;
     this.#onBegin = onBegin;
     this.#onDone = onDone;
   }
 
   /** Up to its first wait this runs at once, before it returns. @throws StepError */
-  async run(sequence: Sequence): Promise<void> {
+  async run(sequence: Sequence, owner: string | null): Promise<void> {
     const undos: Action[] = [];
     for (const action of sequence.actions) {
       try {
-        await this.#do(action);
+        await this.#do(action, owner);
       } catch (cause) {
-        const notUndone = sequence.onFailure === 'undo' ? await this.#undo(undos) : [];
+        const notUndone = sequence.onFailure === 'undo' ? await this.#undo(undos, owner) : [];
         throw new StepError(action, reasonFor(action, sequence, notUndone), cause, notUndone);
       }
       const undo = undoOf(action);
@@ -43,23 +43,26 @@ export class Executor {
     }
   }
 
-  /** Works off the pile, all of it whatever fails; returns what could not be undone. */
-  async #undo(undos: Action[]): Promise<string[]> {
-    const failures: string[] = [];
-    for (let undo = undos.pop(); undo !== undefined; undo = undos.pop()) {
+  /**
+   * Works off the pile; returns what could not be undone. It ends at the first that cannot: what is written first and would
+   * be undone last says that there is something left to undo, and the next look goes on from there.
+   */
+  async #undo(undos: readonly Action[], owner: string | null): Promise<string[]> {
+    for (const [done, undo] of [...undos].reverse().entries()) {
       try {
-        await this.#do(undo);
+        await this.#do(undo, owner);
       } catch (error) {
-        failures.push(`could not ${describeAction(undo)}: ${messageOf(error)}`);
+        const left = [...undos].reverse().slice(done + 1).map((action) => describeAction(action));
+        return [`could not ${describeAction(undo)}: ${messageOf(error)}`, ...left];
       }
     }
-    return failures;
+    return [];
   }
 
-  async #do(action: Action): Promise<void> {
+  async #do(action: Action, owner: string | null): Promise<void> {
     this.#onBegin(action);
     await this.#perform(action);
-    this.#onDone(action);
+    this.#onDone(action, owner);
   }
 
   async #perform(action: Action): Promise<void> {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -127,7 +128,6 @@ vmmTest.serial('a silent guest is announced on the new host', async (t) => {
   await vmm.attach(b, 'tap0');
   await vmm.switch(GUEST_MAC);
   await sleep(100);
-  const { execFileSync } = await import('node:child_process');
   const fdb = execFileSync('bridge', ['-n', world, 'fdb', 'show', 'br', 'sw0'], { encoding: 'utf8' });
   t.regex(fdb, new RegExp(`${GUEST_MAC} dev port1 `));
 });
@@ -139,7 +139,8 @@ vmmTest.serial('what cannot be done is refused in words, and the process goes on
   await t.throwsAsync(vmm.attach(host, 'tap0'), { message: /attached already/ });
   await t.throwsAsync(vmm.detach('upt-nowhere'), { message: /no tap in upt-nowhere is attached/ });
   t.is((await vmm.stats()).hosts.length, 1);
-  await t.throwsAsync(VmmClient.start({ guestNetns: guest, guestTap: 'eth0', netns: host, tap: 'tap1', queues: 1 }), { message: /TUNSETIFF/ });
+  const wrongQueues = { guestNetns: guest, guestTap: 'eth0', netns: host, tap: 'tap1', queues: 1 };
+  await t.throwsAsync(VmmClient.start(wrongQueues), { message: /TUNSETIFF/ });
 });
 
 vmmTest.serial('with a socket it outlives who started it; without, it ends with them and its taps go', async (t) => {

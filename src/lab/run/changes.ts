@@ -54,8 +54,8 @@ async function awaitPath(stage: Stage, guest: string, path: VnicPath): Promise<v
 async function want(stage: Stage, change: Extract<Change, { kind: 'want' }>): Promise<void> {
   const { guest, path, reaches } = change;
   const client = stage.hosts.client(stage.hosts.homeOf(guest));
-  const { reached, vnic } = await client.want(guest, path, reaches ? WANT_MS : 0);
-  if (reached !== reaches && reaches) throw new ChangeFailedError(`${guest} is not ${path} after ${WANT_MS / 1000} s: ${vnic.reason_text}`);
+  const { reached, vnic } = await client.act(guest, path === 'accelerated' ? 'accelerate' : 'software', reaches ? WANT_MS : 0);
+  if (reaches && !reached) throw new ChangeFailedError(`${guest} is not ${path} after ${WANT_MS / 1000} s: ${vnic.reason_text}`);
   if (reaches) await awaitPath(stage, guest, path);
 }
 

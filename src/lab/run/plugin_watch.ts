@@ -1,8 +1,8 @@
 /** Watches the plug-in of one guest through its pinned map: memory reads only, so that watching costs the traffic nothing. */
-import { ContractLimit, type PluginState, pluginStateCodec } from '../../../maps/generated/contract.js';
+import { type PluginState, pluginStateCodec } from '../../../maps/generated/contract.js';
 import type { VnicPath } from '../../core/model.js';
+import { pluginStatePin } from '../../guest/plugin.js';
 import { RawMap } from '../../native/map.js';
-import { Pins } from '../../native/pins.js';
 import { nowNs } from '../traffic/clock.js';
 import { PathFollower, type Transition } from './path_follower.js';
 
@@ -20,7 +20,7 @@ export class PluginWatch {
 
   /** @param pins root of the guest agent's pins. @throws NativeError when the plug-in is not there */
   constructor(readonly guest: string, pins: string, onTransition: (guest: string, transition: Transition) => void) {
-    this.#map = RawMap.fromPin(new Pins(pins, ContractLimit.CONTRACT_VERSION).map('plugin_states'));
+    this.#map = RawMap.fromPin(pluginStatePin(pins));
     this.#row = this.#map.mmap();
     this.#words = new BigUint64Array(this.#row.buffer, this.#row.byteOffset, pluginStateCodec.size / 8);
     this.#reset('accelerated');

@@ -44,7 +44,7 @@ class PlainProgress implements Progress {
     this.#out = out;
   }
 
-  doing(): void {}
+  doing(_text: string): void {}
 
   line(text: string): void {
     this.#out.write(`${text}\n`);

@@ -2,11 +2,9 @@
  * Runs the scenario on a lab that is up: traffic from the first step to the last without a pause, each step cut out of it by
  * sequence numbers, everything that is learnt put together at the end.
  */
-import { readFileSync } from 'node:fs';
 import { arch, cpus, release } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { packageRoot } from '../../paths.js';
+import { version } from '../../version.js';
 import { guestPins, vmmSocketPath } from '../place.js';
 import { type Band, type RunEvent, type RunResults, RESULTS_SCHEMA, type StepResult } from '../results.js';
 import { NEIGHBOUR, type Pace, SUBJECT, type ScenarioStep } from '../scenario.js';
@@ -152,7 +150,7 @@ class Run {
     if (!report.alive) failures.push(`the TCP connection broke: ${[...report.client.errors, ...report.server.errors].join('; ')}`);
     return {
       schema: RESULTS_SCHEMA,
-      version: (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version,
+      version,
       startedAt: new Date(Date.now() - (monotonicMs() - this.#startMs)).toISOString(),
       durationMs: endMs,
       quick: this.options.quick,

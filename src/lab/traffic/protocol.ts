@@ -104,7 +104,10 @@ export type EndpointProtocol = {
   'add-source': { request: { readonly flow: FlowSpec }; reply: Nothing };
   'add-sink': { request: { readonly flow: FlowSpec }; reply: Nothing };
   /** Sends an unnumbered datagram there and back until one returned: neighbours are then resolved. Fails after timeoutMs. */
-  probe: { request: { readonly flow: number; readonly timeoutMs: number }; reply: { readonly roundTripUs: number; readonly attempts: number } };
+  probe: {
+    request: { readonly flow: number; readonly timeoutMs: number };
+    reply: { readonly roundTripUs: number; readonly attempts: number };
+  };
   start: { request: { readonly flows: readonly number[] }; reply: Nothing };
   stop: { request: { readonly flows: readonly number[] }; reply: Nothing };
   /** What this endpoint has sent: `forward` of its sources, `echo` of its sinks. */

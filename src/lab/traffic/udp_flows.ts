@@ -108,8 +108,8 @@ export class UdpFlows {
     const { spec, socket } = source;
     let attempts = 0;
     const send = (): void => {
-      const sequence = attempts++;
-      socket.send(encodeDatagram({ flow, stream: STREAMS.probe, sequence, sentNs: nowNs(), length: HEADER_BYTES }), spec.to.port, spec.to.address, () => {});
+      const probe = encodeDatagram({ flow, stream: STREAMS.probe, sequence: attempts++, sentNs: nowNs(), length: HEADER_BYTES });
+      socket.send(probe, spec.to.port, spec.to.address, () => {});
     };
     return new Promise((resolve, reject) => {
       const finish = (): void => {
@@ -236,7 +236,9 @@ export class UdpFlows {
   #receivers(): { flow: number; stream: StreamName; receiver: Receiver }[] {
     return [
       ...[...this.#sinks].map(([flow, { receiver }]) => ({ flow, stream: 'forward' as const, receiver })),
-      ...[...this.#sources].filter(([, { spec }]) => spec.echoEvery > 0).map(([flow, { echo }]) => ({ flow, stream: 'echo' as const, receiver: echo })),
+      ...[...this.#sources]
+        .filter(([, { spec }]) => spec.echoEvery > 0)
+        .map(([flow, { echo }]) => ({ flow, stream: 'echo' as const, receiver: echo })),
     ];
   }
 
@@ -249,7 +251,9 @@ export class UdpFlows {
 
 function checkSpec({ id, sizes, packetsPerSecond, echoEvery }: FlowSpec): void {
   if (!Number.isInteger(id) || id < 0 || id > 0xffffffff) throw new RangeError(`${id} cannot be a flow's id`);
-  if (sizes.length === 0 || sizes.some((size) => size < HEADER_BYTES)) throw new RangeError(`flow ${id}: every datagram needs ${HEADER_BYTES} bytes or more`);
+  if (sizes.length === 0 || sizes.some((size) => size < HEADER_BYTES)) {
+    throw new RangeError(`flow ${id}: every datagram needs ${HEADER_BYTES} bytes or more`);
+  }
   if (!(packetsPerSecond > 0)) throw new RangeError(`flow ${id}: a rate of ${packetsPerSecond} packets a second`);
   if (!Number.isInteger(echoEvery) || echoEvery < 0) throw new RangeError(`flow ${id}: it cannot answer every ${echoEvery} datagrams`);
 }

@@ -70,7 +70,7 @@ export const vlanRows: readonly Row[] = [
 
 const twoQueues = { given: [onVf, queues('vf1', 2, 0)], on: 'pf0', verdict: 'redirect', to: 'vf1', counted: ['g1', 'redirect_rss'] } as const;
 const queue1 = { ...twoQueues, given: [onVf, queues('vf1', 2, 1)], toQueue: 1 } as const;
-const answered = (...layers: Parameters<typeof earlier>) => [onVf, queues('vf1', 2, 0), earlier(...layers)];
+const answered = (...layers: Parameters<typeof earlier>) => [earlier(...layers), onVf, queues('vf1', 2, 0)];
 const rfs = { on: 'pf0', verdict: 'redirect', to: 'vf1', toQueue: 1, byCpu: 1, counted: ['g1', 'redirect_rfs'] } as const;
 const heardOnQueue1 = { on: 'vf1', queue: 1 } as const;
 const g1to = guestFrame('g1', STATION);

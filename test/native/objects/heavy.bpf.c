@@ -21,22 +21,24 @@ static __always_inline int turn_around(__u32 x)
 	return x;
 }
 
-SEC("xdp")
-int heavy_1(struct xdp_md *ctx)
-{
-	return turn_around(ctx->rx_queue_index);
-}
+#define HEAVY(number) \
+	SEC("xdp") \
+	int heavy_##number(struct xdp_md *ctx) \
+	{ \
+		return turn_around(ctx->rx_queue_index + number); \
+	}
 
-SEC("xdp")
-int heavy_2(struct xdp_md *ctx)
-{
-	return turn_around(ctx->ingress_ifindex);
-}
-
-SEC("xdp")
-int heavy_3(struct xdp_md *ctx)
-{
-	return turn_around(ctx->rx_queue_index + 1);
-}
+HEAVY(1)
+HEAVY(2)
+HEAVY(3)
+HEAVY(4)
+HEAVY(5)
+HEAVY(6)
+HEAVY(7)
+HEAVY(8)
+HEAVY(9)
+HEAVY(10)
+HEAVY(11)
+HEAVY(12)
 
 char _license[] SEC("license") = "GPL";

@@ -32,12 +32,11 @@ const expand = (runs: readonly [number, number][]): number[] =>
   runs.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, i) => first + i));
 
 // A run as networks make them: consecutive numbers with some taken out, doubled or moved.
+const fault = fc.record({ at: fc.nat(5000), kind: fc.constantFrom('lose', 'double', 'late'), by: fc.integer({ min: 1, max: 1500 }) });
 const disturbedRun = fc
   .record({
     length: fc.integer({ min: 0, max: 5000 }),
-    faults: fc.array(fc.record({ at: fc.nat(5000), kind: fc.constantFrom('lose', 'double', 'late'), by: fc.integer({ min: 1, max: 1500 }) }), {
-      maxLength: 40,
-    }),
+    faults: fc.array(fault, { maxLength: 40 }),
   })
   .map(({ length, faults }) => {
     const sequences = Array.from({ length }, (_, i) => i);

@@ -70,8 +70,13 @@ test('a frame keeps its queue, both ways', (t) => {
 });
 
 test('nothing is lost, doubled or overtaken while hosts come, take over and go and targets are full at any time', (t) => {
+  const frames = fc.record({
+    kind: fc.constant('frames' as const),
+    fd: fc.constantFrom(...GUEST, ...HOST_A, ...HOST_B),
+    count: fc.integer({ min: 1, max: 200 }),
+  });
   const event = fc.oneof(
-    { weight: 8, arbitrary: fc.record({ kind: fc.constant('frames' as const), fd: fc.constantFrom(...GUEST, ...HOST_A, ...HOST_B), count: fc.integer({ min: 1, max: 200 }) }) },
+    { weight: 8, arbitrary: frames },
     { weight: 4, arbitrary: fc.record({ kind: fc.constant('pump' as const) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('attach' as const, 'switch' as const, 'detach' as const) }) },
   );

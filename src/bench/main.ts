@@ -1,0 +1,98 @@
+/**
+ * `npm run bench`: what a frame costs from the uplink to a guest's port, by unipath, by the Linux bridge and by a minimal
+ * bpf_redirect_map, in one run with the same source and the same sink. Ratios are what it is for: absolute figures are the machine's.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError } from 'commander';
+import { onlineCpus } from '../native/cpus.js';
+import { benchObjectPath, hostObjectPath } from '../paths.js';
+import type { WorkerOptions, WorkerReport } from './model.js';
+import { raiseStage, removeStage, type Stage } from './stage.js';
+import { summarize } from './stats.js';
+import { BENCH_VNICS, QUEUES } from './subject.js';
+import { renderResult } from './table.js';
+
+const workerPath = fileURLToPath(new URL('./worker.js', import.meta.url));
+
+interface Options {
+  readonly rounds?: number;
+  readonly quick?: boolean;
+  readonly json?: string;
+  readonly cpu?: number;
+}
+
+/** Long enough to be told from noise, short enough that a round sees one state of the machine. */
+const SLICE_NS = 60e6;
+const ROUNDS = 31;
+const QUICK = { rounds: 5, sliceNs: 20e6 } as const;
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('not a whole number');
+  return value;
+}
+
+function problem(): string | null {
+  if (process.getuid?.() !== 0) return 'the bench needs root: it makes network namespaces and loads BPF programs';
+  const missing = [hostObjectPath, benchObjectPath].find((path) => !existsSync(path));
+  return missing === undefined ? null : `${missing} is missing: run \`npm run build:bpf\``;
+}
+
+function runWorker(stage: Stage, options: WorkerOptions): Promise<WorkerReport> {
+  const command = ['--cpu-list', String(options.cpu), 'nsenter', `--net=/run/netns/${stage.host}`, process.execPath, workerPath, JSON.stringify(options)];
+  return new Promise((resolve, reject) => {
+    const child = spawn('taskset', command, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const output: Buffer[] = [];
+    child.stdout.on('data', (bytes: Buffer) => output.push(bytes));
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      if (code === 0) resolve(JSON.parse(Buffer.concat(output).toString()) as WorkerReport);
+      else reject(new Error(`the measuring process ended with ${signal ?? `exit code ${code}`}`));
+    });
+  });
+}
+
+async function bench(asked: Options): Promise<void> {
+  const cpus = onlineCpus();
+  const cpu = asked.cpu ?? cpus[0] ?? 0;
+  if (!cpus.includes(cpu)) throw new Error(`CPU ${cpu} is not online; there are ${cpus.join(', ')}`);
+  // Another queue needs a CPU that is not congruent.
+  const otherCpu = cpus.find((other) => other % QUEUES !== cpu % QUEUES) ?? null;
+  const stage = await raiseStage(process.pid, QUEUES, BENCH_VNICS);
+  try {
+    const report = await runWorker(stage, {
+      cpu, otherCpu, guestNetns: stage.guest,
+      rounds: asked.rounds ?? (asked.quick ? QUICK.rounds : ROUNDS),
+      sliceNs: asked.quick ? QUICK.sliceNs : SLICE_NS,
+    });
+    const result = summarize(report.rounds);
+    console.log(renderResult(result));
+    if (otherCpu === null) console.log('Through cpumap: not measured, there is no second CPU.');
+    if (asked.json !== undefined) writeFileSync(asked.json, `${JSON.stringify({ result, rounds: report.rounds }, null, 2)}\n`);
+  } finally {
+    await removeStage(stage);
+  }
+}
+
+const program = new Command('bench')
+  .description('Measures forwarding from the uplink to a guest, in network namespaces that it makes and removes.')
+  .option('--rounds <n>', `interleaved rounds (${ROUNDS})`, wholeNumber)
+  .option('--quick', 'few and short rounds, for a glance')
+  .option('--json <file>', 'write result and rounds there, too')
+  .option('--cpu <n>', 'the CPU to measure on (the first one)', wholeNumber)
+  .action(async (options: Options) => {
+    const why = problem();
+    if (why !== null) program.error(why);
+    // The worker gets the same signal from the terminal and ends; `finally` then removes the namespaces.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => undefined);
+    await bench(options);
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

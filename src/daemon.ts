@@ -1,0 +1,165 @@
+#!/usr/bin/env node
+/**
+ * unipathd: wires configuration, data plane, host, hypervisor, reconciler, control socket and metrics. The only file that
+ * knows them all. Ending it - by a signal or by a crash - leaves the data plane as it is; only `unipath down` undoes it.
+ */
+import { Command, CommanderError } from 'commander';
+import { pino } from 'pino';
+import { type Config, loadConfig } from './config/load.js';
+import { countersOf } from './control/counters.js';
+import type { ReloadReply } from './control/protocol.js';
+import { ControlServer } from './control/server.js';
+import { openDataPlane } from './dataplane/dataplane.js';
+import { whyUnfit } from './host/machine.js';
+import { LinuxHostNetwork } from './host/network.js';
+import { NetnsHypervisor } from './hypervisor/netns.js';
+import { listenForScrapes, type MetricsListener } from './metrics/listener.js';
+import { Metrics } from './metrics/registry.js';
+import { ensureBpffs } from './native/bpffs.js';
+import { onlineCpus } from './native/cpus.js';
+import { hostObjectPath } from './paths.js';
+import { Reconciler } from './reconcile/reconciler.js';
+import { version } from './version.js';
+
+/** Steps that are under way are let finish; one that hangs must not keep a signal from ending us. */
+const END_DEADLINE_MS = 15_000;
+const USAGE_EXIT = 2;
+
+const log = pino({ base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime });
+
+/** The log is for machines; whoever starts the daemon by hand reads standard error. */
+function fail(error: unknown): never {
+  const message = error instanceof Error ? error.message : String(error);
+  log.fatal({ err: error instanceof Error ? error : undefined }, message);
+  process.stderr.write(`unipathd: ${message}\n`);
+  process.exit(1);
+}
+
+/** What must be right before anything is changed. */
+async function readyToStart(configFile: string): Promise<Config> {
+  const unfit = await whyUnfit();
+  if (unfit !== null) throw new Error(unfit);
+  const config = await loadConfig(configFile);
+  ensureBpffs(config.settings.pins);
+  return config;
+}
+
+/** Reads the file again; one after the other. Settings, other than adapters and vNICs, hold until the next start. */
+function reloader(configFile: string, { settings }: Config, controller: Reconciler, metrics: Metrics): () => Promise<Omit<ReloadReply, 'schema'>> {
+  let last: Promise<unknown> = Promise.resolve();
+  const reload = async (): Promise<Omit<ReloadReply, 'schema'>> => {
+    try {
+      const config = await loadConfig(configFile);
+      if (JSON.stringify(config.settings) !== JSON.stringify(settings)) {
+        log.warn('only adapters and vnics are read again; the other settings take effect with the next start');
+      }
+      const difference = await controller.setDesired(config.desired);
+      log.info(difference, 'configuration read again');
+      metrics.configReloaded(true);
+      return difference;
+    } catch (error) {
+      log.error({ err: error }, 'the configuration could not be read again; the old one stays');
+      metrics.configReloaded(false);
+      throw error;
+    }
+  };
+  return () => {
+    const result = last.then(reload);
+    last = result.catch(() => undefined);
+    return result;
+  };
+}
+
+/** The port is taken before the data plane is touched, so that one in use stops the start; there is something to read a little later. */
+async function scrapeListener({ settings }: Config, metrics: () => Metrics | null): Promise<MetricsListener | null> {
+  if (settings.metricsListen === null) return null;
+  const render = async (): Promise<string> => (await metrics()?.render()) ?? '';
+  return listenForScrapes({ contentType: Metrics.contentType, render }, settings.metricsListen.host, settings.metricsListen.port);
+}
+
+async function start(config: Config, configFile: string, control: ControlServer): Promise<void> {
+  const { settings, desired } = config;
+  let scraped: Metrics | null = null;
+  const listener = await scrapeListener(config, () => scraped);
+  const dataPlane = await openDataPlane({
+    objectPath: hostObjectPath,
+    pinsRoot: settings.pins,
+    flowsPerVnic: settings.flowsPerVnic,
+    rssKey: settings.rssKey,
+    xdpMode: settings.xdpMode,
+    warn: (message) => log.warn(message),
+  });
+  log.info({ adopted: dataPlane.adopted }, dataPlane.adopted ? 'took over the pinned programs' : 'loaded the programs');
+
+  const host = new LinuxHostNetwork((message) => log.warn(message));
+  const hypervisor = new NetnsHypervisor(() => host.links());
+  const controller = new Reconciler({ desired, dataPlane, host, hypervisor, cpus: onlineCpus, log });
+  const metrics = new Metrics({
+    version,
+    controller,
+    dataPlane,
+    failed: (collector, error) => log.error({ err: error, collector }, 'a collector of metrics failed'),
+  });
+  scraped = metrics;
+  const reload = reloader(configFile, config, controller, metrics);
+
+  let ending = false;
+  const end = (why: string): void => {
+    if (ending) return;
+    ending = true;
+    log.info({ why }, 'ending; what is pinned stays as it is');
+    setTimeout(() => fail(`could not end within ${END_DEADLINE_MS} ms`), END_DEADLINE_MS).unref();
+    const letGo = async (): Promise<void> => {
+      await controller.stop();
+      await control.close();
+      await listener?.close();
+      host.close();
+      dataPlane.close();
+    };
+    letGo().then(() => process.exit(0), fail);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end(signal));
+  // What went wrong is in the log by then.
+  process.on('SIGHUP', () => void reload().catch(() => undefined));
+
+  control.serve({
+    controller,
+    metrics,
+    version,
+    adopted: dataPlane.adopted,
+    counters: () => countersOf(dataPlane.tallies(), dataPlane.redirectErrors(), controller.vnicIds()),
+    reload,
+    ended: () => end('everything was undone'),
+  });
+  await controller.start();
+  if (!ending) log.info({ socket: settings.socket }, 'ready');
+}
+
+async function main(configFile: string): Promise<void> {
+  process.on('uncaughtException', fail);
+  process.on('unhandledRejection', fail);
+  // Ignored until there is something to read again.
+  process.on('SIGHUP', () => undefined);
+  const config = await readyToStart(configFile);
+  // The socket comes first: a second daemon on it stops here, before it touches the data plane.
+  const control = await ControlServer.listen(config.settings.socket, null, (error, url) => log.error({ err: error, url }, 'a request failed'));
+  try {
+    await start(config, configFile, control);
+  } catch (error) {
+    await control.close();
+    throw error;
+  }
+}
+
+try {
+  const command = new Command('unipathd')
+    .description('accelerated-path controller daemon')
+    .requiredOption('--config <file>', 'configuration file (YAML)')
+    .version(version)
+    .exitOverride()
+    .parse();
+  main(command.opts<{ config: string }>().config).catch(fail);
+} catch (error) {
+  if (!(error instanceof CommanderError)) fail(error);
+  process.exit(error.exitCode === 0 ? 0 : USAGE_EXIT);
+}

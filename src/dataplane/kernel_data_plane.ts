@@ -1,0 +1,205 @@
+/** The interface of port.ts on the pinned maps, programs and links of this host. */
+import { flowCodec, hostMaps, PortRole, portRoleNames, redirectErrorKeyCodec } from '../../maps/generated/contract.js';
+import { encode, u32 } from '../btf/codec.js';
+import type { PortRole as Role } from '../core/model.js';
+import { waitForRunningPrograms } from '../native/grace_period.js';
+import { BpfMap } from '../native/map.js';
+import type { Pins } from '../native/pins.js';
+import { Attachments, type XdpModeChoice } from './attachments.js';
+import { EventPump } from './events.js';
+import type { ProgramSettings } from './identity.js';
+import { type PathChange, PathWords } from './path_word.js';
+import type { Started } from './start.js';
+import type {
+  Attachment, DataPlane, DataPlaneEvent, PathState, ProgramName, RedirectErrorTally, SteeringRow, VnicRow, VnicTally,
+} from './port.js';
+import { fromSteering, steeringKey, toSteering, unusedSteering } from './steering_row.js';
+import { toRedirectErrorTally, toVnicTally } from './tallies.js';
+import { VnicIndex, vnicKey } from './vnic_index.js';
+import { fromVnic, isUsed, macBytes, toVnic, unusedVnic } from './vnic_row.js';
+
+/** Row of `counters` for frames of no known vNIC; no vNIC has this id. */
+const UNKNOWN_VNIC = 0;
+const NO_PROGRAM = 0;
+
+/** Typed views of the pinned maps. */
+function typed(maps: Started['maps']) {
+  return {
+    vnics: new BpfMap(maps.vnics, hostMaps.vnics.key, hostMaps.vnics.value),
+    ports: new BpfMap(maps.ports, hostMaps.ports.key, hostMaps.ports.value),
+    txPorts: new BpfMap(maps.tx_ports, hostMaps.tx_ports.key, hostMaps.tx_ports.value),
+    steerings: new BpfMap(maps.steerings, hostMaps.steerings.key, hostMaps.steerings.value),
+  };
+}
+
+export class KernelDataPlane implements DataPlane {
+  readonly adopted: boolean;
+  readonly #pins: Pins;
+  readonly #started: Started;
+  readonly #maps: ReturnType<typeof typed>;
+  readonly #attachments: Attachments;
+  readonly #settings: ProgramSettings;
+  readonly #index: VnicIndex;
+  readonly #paths: PathWords;
+  readonly #events: EventPump;
+  /** Ids that a program may still hold for another MAC address: let go of since the last wait. */
+  readonly #releasedIds = new Set<number>();
+
+  constructor(pins: Pins, started: Started, mode: XdpModeChoice, settings: ProgramSettings) {
+    const { maps, programs } = started;
+    this.adopted = started.how === 'adopted';
+    this.#pins = pins;
+    this.#started = started;
+    this.#maps = typed(maps);
+    this.#settings = settings;
+    this.#paths = new PathWords(maps.paths.mmap());
+    this.#index = new VnicIndex(maps.vnic_slots.mmap(), waitForRunningPrograms);
+    this.#events = new EventPump(maps.events);
+    this.#attachments = new Attachments(pins, programs, mode);
+    this.#attachments.adopt();
+    this.#index.repair(new Map([...this.vnics()].map(([id, row]) => [vnicKey(macBytes(row.mac), row.vlan), id])));
+  }
+
+  async attach(program: ProgramName, ifindex: number, name: string): Promise<Attachment> {
+    return this.#attachments.attach(program, ifindex, name);
+  }
+
+  detach(ifindex: number): void {
+    this.#attachments.detach(ifindex);
+  }
+
+  attachments(): readonly Attachment[] {
+    return this.#attachments.list();
+  }
+
+  vnics(): ReadonlyMap<number, VnicRow> {
+    const rows = new Map<number, VnicRow>();
+    for (const [id, vnic] of this.#maps.vnics) if (isUsed(vnic)) rows.set(id, fromVnic(vnic));
+    return rows;
+  }
+
+  writeVnic(id: number, row: VnicRow): void {
+    this.#checkId(id);
+    const vnic = toVnic(row);
+    const key = vnicKey(vnic.mac, vnic.vlan);
+    const owner = this.#index.find(key);
+    if (owner !== null && owner !== id) throw new Error(`MAC address ${row.mac} on VLAN ${row.vlan} is that of vNIC ${owner} already`);
+    if (owner === null) {
+      this.#index.checkRoom(key);
+      this.#release(id);
+      if (this.#releasedIds.has(id)) this.#waitForPrograms();
+    }
+    // The row first: a frame that finds the index entry finds the row.
+    this.#maps.vnics.set(id, vnic);
+    if (owner === null) this.#index.publish(key, id);
+  }
+
+  deleteVnic(id: number): void {
+    this.#checkId(id);
+    this.#release(id);
+    this.#maps.vnics.set(id, unusedVnic);
+    this.#paths.reset(id);
+    for (const role of ['tap', 'vf'] as const) this.writeSteering(id, role, null);
+    this.#forgetFlows(id);
+    const { counters } = this.#started.maps;
+    counters.set(encode(u32, id), Buffer.alloc(counters.entrySize));
+  }
+
+  path(id: number): PathState {
+    this.#checkId(id);
+    return this.#paths.get(id);
+  }
+
+  changePath(id: number, change: PathChange): PathState {
+    this.#checkId(id);
+    return this.#paths.change(id, change);
+  }
+
+  writePort(ifindex: number, owner: { readonly vnic: number; readonly role: Role } | null): void {
+    if (owner === null) {
+      this.#maps.ports.delete(ifindex);
+      return;
+    }
+    this.#checkId(owner.vnic);
+    this.#maps.ports.set(ifindex, { vnic: owner.vnic, role: owner.role === 'vf' ? PortRole.VF : PortRole.TAP });
+  }
+
+  ports(): ReadonlyMap<number, { readonly vnic: number; readonly role: Role }> {
+    return new Map([...this.#maps.ports].map(([ifindex, { vnic, role }]) => [ifindex, { vnic, role: portRoleNames[role] }]));
+  }
+
+  writeTxPort(ifindex: number, allowed: boolean): void {
+    if (!allowed) this.#maps.txPorts.delete(ifindex);
+    else if (!this.#maps.txPorts.has(ifindex)) this.#maps.txPorts.set(ifindex, { ifindex, bpfProg: NO_PROGRAM });
+  }
+
+  txPorts(): ReadonlySet<number> {
+    return new Set(this.#maps.txPorts.keys());
+  }
+
+  writeSteering(vnic: number, role: Role, row: SteeringRow | null): void {
+    this.#checkId(vnic);
+    this.#maps.steerings.set(steeringKey(vnic, role), row === null ? unusedSteering : toSteering(row));
+  }
+
+  steering(vnic: number, role: Role): SteeringRow | null {
+    this.#checkId(vnic);
+    const row = this.#maps.steerings.get(steeringKey(vnic, role));
+    return row === undefined ? null : fromSteering(row);
+  }
+
+  /** Row by row: those in use are few, and the whole map is 1.4 MB per CPU. */
+  tallies(): readonly VnicTally[] {
+    const { counters } = this.#started.maps;
+    const nothing = Buffer.alloc(counters.entrySize);
+    return [UNKNOWN_VNIC, ...this.vnics().keys()].map((id) => toVnicTally(id, counters.get(encode(u32, id)) ?? nothing));
+  }
+
+  redirectErrors(): readonly RedirectErrorTally[] {
+    const rows = this.#started.maps.redirect_errors.entries();
+    return Array.from(rows, ([key, values]) => toRedirectErrorTally(redirectErrorKeyCodec.read(key), values));
+  }
+
+  onEvent(listener: (event: DataPlaneEvent) => void): () => void {
+    return this.#events.add(listener);
+  }
+
+  close(): void {
+    this.#events.close();
+    this.#attachments.close();
+    const { maps, programs } = this.#started;
+    for (const handle of [...Object.values(maps), ...Object.values(programs)]) handle.close();
+  }
+
+  remove(): void {
+    this.#attachments.detachAll();
+    this.#pins.removeAll();
+    this.close();
+  }
+
+  /** Withdraws the index entry that leads to this id. */
+  #release(id: number): void {
+    const before = this.#maps.vnics.get(id);
+    if (before === undefined || !isUsed(before)) return;
+    this.#index.withdraw(vnicKey(before.mac, before.vlan));
+    this.#releasedIds.add(id);
+  }
+
+  #waitForPrograms(): void {
+    waitForRunningPrograms();
+    this.#releasedIds.clear();
+  }
+
+  #forgetFlows(id: number): void {
+    const { flowsPerVnic } = this.#settings;
+    const nothing = Buffer.alloc(flowCodec.size);
+    const rows = Array.from({ length: flowsPerVnic }, (_, i) => [encode(u32, id * flowsPerVnic + i), nothing] as const);
+    this.#started.maps.flows.setBatch(rows);
+  }
+
+  #checkId(id: number): void {
+    if (!Number.isInteger(id) || id <= UNKNOWN_VNIC || id >= this.#settings.maxVnics) {
+      throw new RangeError(`vNIC id ${id} is not in 1..${this.#settings.maxVnics - 1}`);
+    }
+  }
+}

@@ -1,0 +1,35 @@
+/** On which path each vNIC is, and why. */
+import type { Registry } from 'prom-client';
+import type { VnicStatus } from '../../control/protocol.js';
+import type { VnicPath } from '../../core/model.js';
+import { type Collector, gauge } from '../collector.js';
+
+const PATHS: readonly VnicPath[] = ['software', 'accelerated'];
+
+export function vnicCollector(registry: Registry, status: () => readonly VnicStatus[]): Collector {
+  const info = gauge(registry, 'unipath_vnic_info', 'What a vNIC is; join on vnic.', ['vnic', 'mac', 'vlan', 'adapter', 'tap']);
+  const path = gauge(registry, 'unipath_vnic_path', '1 for the path that the vNIC is on, 0 for the other.', ['vnic', 'path']);
+  const want = gauge(registry, 'unipath_vnic_want', '1 for the path that the vNIC is wanted on, 0 for the other.', ['vnic', 'path']);
+  const reason = gauge(registry, 'unipath_vnic_reason', '1 for the reason why the vNIC is not accelerated; none when it is.', ['vnic', 'reason']);
+  const queues = gauge(registry, 'unipath_vnic_queues', 'Queues of the port of a path.', ['vnic', 'path']);
+  const unreachable = gauge(registry, 'unipath_vnic_queues_unreachable', 'Queues of the port of a path that no CPU reaches.', ['vnic', 'path']);
+
+  return {
+    name: 'vnics',
+    collect() {
+      for (const family of [info, path, want, reason, queues, unreachable]) family.clear();
+      for (const vnic of status()) {
+        const label = { vnic: vnic.name };
+        info.set({ ...label, mac: vnic.mac, vlan: String(vnic.vlan), adapter: vnic.adapter, tap: vnic.tap }, 1);
+        reason.set({ ...label, reason: vnic.reason }, 1);
+        for (const each of PATHS) {
+          path.set({ ...label, path: each }, vnic.path === each ? 1 : 0);
+          want.set({ ...label, path: each }, vnic.want === each ? 1 : 0);
+          const port = each === 'software' ? vnic.tap_queues : vnic.vf_queues;
+          queues.set({ ...label, path: each }, port?.queues ?? 0);
+          unreachable.set({ ...label, path: each }, port?.unreachable.length ?? 0);
+        }
+      }
+    },
+  };
+}

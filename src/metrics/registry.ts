@@ -1,0 +1,93 @@
+/** Everything that is measured, rendered for Prometheus. Read at the scrape; a collector that fails costs its own families only. */
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { Controller } from '../control/controller.js';
+import type { MonitorEvent } from '../control/protocol.js';
+import type { DataPlane } from '../dataplane/port.js';
+import type { Collector } from './collector.js';
+import { adapterCollector } from './collectors/adapters.js';
+import { reconcileCollector } from './collectors/reconcile.js';
+import { trafficCollector } from './collectors/traffic.js';
+import { vnicCollector } from './collectors/vnics.js';
+
+const EVENT_KINDS: readonly MonitorEvent['kind'][] = ['path', 'phase', 'reason', 'vf', 'link', 'action', 'config', 'error'];
+
+export interface MetricsParts {
+  readonly version: string;
+  readonly controller: Controller;
+  readonly dataPlane: Pick<DataPlane, 'tallies' | 'redirectErrors'>;
+  /** Told when a collector failed. */
+  readonly failed?: (collector: string, error: Error) => void;
+}
+
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #collectors: readonly Collector[];
+  readonly #failed: (collector: string, error: Error) => void;
+  readonly #errors: Counter<'collector'>;
+  readonly #durations: Gauge<'collector'>;
+  readonly #reloaded: Gauge;
+
+  constructor({ version, controller, dataPlane, failed = () => undefined }: MetricsParts) {
+    const registry = this.#registry;
+    this.#failed = failed;
+    new Gauge({ name: 'unipath_build_info', help: 'What is running.', labelNames: ['version', 'node_version'], registers: [registry] })
+      .labels(version, process.version)
+      .set(1);
+    this.#collectors = [
+      reconcileCollector(registry, controller),
+      adapterCollector(registry, () => controller.adapterStatus()),
+      vnicCollector(registry, () => controller.vnicStatus()),
+      trafficCollector(registry, {
+        tallies: () => dataPlane.tallies(),
+        redirectErrors: () => dataPlane.redirectErrors(),
+        vnicIds: () => controller.vnicIds(),
+      }),
+    ];
+    const events = new Counter({ name: 'unipath_events_total', help: 'Events of the control plane.', labelNames: ['kind'], registers: [registry] });
+    for (const kind of EVENT_KINDS) events.inc({ kind }, 0);
+    controller.onEvent(({ kind }) => events.inc({ kind }));
+    this.#reloaded = new Gauge({
+      name: 'unipath_config_last_reload_successful',
+      help: '0 when the last attempt to read the configuration again was refused.',
+      registers: [registry],
+    });
+    this.#reloaded.set(1);
+    this.#errors = new Counter({
+      name: 'unipath_scrape_collector_errors_total',
+      help: 'Scrapes in which a collector failed; its families are missing then.',
+      labelNames: ['collector'],
+      registers: [registry],
+    });
+    this.#durations = new Gauge({
+      name: 'unipath_scrape_collector_duration_seconds',
+      help: 'Time that a collector took in this scrape.',
+      labelNames: ['collector'],
+      registers: [registry],
+    });
+    for (const { name } of this.#collectors) this.#errors.inc({ collector: name }, 0);
+    collectDefaultMetrics({ register: registry });
+  }
+
+  static readonly contentType: string = Registry.PROMETHEUS_CONTENT_TYPE;
+  readonly contentType = Metrics.contentType;
+
+  /** Never fails because of a collector. */
+  render(): Promise<string> {
+    for (const collector of this.#collectors) {
+      const start = process.hrtime.bigint();
+      try {
+        collector.collect();
+      } catch (error) {
+        this.#errors.inc({ collector: collector.name });
+        this.#failed(collector.name, error as Error);
+      }
+      this.#durations.set({ collector: collector.name }, Number(process.hrtime.bigint() - start) / 1e9);
+    }
+    // The registry copies every value before it first gives the event loop back.
+    return this.#registry.metrics();
+  }
+
+  configReloaded(successful: boolean): void {
+    this.#reloaded.set(successful ? 1 : 0);
+  }
+}

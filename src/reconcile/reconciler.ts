@@ -1,0 +1,479 @@
+/**
+ * The daemon's heart: observe -> plan -> execute, again whenever something may have changed. One look at a time; what it
+ * finds to do is done for each vNIC in its own sequence, several of them at once, and a vNIC that is being worked on is left
+ * out of looks until it is done. Who gets which VF and which id is decided in the plan, before any sequence starts.
+ */
+import type { Controller, ReconcileHealth } from '../control/controller.js';
+import type { AdapterStatus, DownReply, MonitorEvent, ReloadReply, VnicStatus } from '../control/protocol.js';
+import { describeAction, type Action, type Sequence } from '../core/actions.js';
+import { addFailure, DEFAULT_TIMING, mayTry, type Timing, type Trouble } from '../core/backoff.js';
+import type { Desired, NotAcceleratedReason, Observed, VnicPath } from '../core/model.js';
+import { earliestWake, plan, planAdapter, planRescue, stepTenant, type Plan } from '../core/plan.js';
+import { wantedPath, type Tenant } from '../core/tenant.js';
+import { claimedVf, phaseOf, type VnicEvent } from '../core/vnic_state.js';
+import type { DataPlaneEvent, PathState } from '../dataplane/port.js';
+import { systemClock, type Clock } from './clock.js';
+import { differenceOf } from './difference.js';
+import { messageOf, NotUndoneError, StepError, UnknownNameError } from './errors.js';
+import { Executor, type Hands } from './executor.js';
+import { linkEvents } from './link_events.js';
+import { Observer, type HostView, type Links } from './observe.js';
+import { Reporter, silentLogger, type Logger } from './report.js';
+import { adapterStatus, reasonOfTenant, vnicStatus } from './status.js';
+import { Waiters } from './waiters.js';
+
+export interface ReconcilerParts extends Hands {
+  readonly desired: Desired;
+  /** CPUs that can serve queues, ascending; asked at every look. */
+  readonly cpus: () => readonly number[];
+  readonly log?: Logger;
+  readonly clock?: Clock;
+  readonly timing?: Partial<Timing>;
+}
+
+/** Links tell of every small thing; wait until a burst of them is over, but not long. */
+const LINK_DEBOUNCE_MS = 5;
+const PERIOD_MS = 2000;
+const AFTER_ERROR_MS = 500;
+const AFTER_SWEEP_MS = 50;
+/** How long a command waits for what it set off, at most. */
+const START_DEADLINE_MS = 15_000;
+const RELOAD_DEADLINE_MS = 10_000;
+const DOWN_DEADLINE_MS = 20_000;
+
+const NO_PATH: PathState = { path: 'software', vfAllowed: false, generation: 0 };
+const NOTHING: Desired = { adapters: [], vnics: [] };
+
+export class Reconciler implements Controller {
+  readonly #hands: Hands;
+  readonly #clock: Clock;
+  readonly #timing: Timing;
+  readonly #report: Reporter;
+  readonly #observer: Observer;
+  readonly #executor: Executor;
+  readonly #waiters: Waiters;
+
+  #desired: Desired;
+  #tenants = new Map<string, Tenant>();
+  readonly #adapterTroubles = new Map<string, Trouble>();
+  #observed: Observed | null = null;
+
+  /** Tenants that something is being done for, and the end of what is being done. */
+  readonly #busy = new Map<string, Promise<void>>();
+  /** Number of the look during which something was last done for a tenant: what that look saw of it is old. */
+  readonly #touched = new Map<string, number>();
+  #looks = 0;
+  #looking = false;
+  /** When the next look is due; null: it is running, or nothing runs at all. */
+  #lookAtMs: number | null = null;
+  #cancelTimer: (() => void) | null = null;
+  #armedAtMs = 0;
+
+  /** The last look found nothing to do, and nothing has been asked for since. */
+  #quiet = false;
+  #askedSinceLook = false;
+  #running = false;
+  #lastLookMs: number | null = null;
+  #error: string | null = null;
+  /** Path of the vNIC that is being put on the software path; that is done in one go. */
+  #pathBefore: VnicPath = 'software';
+  #undone: string[] | null = null;
+  #unsubscribe: (() => void)[] = [];
+
+  constructor(parts: ReconcilerParts) {
+    this.#hands = { dataPlane: parts.dataPlane, host: parts.host, hypervisor: parts.hypervisor };
+    this.#desired = parts.desired;
+    this.#clock = parts.clock ?? systemClock;
+    this.#timing = { ...DEFAULT_TIMING, ...parts.timing };
+    this.#report = new Reporter(this.#clock, parts.log ?? silentLogger);
+    this.#waiters = new Waiters(this.#clock);
+    this.#observer = new Observer(this.#hands, parts.cpus, () => this.#clock.nowMs(), (about, message) => this.#report.warn(about, message));
+    this.#executor = new Executor(
+      this.#hands,
+      (action) => this.#actionBegins(action),
+      (action, owner) => this.#actionDone(action, owner),
+    );
+  }
+
+  // --- Controller ---
+
+  adapterStatus(): readonly AdapterStatus[] {
+    const attachments = this.#hands.dataPlane.attachments();
+    return this.#desired.adapters.map((adapter) => adapterStatus(adapter, this.#observed, [...this.#tenants.values()], attachments));
+  }
+
+  vnicStatus(): readonly VnicStatus[] {
+    const shown = [...this.#tenants.values()].filter((tenant) => !this.#isShadowed(tenant));
+    return shown.sort((a, b) => Number(a.removed) - Number(b.removed)).map((tenant) => this.#statusOf(tenant));
+  }
+
+  health(): ReconcileHealth {
+    return { lastReconcileAgeMs: this.#lastLookMs === null ? null : this.#clock.nowMs() - this.#lastLookMs, error: this.#error };
+  }
+
+  vnicIds(): ReadonlyMap<number, string> {
+    return new Map([...this.#tenants.values()].flatMap((tenant) => (tenant.id === null ? [] : [[tenant.id, tenant.spec.name] as const])));
+  }
+
+  async want(name: string, path: VnicPath | null, waitMs: number): Promise<{ readonly reached: boolean; readonly vnic: VnicStatus }> {
+    if (!this.#desired.vnics.some((vnic) => vnic.name === name)) throw new UnknownNameError(name, this.#desired.vnics.map((vnic) => vnic.name));
+    await this.#waiters.until(() => this.#named(name) !== null, START_DEADLINE_MS);
+    const tenant = this.#named(name);
+    if (tenant === null) throw new UnknownNameError(name, []);
+    const words = path === null ? 'what the configuration says' : path;
+    this.#report.event('config', name, tenant.spec.adapter, `the operator wants ${name} on ${words}`, { want: path });
+    this.#setTenant({ ...tenant, operatorWant: path });
+    this.#dispatch(tenant.key, { kind: 'retry-now' });
+    this.#requestLook(0);
+    const reached = await this.#waiters.until(() => this.#hasReached(name), waitMs);
+    const now = this.#named(name);
+    if (now === null) throw new UnknownNameError(name, []);
+    return { reached, vnic: this.#statusOf(now) };
+  }
+
+  async setDesired(desired: Desired): Promise<Omit<ReloadReply, 'schema'>> {
+    const difference = differenceOf(this.#desired, desired);
+    this.#desired = desired;
+    this.#report.event('config', null, null, 'the configuration was replaced', { added: difference.added.length, removed: difference.removed.length });
+    this.#requestLook(0);
+    await this.#waiters.until(() => this.#isSettled(), RELOAD_DEADLINE_MS);
+    return difference;
+  }
+
+  onEvent(listener: (event: MonitorEvent) => void): () => void {
+    return this.#report.onEvent(listener);
+  }
+
+  async start(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    this.#unsubscribe = [
+      this.#hands.dataPlane.onEvent((event) => this.#dataPlaneEvent(event)),
+      this.#hands.host.onChange(() => this.#requestLook(LINK_DEBOUNCE_MS)),
+    ];
+    this.#requestLook(0);
+    await this.#waiters.until(() => this.#quiet || !this.#running, START_DEADLINE_MS);
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+    for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    this.#waiters.wake();
+    await Promise.allSettled([...this.#busy.values()]);
+  }
+
+  async down(): Promise<Omit<DownReply, 'schema'>> {
+    this.#undone ??= [];
+    this.#desired = NOTHING;
+    this.#report.event('config', null, null, 'everything is being undone');
+    for (const key of this.#tenants.keys()) this.#dispatch(key, { kind: 'retry-now' });
+    if (!this.#running) void this.start();
+    this.#requestLook(0);
+    const isDown = await this.#waiters.until(() => this.#quiet && this.#tenants.size === 0, DOWN_DEADLINE_MS);
+    if (!isDown) throw new NotUndoneError([...this.#tenants.values()].map((tenant) => this.#leftOf(tenant)));
+    await this.stop();
+    this.#hands.dataPlane.remove();
+    return { undone: [...this.#undone, 'remove every program and pin'] };
+  }
+
+  // --- Looking ---
+
+  #requestLook(delayMs: number): void {
+    this.#quiet = false;
+    this.#askedSinceLook = true;
+    this.#lookBy(this.#clock.nowMs() + delayMs);
+  }
+
+  #lookBy(atMs: number): void {
+    this.#lookAtMs = this.#lookAtMs === null ? atMs : Math.min(this.#lookAtMs, atMs);
+    this.#arm();
+  }
+
+  /** One timer for the next look and for the next moment that a tenant waits for. */
+  #arm(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    if (!this.#running) return;
+    const nowMs = this.#clock.nowMs();
+    this.#armedAtMs = nowMs;
+    const wakeMs = earliestWake(this.#tenants.values(), new Set(this.#busy.keys()), nowMs);
+    const lookMs = this.#looking ? null : this.#lookAtMs;
+    const times = [wakeMs, lookMs].filter((time) => time !== null);
+    if (times.length === 0) return;
+    this.#cancelTimer = this.#clock.after(Math.max(0, Math.min(...times) - nowMs), () => this.#timerFired());
+  }
+
+  #timerFired(): void {
+    this.#cancelTimer = null;
+    const nowMs = this.#clock.nowMs();
+    const armedAtMs = this.#armedAtMs;
+    const busy = new Set(this.#busy.keys());
+    for (const tenant of [...this.#tenants.values()]) {
+      const wakeMs = earliestWake([tenant], busy, armedAtMs);
+      if (wakeMs !== null && wakeMs <= nowMs) this.#dispatch(tenant.key, { kind: 'tick' });
+    }
+    if (!this.#looking && this.#lookAtMs !== null && this.#lookAtMs <= nowMs) void this.#look();
+    else this.#arm();
+  }
+
+  async #look(): Promise<void> {
+    this.#looking = true;
+    this.#lookAtMs = null;
+    this.#askedSinceLook = false;
+    let nothingToDo = false;
+    try {
+      nothingToDo = await this.#reconcile();
+      this.#error = null;
+      this.#lastLookMs = this.#clock.nowMs();
+      this.#lookBy(this.#clock.nowMs() + PERIOD_MS);
+    } catch (error) {
+      this.#error = messageOf(error);
+      this.#report.warn('reconcile', `looking at the host failed: ${this.#error}`);
+      this.#lookBy(this.#clock.nowMs() + AFTER_ERROR_MS);
+    } finally {
+      this.#looking = false;
+      this.#quiet = nothingToDo && this.#busy.size === 0 && !this.#askedSinceLook;
+      this.#arm();
+      this.#waiters.wake();
+    }
+  }
+
+  /** One look and what it leads to; true when it leads to nothing. */
+  async #reconcile(): Promise<boolean> {
+    const look = ++this.#looks;
+    // A configuration that comes while this looks is the next look's.
+    const desired = this.#desired;
+    const links = await this.#hands.host.links();
+    this.#rescue(links);
+    const view = await this.#observer.look(links, desired, [...this.#tenants.values()]);
+    if (!this.#running) return true;
+    const adaptersQuiet = await this.#keepAdapters(desired, view);
+    const observed = this.#observer.complete(view);
+    const busy = new Set(this.#busy.keys());
+    for (const [key, touched] of this.#touched) {
+      if (touched >= look) busy.add(key);
+      else this.#touched.delete(key);
+    }
+    if (!this.#running) return true;
+    this.#tellLinkEvents(desired, observed);
+    this.#observed = observed;
+    const result = plan({
+      desired,
+      observed,
+      tenants: [...this.#tenants.values()],
+      adapterTroubles: this.#adapterTroubles,
+      busy,
+      nowMs: this.#clock.nowMs(),
+      timing: this.#timing,
+    });
+    this.#accept(result);
+    if (result.sweep !== null) await this.#sweep(result.sweep);
+    return adaptersQuiet && busy.size === 0 && result.vnics.length === 0 && result.sweep === null;
+  }
+
+  #accept(result: Plan): void {
+    const kept = new Set(result.tenants.map((tenant) => tenant.key));
+    for (const [key, tenant] of this.#tenants) {
+      if (kept.has(key)) continue;
+      this.#tenants.delete(key);
+      this.#report.event('config', tenant.spec.name, tenant.spec.adapter, `${tenant.spec.name} was taken down`);
+    }
+    // In the plan's order: who comes first is served first.
+    const states = new Map(this.#tenants);
+    this.#tenants = new Map(result.tenants.map((tenant) => [tenant.key, states.get(tenant.key) ?? tenant]));
+    for (const tenant of result.tenants) this.#setTenant(tenant, states.has(tenant.key));
+    for (const { key, message } of result.warnings) this.#warnOf(key, message);
+    for (const { key, sequence } of result.vnics) this.#start(key, sequence);
+  }
+
+  /** Uplinks come before the vNICs that need them. True when there was nothing to do. */
+  async #keepAdapters(desired: Desired, view: HostView): Promise<boolean> {
+    let quiet = true;
+    for (const name of this.#adapterTroubles.keys()) {
+      if (!desired.adapters.some((adapter) => adapter.name === name)) this.#adapterTroubles.delete(name);
+    }
+    for (const adapter of desired.adapters) {
+      const trouble = this.#adapterTroubles.get(adapter.name) ?? null;
+      const sequence = planAdapter(adapter, this.#observer.complete(view));
+      if (sequence === null) {
+        this.#adapterTroubles.delete(adapter.name);
+        continue;
+      }
+      if (!mayTry(trouble, this.#clock.nowMs())) continue;
+      try {
+        await this.#executor.run(sequence, null);
+        this.#adapterTroubles.delete(adapter.name);
+        quiet = false;
+      } catch (error) {
+        const failure = failureOf(error);
+        this.#adapterTroubles.set(adapter.name, addFailure(trouble, failure, this.#clock.nowMs(), this.#timing));
+        this.#report.warn(`adapter ${adapter.name}`, failure.message, null, adapter.name);
+      }
+    }
+    return quiet;
+  }
+
+  /** Links that are bad make the VFs behind them useless: told to the packet programs before anything else is looked at. */
+  #rescue(links: Links): void {
+    for (const { key, action } of planRescue(this.#tenants.values(), links)) {
+      const { path, vfAllowed } = this.#pathOf(this.#tenants.get(key));
+      if (path === 'software' && !vfAllowed) continue;
+      this.#executor.run({ purpose: 'effect', actions: [action], onFailure: 'stop' }, key).catch((error: unknown) => this.#warnOf(key, messageOf(error)));
+    }
+  }
+
+  async #sweep(sequence: Sequence): Promise<void> {
+    try {
+      await this.#executor.run(sequence, null);
+    } catch (error) {
+      this.#report.warn('sweep', messageOf(error));
+    }
+    this.#requestLook(AFTER_SWEEP_MS);
+  }
+
+  // --- Doing ---
+
+  /** Does a sequence for a tenant, after those that are being done for it. */
+  #start(key: string, sequence: Sequence): void {
+    this.#quiet = false;
+    const earlier = this.#busy.get(key);
+    const run = earlier === undefined ? this.#perform(key, sequence) : earlier.then(() => this.#perform(key, sequence));
+    const end = run.then((outcome) => {
+      if (this.#busy.get(key) === end) this.#busy.delete(key);
+      if (sequence.purpose !== 'effect') {
+        this.#touched.set(key, this.#looks);
+        this.#requestLook(0);
+      }
+      this.#dispatch(key, outcome);
+    });
+    this.#busy.set(key, end);
+  }
+
+  async #perform(key: string, sequence: Sequence): Promise<VnicEvent> {
+    try {
+      await this.#executor.run(sequence, key);
+      return { kind: 'step-done' };
+    } catch (error) {
+      const failure = failureOf(error);
+      this.#warnOf(key, failure.message);
+      return { kind: 'step-failed', ...failure };
+    }
+  }
+
+  #dispatch(key: string, event: VnicEvent): void {
+    const tenant = this.#tenants.get(key);
+    if (tenant !== undefined && this.#observed !== null) {
+      const step = stepTenant(tenant, event, this.#observed, this.#clock.nowMs(), this.#timing);
+      this.#setTenant(step.tenant);
+      for (const effect of step.effects) {
+        if (effect.kind === 'warn') this.#warnOf(key, effect.message);
+        if (effect.kind === 'look-again') this.#requestLook(0);
+      }
+      if (step.actions.length > 0) this.#start(key, { purpose: 'effect', actions: step.actions, onFailure: 'stop' });
+    }
+    this.#arm();
+    this.#waiters.wake();
+  }
+
+  #dataPlaneEvent(event: DataPlaneEvent): void {
+    const tenant = [...this.#tenants.values()].find((candidate) => candidate.id === event.vnic);
+    if (tenant === undefined) return;
+    if (event.kind === 'control') {
+      if (event.command === 'drained') this.#dispatch(tenant.key, { kind: 'drained', sequence: event.sequence });
+      return;
+    }
+    const { name, adapter } = tenant.spec;
+    const fields = { path: event.path, generation: event.generation, by: 'guest' };
+    this.#report.event('path', name, adapter, `the guest moved ${name} to the ${event.path} path`, fields);
+    this.#dispatch(tenant.key, { kind: 'path-changed', path: event.path });
+  }
+
+  // --- Telling ---
+
+  #setTenant(tenant: Tenant, known = true): void {
+    const before = known ? this.#tenants.get(tenant.key) : undefined;
+    this.#tenants.set(tenant.key, tenant);
+    const { name, adapter } = tenant.spec;
+    const path = this.#pathOf(tenant).path;
+    const [phase, reason, vf] = [phaseOf(tenant.state), reasonOfTenant(tenant, path), claimedVf(tenant.state)?.port ?? null];
+    const was = before === undefined ? null : { phase: phaseOf(before.state), reason: reasonOfTenant(before, path), vf: claimedVf(before.state)?.port ?? null };
+    if (was?.phase !== phase) this.#report.event('phase', name, adapter, `${name} is ${phase}`, { phase, was: was?.phase ?? null });
+    if (was?.reason !== reason) this.#report.event('reason', name, adapter, `${name}: ${reason}`, { reason, was: was?.reason ?? null });
+    if ((was?.vf ?? null) !== vf) {
+      this.#report.event('vf', name, adapter, vf === null ? `VF ${was?.vf} is free of ${name}` : `${name} has VF ${vf}`, { vf: vf ?? was?.vf ?? null, owned: vf !== null });
+    }
+  }
+
+  #tellLinkEvents(desired: Desired, observed: Observed): void {
+    if (this.#observed === null) return;
+    for (const { device, adapter, message } of linkEvents(desired, this.#observed.links, observed.links)) {
+      this.#report.event('link', null, adapter, message, { device });
+    }
+  }
+
+  #actionBegins(action: Action): void {
+    this.#observer.forget();
+    if (action.kind === 'go-software') this.#pathBefore = this.#hands.dataPlane.path(action.vnic).path;
+  }
+
+  #actionDone(action: Action, owner: string | null): void {
+    this.#observer.forget();
+    const what = describeAction(action);
+    this.#undone?.push(what);
+    const spec = owner === null ? null : (this.#tenants.get(owner)?.spec ?? null);
+    this.#report.event('action', spec?.name ?? null, spec?.adapter ?? null, what, { action: action.kind });
+    if (action.kind !== 'go-software' || this.#pathBefore === 'software' || spec === null) return;
+    const { path, generation } = this.#hands.dataPlane.path(action.vnic);
+    this.#report.event('path', spec.name, spec.adapter, `${spec.name} was put on the software path`, { path, generation, by: 'host' });
+  }
+
+  #warnOf(key: string, message: string): void {
+    const tenant = this.#tenants.get(key);
+    this.#report.warn(tenant?.spec.name ?? key, message, tenant?.spec.name ?? null, tenant?.spec.adapter ?? null);
+  }
+
+  // --- Answering ---
+
+  #named(name: string): Tenant | null {
+    return [...this.#tenants.values()].find((tenant) => tenant.spec.name === name && !tenant.removed) ?? null;
+  }
+
+  /** One on its way out is not shown when its name is somebody else's again. */
+  #isShadowed(tenant: Tenant): boolean {
+    return tenant.removed && this.#named(tenant.spec.name) !== null;
+  }
+
+  #pathOf(tenant: Tenant | undefined): PathState {
+    return tenant === undefined || tenant.id === null ? NO_PATH : this.#hands.dataPlane.path(tenant.id);
+  }
+
+  #statusOf(tenant: Tenant): VnicStatus {
+    return vnicStatus(tenant, this.#observed, this.#pathOf(tenant), this.#clock.nowMs());
+  }
+
+  #hasReached(name: string): boolean {
+    const tenant = this.#named(name);
+    if (tenant === null) return false;
+    const { path } = this.#pathOf(tenant);
+    const phase = phaseOf(tenant.state);
+    if (wantedPath(tenant) === 'accelerated') return path === 'accelerated' && phase === 'accelerated';
+    return path === 'software' && (phase === 'software' || phase === 'absent');
+  }
+
+  /** Nothing to do, and nobody half-way between two paths. */
+  #isSettled(): boolean {
+    const moving = [...this.#tenants.values()].some((tenant) => tenant.removed || phaseOf(tenant.state) === 'draining');
+    return this.#quiet && !moving;
+  }
+
+  #leftOf(tenant: Tenant): string {
+    const { phase, reason_text } = this.#statusOf(tenant);
+    return `vNIC ${tenant.spec.name} is ${phase}: ${reason_text}`;
+  }
+}
+
+function failureOf(error: unknown): { readonly reason: NotAcceleratedReason; readonly message: string } {
+  return { reason: error instanceof StepError ? error.reason : 'internal_error', message: messageOf(error) };
+}

@@ -1,0 +1,181 @@
+/** The hashes as the packet programs compute them: against the published RSS vectors, and against the same in TypeScript. */
+import { join } from 'node:path';
+import fc from 'fast-check';
+import test from 'ava';
+import { hostMaps } from '../../maps/generated/contract.js';
+import { buildToeplitzTables, rssInput2Tuple, rssInput4Tuple, toeplitzHash } from '../../src/core/toeplitz.js';
+import { onlineCpus } from '../../src/native/cpus.js';
+import { BpfObject } from '../../src/native/object.js';
+import { packageRoot } from '../../src/paths.js';
+import { BROADCAST, frame, type FrameBuilder, IpProtocol } from '../support/packet_builder.js';
+import { addressBytes } from '../support/packet_layers.js';
+import { needs, testWith } from '../support/require.js';
+import { rssVectorKey, rssVectors } from '../support/rss_vectors.js';
+import { Bed, rises } from './bed/bed.js';
+import { flowHash } from './bed/flow_hash.js';
+import { accelerated } from './bed/given.js';
+import { STATION, VNICS } from './bed/world.js';
+
+const probePath = join(packageRoot, 'bpf', 'probe.bpf.o');
+const hashTest = testWith(needs.root(), needs.tool('ip'), needs.file(probePath, 'bpf/probe.bpf.o (make -C bpf)'), onlineCpus().includes(1) ? null : 'CPU 1');
+
+let probe: BpfObject;
+let bed: Bed;
+test.before(async () => {
+  if (process.getuid?.() !== 0) return;
+  probe = BpfObject.open(probePath);
+  await probe.load();
+  bed = await Bed.create();
+});
+test.after.always(() => {
+  bed?.close();
+  probe?.close();
+});
+
+function setKey(key: Uint8Array): void {
+  const row = Buffer.alloc(hostMaps.rss.value.size);
+  row.set(key, 0);
+  Buffer.from(buildToeplitzTables(key).buffer).copy(row, key.length);
+  probe.map('rss').set(Buffer.alloc(4), row);
+}
+
+function result(program: string, built: FrameBuilder): number {
+  return probe.program(program).testRun({ data: built.build() }).verdict;
+}
+
+interface Tuple {
+  readonly source: string;
+  readonly destination: string;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+}
+
+const ethernet = frame().ethernet({ from: STATION, to: VNICS.g1.mac });
+const ipOf = (bytes: Uint8Array): string => (bytes.length === 4 ? [...bytes].join('.') : (Buffer.from(bytes).toString('hex').match(/.{4}/g) ?? []).join(':'));
+const isV4 = (tuple: Tuple): boolean => tuple.source.includes('.');
+
+function tcp(tuple: Tuple): FrameBuilder {
+  return ethernet.ip(tuple.source, tuple.destination).tcp(tuple.sourcePort, tuple.destinationPort);
+}
+
+function udp(tuple: Tuple): FrameBuilder {
+  return ethernet.ip(tuple.source, tuple.destination).udp(tuple.sourcePort, tuple.destinationPort);
+}
+
+/** Frames of which only the addresses are hashed. */
+function portless(tuple: Tuple): FrameBuilder[] {
+  const addresses = { from: tuple.source, to: tuple.destination };
+  const first = { offset: 0, more: true };
+  const last = { offset: 8, more: false };
+  const middle = 'what stands where the ports would be';
+  if (isV4(tuple)) {
+    return [
+      ethernet.ipv4(addresses).echo(),
+      ethernet.ipv4({ ...addresses, fragment: first }).udp(tuple.sourcePort, tuple.destinationPort),
+      ethernet.ipv4({ ...addresses, fragment: last, protocol: IpProtocol.tcp }).payload(middle),
+      ethernet.ipv4({ ...addresses, protocol: IpProtocol.sctp }).payload(middle),
+    ];
+  }
+  return [
+    ethernet.ipv6(addresses).echoV6(),
+    ethernet.ipv6({ ...addresses, fragment: first }).tcp(tuple.sourcePort, tuple.destinationPort),
+    ethernet.ipv6({ ...addresses, fragment: last, protocol: IpProtocol.udp }).payload(middle),
+    ethernet.ipv6(addresses).hopByHop().udp(tuple.sourcePort, tuple.destinationPort),
+  ];
+}
+
+const vectors = rssVectors.map((vector) => ({
+  ...vector,
+  tuple: { source: ipOf(vector.source), destination: ipOf(vector.destination), sourcePort: vector.sourcePort, destinationPort: vector.destinationPort },
+}));
+
+test('there are the eight published vectors', (t) => {
+  t.is(vectors.length, 8);
+});
+
+for (const { title, tuple, hash2Tuple, hash4Tuple } of vectors) {
+  hashTest.serial(`published vector, all 32 bits: ${title}`, (t) => {
+    setKey(rssVectorKey);
+    t.is(result('probe_toeplitz', tcp(tuple)), hash4Tuple);
+    t.is(result('probe_toeplitz', udp(tuple)), hash4Tuple);
+    for (const built of portless(tuple)) t.is(result('probe_toeplitz', built), hash2Tuple);
+  });
+
+  // A setting of the RETA in which the queue is one bit of the bucket, for each of its seven bits.
+  hashTest.serial(`published vector, bucket that steer_uplink takes: ${title}`, (t) => {
+    for (const [built, hash] of [[tcp(tuple), hash4Tuple], [udp(tuple), hash4Tuple], [portless(tuple)[0]!, hash2Tuple]] as const) {
+      let bucket = 0;
+      for (let bit = 0; bit < 7; bit++) bucket |= queueOf(built, (index) => (index >> bit) & 1) << bit;
+      t.is(bucket, hash & 127);
+    }
+  });
+}
+
+/** The queue that steer_uplink counts for a frame to g1 on its VF with two queues. */
+function queueOf(built: FrameBuilder, reta: (bucket: number) => number): number {
+  accelerated('g1')(bed);
+  bed.setSteering('g1', 'vf', { queues: 2, reta });
+  const before = bed.tallies();
+  if (bed.run(built.build(), { on: 'pf0' }) !== 'redirect') throw new Error('not redirected');
+  const risen = rises(before, bed.tallies());
+  if (risen['g1 redirect_rss'] !== 1n) throw new Error('not by RSS');
+  return risen['g1 vf queue 1'] === 1n ? 1 : 0;
+}
+
+const port = fc.integer({ min: 0, max: 65535 });
+const address = (bytes: number) => fc.uint8Array({ minLength: bytes, maxLength: bytes }).map(ipOf);
+const tupleOf = (bytes: number): fc.Arbitrary<Tuple> => fc.record({ source: address(bytes), destination: address(bytes), sourcePort: port, destinationPort: port });
+const anyTuple = fc.oneof(tupleOf(4), tupleOf(16));
+const anyKey = fc.uint8Array({ minLength: 40, maxLength: 40 });
+
+hashTest.serial('any key, any tuple: as the definition says', (t) => {
+  fc.assert(fc.property(anyKey, anyTuple, (key, tuple) => {
+    setKey(key);
+    const [source, destination] = [addressBytes(tuple.source), addressBytes(tuple.destination)];
+    const hash4 = toeplitzHash(key, rssInput4Tuple(source, destination, tuple.sourcePort, tuple.destinationPort));
+    const hash2 = toeplitzHash(key, rssInput2Tuple(source, destination));
+    t.is(result('probe_toeplitz', tcp(tuple)), hash4);
+    t.is(result('probe_toeplitz', udp(tuple)), hash4);
+    for (const built of portless(tuple)) t.is(result('probe_toeplitz', built), hash2);
+  }), { numRuns: 200 });
+});
+
+hashTest.serial('what is not IP has hash 0', (t) => {
+  setKey(rssVectorKey);
+  t.is(result('probe_toeplitz', frame().ethernet({ from: STATION, to: BROADCAST }).arp({ senderMac: STATION, sender: '192.0.2.1', target: '192.0.2.2' })), 0);
+});
+
+hashTest.serial('any RETA: the queue is the one of the bucket', (t) => {
+  fc.assert(fc.property(fc.uint8Array({ minLength: 128, maxLength: 128 }), fc.array(anyTuple, { minLength: 20, maxLength: 20 }), (bytes, tuples) => {
+    for (const tuple of tuples) {
+      const input = rssInput4Tuple(addressBytes(tuple.source), addressBytes(tuple.destination), tuple.sourcePort, tuple.destinationPort);
+      const expected = (bytes[toeplitzHash(rssVectorKey, input) & 127] ?? 0) & 1;
+      t.is(queueOf(udp(tuple), (bucket) => (bytes[bucket] ?? 0) & 1), expected);
+    }
+  }), { numRuns: 10 });
+});
+
+hashTest.serial('the flow hash is the same from both sides, and the one of the TypeScript oracle', (t) => {
+  fc.assert(fc.property(anyTuple, fc.constantFrom('tcp', 'udp'), (tuple, l4) => {
+    const hash = flowHash({
+      from: tuple.source, to: tuple.destination, fromPort: tuple.sourcePort, toPort: tuple.destinationPort, protocol: IpProtocol[l4],
+    });
+    const folded = Number((hash ^ (hash >> 32n)) & 0xffffffffn);
+    const back = { source: tuple.destination, destination: tuple.source, sourcePort: tuple.destinationPort, destinationPort: tuple.sourcePort };
+    const make = l4 === 'tcp' ? tcp : udp;
+    t.is(result('probe_flow', make(tuple)), folded);
+    t.is(result('probe_reverse', make(back)), folded);
+  }), { numRuns: 300 });
+});
+
+hashTest.serial('a partial checksum is recognised, and nothing else is', (t) => {
+  const payload = fc.uint8Array({ maxLength: 64 });
+  fc.assert(fc.property(anyTuple, payload, fc.constantFrom('tcp', 'udp'), (tuple, bytes, l4) => {
+    const ip = ethernet.ip(tuple.source, tuple.destination);
+    const make = (builder: FrameBuilder): FrameBuilder => builder[l4](tuple.sourcePort, tuple.destinationPort).payload(bytes);
+    t.is(result('probe_partial', make(ip.partialChecksum())), 1);
+    // One finished checksum in 65535 looks partial; such a frame only takes the slower way.
+    t.is(result('probe_partial', make(ip)), make(ip).build().equals(make(ip.partialChecksum()).build()) ? 1 : 0);
+    t.is(result('probe_partial', make(ip.noChecksum())), 0);
+  }), { numRuns: 300 });
+});

@@ -1,0 +1,128 @@
+/** A Controller that holds what a test put into it. It proves nothing about the reconciler: `want` only writes down what was asked. */
+import type { Controller, ReconcileHealth } from '../../src/control/controller.js';
+import type { AdapterStatus, MonitorEvent, VnicStatus } from '../../src/control/protocol.js';
+import type { Desired, VnicPath } from '../../src/core/model.js';
+import { UnknownNameError } from '../../src/reconcile/errors.js';
+
+export function vnicStatus(change: Partial<VnicStatus> = {}): VnicStatus {
+  return {
+    name: 'g1',
+    id: 1,
+    mac: '52:54:00:00:00:01',
+    vlan: 0,
+    adapter: 'nic0',
+    tap: 'tap-g1',
+    want: 'accelerated',
+    want_source: 'policy',
+    path: 'accelerated',
+    phase: 'accelerated',
+    reason: 'none',
+    reason_text: 'accelerated',
+    vf: 'vfp0',
+    generation: 3,
+    tap_queues: { queues: 4, unreachable: [] },
+    vf_queues: { queues: 4, unreachable: [2, 3] },
+    ...change,
+  };
+}
+
+export function adapterStatus(change: Partial<AdapterStatus> = {}): AdapterStatus {
+  return {
+    name: 'nic0',
+    uplink: 'pf0',
+    bridge: 'br0',
+    attached: true,
+    xdp_mode: 'native',
+    fallback_reason: null,
+    vfs: [
+      { port: 'vfp0', device: 'vf0', state: 'used', owner: 'g1', queues: 4 },
+      { port: 'vfp1', device: 'vf1', state: 'free', owner: null, queues: 4 },
+    ],
+    vfs_used: 1,
+    vfs_limit: 8,
+    queues_used: 4,
+    queues_limit: 64,
+    ...change,
+  };
+}
+
+export function monitorEvent(change: Partial<MonitorEvent> = {}): MonitorEvent {
+  return {
+    schema: 1,
+    time: '2030-01-02T03:04:05.678Z',
+    monotonic_ms: 1234,
+    kind: 'path',
+    vnic: 'g1',
+    adapter: null,
+    message: 'software -> accelerated',
+    fields: {},
+    ...change,
+  };
+}
+
+export class FakeController implements Controller {
+  adapters: AdapterStatus[] = [adapterStatus()];
+  vnics: VnicStatus[] = [
+    vnicStatus(),
+    vnicStatus({ name: 'g2', id: 2, mac: '52:54:00:00:00:02', tap: 'tap-g2', path: 'software', phase: 'software', reason: 'no_free_vf', vf: null, vf_queues: null }),
+  ];
+  state: ReconcileHealth = { lastReconcileAgeMs: 1500, error: null };
+  /** Answer of `want`: whether the path was reached. */
+  reached = true;
+  readonly calls: string[] = [];
+  readonly #listeners = new Set<(event: MonitorEvent) => void>();
+
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
+  adapterStatus(): readonly AdapterStatus[] {
+    return this.adapters;
+  }
+
+  vnicStatus(): readonly VnicStatus[] {
+    return this.vnics;
+  }
+
+  health(): ReconcileHealth {
+    return this.state;
+  }
+
+  vnicIds(): ReadonlyMap<number, string> {
+    return new Map(this.vnics.map(({ id, name }) => [id, name]));
+  }
+
+  async want(name: string, path: VnicPath | null, waitMs: number): Promise<{ reached: boolean; vnic: VnicStatus }> {
+    const vnic = this.vnics.find((each) => each.name === name);
+    if (vnic === undefined) throw new UnknownNameError(name, this.vnics.map((each) => each.name));
+    this.calls.push(`want ${name} ${path} ${waitMs}`);
+    return { reached: this.reached, vnic };
+  }
+
+  async setDesired(desired: Desired): Promise<{ added: string[]; removed: string[]; changed: string[] }> {
+    this.calls.push('setDesired');
+    return { added: desired.vnics.map(({ name }) => name), removed: [], changed: [] };
+  }
+
+  onEvent(listener: (event: MonitorEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  emit(event: MonitorEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  async start(): Promise<void> {
+    this.calls.push('start');
+  }
+
+  async stop(): Promise<void> {
+    this.calls.push('stop');
+  }
+
+  async down(): Promise<{ undone: string[] }> {
+    this.calls.push('down');
+    return { undone: ['VF vfp0 taken back from g1', 'program detached from pf0'] };
+  }
+}

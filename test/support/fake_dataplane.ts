@@ -1,0 +1,204 @@
+/**
+ * The pinned maps, programs and events in memory; it outlives a reconciler as pins outlive a daemon.
+ *
+ * What it does not prove: that maps hold these bytes, that a program attaches, that the packet programs read rows as they
+ * are meant; that two sides change a path word at once (here nothing runs in between); the room of the index. Rules learnt
+ * from the kernel: a deleted device leaves `tx_ports` and takes its program along, but not its row in `ports`; only devices
+ * that exist can be attached to or redirected to; a foreign program is refused.
+ */
+import type { PathState, PortOwner, PortRole, ProgramName, SteeringRow, VnicPath, VnicRow } from '../../src/core/model.js';
+import type { Attachment, DataPlane, DataPlaneEvent, RedirectErrorTally, VnicTally } from '../../src/dataplane/port.js';
+import type { FakeHost } from './fake_host.js';
+import type { Faults } from './faults.js';
+
+const NO_PATH: PathState = { path: 'software', vfAllowed: false, generation: 0 };
+
+export class FakeDataPlane implements DataPlane {
+  readonly adopted = false;
+  readonly #host: FakeHost;
+  readonly #faults: Faults;
+  readonly #programs = new Map<number, ProgramName>();
+  readonly #vnics = new Map<number, VnicRow>();
+  readonly #paths = new Map<number, PathState>();
+  readonly #ports = new Map<number, PortOwner>();
+  readonly #txPorts = new Set<number>();
+  readonly #steerings = new Map<string, SteeringRow>();
+  readonly #listeners = new Set<(event: DataPlaneEvent) => void>();
+  /** Devices that carry a program of somebody else. */
+  readonly foreign = new Set<string>();
+  removed = false;
+
+  constructor(host: FakeHost, faults: Faults) {
+    this.#host = host;
+    this.#faults = faults;
+  }
+
+  // --- what a test, or a guest, does ---
+
+  idOf(mac: string): number | null {
+    return [...this.#vnics].find(([, row]) => row.mac === mac)?.[0] ?? null;
+  }
+
+  /** The guest sends a unicast frame by one of its ports: receive follows transmit. */
+  guestTransmits(id: number, role: PortRole): void {
+    const row = this.#vnics.get(id);
+    const ifindex = role === 'vf' ? row?.vfIfindex : row?.tapIfindex;
+    if (row === undefined || ifindex === undefined || ifindex === 0 || this.#programs.get(ifindex) !== 'steer_guest') return;
+    const path: VnicPath = role === 'vf' ? 'accelerated' : 'software';
+    const state = this.path(id);
+    if (state.path === path || (role === 'vf' && !state.vfAllowed)) return;
+    const moved = { ...state, path, generation: state.generation + 1 };
+    this.#paths.set(id, moved);
+    this.#tell({ kind: 'path-changed', timeNs: 0n, vnic: id, path, generation: moved.generation, ifindex });
+  }
+
+  guestAnswersDrain(id: number, sequence: number): void {
+    this.#tell({ kind: 'control', timeNs: 0n, vnic: id, command: 'drained', sequence, ifindex: this.#vnics.get(id)?.tapIfindex ?? 0 });
+  }
+
+  /** Everything that is pinned, in a form that can be compared. */
+  snapshot(): unknown {
+    return {
+      programs: [...this.#programs].sort(([a], [b]) => a - b),
+      vnics: [...this.#vnics].sort(([a], [b]) => a - b),
+      ports: [...this.#ports].sort(([a], [b]) => a - b),
+      txPorts: [...this.#txPorts].sort((a, b) => a - b),
+      steerings: [...this.#steerings.keys()].sort(),
+    };
+  }
+
+  // --- DataPlane ---
+
+  async attach(program: ProgramName, ifindex: number, name: string): Promise<Attachment> {
+    await this.#faults.around(`attach ${program} ${name}`, () => {
+      this.#mustExist(ifindex);
+      if (this.foreign.has(name)) throw new Error(`${name} has a program of somebody else`);
+      this.#programs.set(ifindex, program);
+    });
+    return { ifindex, program, mode: 'native', fallbackReason: null };
+  }
+
+  detach(ifindex: number): void {
+    this.#faults.aroundSync(`detach ${this.#host.byIfindex(ifindex)}`, () => this.#programs.delete(ifindex));
+  }
+
+  attachments(): readonly Attachment[] {
+    this.#dropDead();
+    return [...this.#programs].map(([ifindex, program]) => ({ ifindex, program, mode: 'native', fallbackReason: null }));
+  }
+
+  vnics(): ReadonlyMap<number, VnicRow> {
+    return new Map(this.#vnics);
+  }
+
+  writeVnic(id: number, row: VnicRow): void {
+    this.#faults.aroundSync(`writeVnic ${id} vf=${this.#host.byIfindex(row.vfIfindex)}`, () => {
+      for (const [other, { mac, vlan, vfIfindex }] of this.#vnics) {
+        if (other === id) continue;
+        if (mac === row.mac && vlan === row.vlan) this.#faults.violate(`vNICs ${id} and ${other} have the same MAC address and VLAN`);
+        if (vfIfindex !== 0 && vfIfindex === row.vfIfindex) this.#faults.violate(`vNICs ${id} and ${other} have the same VF`);
+      }
+      this.#vnics.set(id, { ...row });
+    });
+  }
+
+  deleteVnic(id: number): void {
+    this.#faults.aroundSync(`deleteVnic ${id}`, () => {
+      this.#vnics.delete(id);
+      this.#paths.delete(id);
+      this.#steerings.delete(`${id} tap`);
+      this.#steerings.delete(`${id} vf`);
+    });
+  }
+
+  path(id: number): PathState {
+    return this.#paths.get(id) ?? NO_PATH;
+  }
+
+  changePath(id: number, change: { readonly path?: VnicPath; readonly vfAllowed?: boolean }): PathState {
+    return this.#faults.aroundSync(`changePath ${id} ${JSON.stringify(change)}`, () => {
+      const before = this.path(id);
+      const moved = change.path !== undefined && change.path !== before.path;
+      const after = { ...before, ...change, generation: before.generation + (moved ? 1 : 0) };
+      this.#paths.set(id, after);
+      return after;
+    });
+  }
+
+  writePort(ifindex: number, owner: PortOwner | null): void {
+    this.#faults.aroundSync(`writePort ${this.#host.byIfindex(ifindex)} ${owner?.vnic ?? null}`, () => {
+      const before = this.#ports.get(ifindex);
+      if (owner !== null && before !== undefined && before.vnic !== owner.vnic) {
+        this.#faults.violate(`port ${ifindex} was taken from vNIC ${before.vnic} for vNIC ${owner.vnic}`);
+      }
+      if (owner === null) this.#ports.delete(ifindex);
+      else this.#ports.set(ifindex, { ...owner });
+    });
+  }
+
+  ports(): ReadonlyMap<number, PortOwner> {
+    return new Map(this.#ports);
+  }
+
+  writeTxPort(ifindex: number, allowed: boolean): void {
+    this.#faults.aroundSync(`writeTxPort ${this.#host.byIfindex(ifindex)} ${allowed}`, () => {
+      if (allowed) this.#mustExist(ifindex);
+      if (allowed) this.#txPorts.add(ifindex);
+      else this.#txPorts.delete(ifindex);
+    });
+  }
+
+  txPorts(): ReadonlySet<number> {
+    this.#dropDead();
+    return new Set(this.#txPorts);
+  }
+
+  writeSteering(vnic: number, role: PortRole, row: SteeringRow | null): void {
+    this.#faults.aroundSync(`writeSteering ${vnic} ${role} ${row?.queues ?? null}`, () => {
+      if (row === null) this.#steerings.delete(`${vnic} ${role}`);
+      else this.#steerings.set(`${vnic} ${role}`, structuredClone(row));
+    });
+  }
+
+  steering(vnic: number, role: PortRole): SteeringRow | null {
+    return this.#steerings.get(`${vnic} ${role}`) ?? null;
+  }
+
+  tallies(): readonly VnicTally[] {
+    return [];
+  }
+
+  redirectErrors(): readonly RedirectErrorTally[] {
+    return [];
+  }
+
+  onEvent(listener: (event: DataPlaneEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  close(): void {
+    this.#listeners.clear();
+  }
+
+  remove(): void {
+    this.removed = true;
+    for (const map of [this.#programs, this.#vnics, this.#paths, this.#ports, this.#steerings]) map.clear();
+    this.#txPorts.clear();
+  }
+
+  // ---
+
+  #tell(event: DataPlaneEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #mustExist(ifindex: number): void {
+    if (this.#host.byIfindex(ifindex) === null) throw new Error(`no device with ifindex ${ifindex}`);
+  }
+
+  #dropDead(): void {
+    for (const ifindex of this.#programs.keys()) if (this.#host.byIfindex(ifindex) === null) this.#programs.delete(ifindex);
+    for (const ifindex of this.#txPorts) if (this.#host.byIfindex(ifindex) === null) this.#txPorts.delete(ifindex);
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * Guests that hold VFs, in memory, and their plug-ins: one answers DRAIN and moves to a VF that it is given.
+ *
+ * What it does not prove: that a device moves between namespaces, how long that takes, and what the kernel does to it on the
+ * way; that a plug-in works; anything about frames in flight. A guest that ends destroys the devices it holds together with
+ * their ports, as a namespace does with veths; a physical device would come back.
+ */
+import type { GuestSpec, MacAddress, VfSpec } from '../../src/core/model.js';
+import type { Hypervisor } from '../../src/hypervisor/port.js';
+import type { FakeClock } from './fake_clock.js';
+import type { FakeDataPlane } from './fake_dataplane.js';
+import type { FakeHost } from './fake_host.js';
+import type { Faults } from './faults.js';
+
+type Held = { readonly spec: VfSpec; readonly mac: MacAddress; readonly link: NonNullable<ReturnType<FakeHost['take']>> };
+
+const MOVE_MS = 20;
+const REACTION_MS = 5;
+const DRAIN_SEQUENCE_OFFSET = 18;
+
+export class FakeHypervisor implements Hypervisor {
+  readonly #clock: FakeClock;
+  readonly #host: FakeHost;
+  readonly #dataPlane: FakeDataPlane;
+  readonly #faults: Faults;
+  readonly #guests = new Map<string, Map<string, Held>>();
+  /** Guests without a plug-in, or with one that hangs: they neither use a VF nor answer. */
+  readonly silent = new Set<string>();
+  /** Guests that cannot be asked anything. */
+  readonly unreachable = new Set<string>();
+  /** Told when a guest has been given a device, for checks that must hold at every instant. */
+  onMove: () => void = () => undefined;
+
+  constructor(clock: FakeClock, host: FakeHost, dataPlane: FakeDataPlane, faults: Faults) {
+    this.#clock = clock;
+    this.#host = host;
+    this.#dataPlane = dataPlane;
+    this.#faults = faults;
+    host.onFrame = (ifindex, frame) => this.#hearFrame(ifindex, frame);
+  }
+
+  // --- what a test does ---
+
+  start(netns: string): void {
+    if (!this.#guests.has(netns)) this.#guests.set(netns, new Map());
+  }
+
+  /** The guest ends; what it held is gone, and so are the ports. */
+  end(netns: string): void {
+    const held = this.#guests.get(netns);
+    this.#guests.delete(netns);
+    for (const { spec } of held?.values() ?? []) this.#host.removeLink(spec.port);
+  }
+
+  /** The device vanishes from the guest, and its port from the host. */
+  destroyVf(spec: VfSpec): void {
+    for (const devices of this.#guests.values()) devices.delete(spec.device);
+    this.#host.removeLink(spec.device);
+    this.#host.removeLink(spec.port);
+  }
+
+  held(netns: string): string[] {
+    return [...(this.#guests.get(netns)?.keys() ?? [])];
+  }
+
+  allHeld(): string[] {
+    return [...this.#guests.values()].flatMap((devices) => [...devices.keys()]);
+  }
+
+  /** A guest's plug-in goes back to its tap, though the VF is well. */
+  fallBack(mac: string): void {
+    const id = this.#dataPlane.idOf(mac);
+    if (id !== null) this.#dataPlane.guestTransmits(id, 'tap');
+  }
+
+  // --- Hypervisor ---
+
+  async exists(guest: GuestSpec): Promise<boolean> {
+    await this.#clock.sleep(1);
+    this.#mustAnswer(guest);
+    return this.#guests.has(guest.netns);
+  }
+
+  async holds(guest: GuestSpec, vf: VfSpec): Promise<boolean> {
+    await this.#clock.sleep(1);
+    this.#mustAnswer(guest);
+    return this.#guests.get(guest.netns)?.has(vf.device) ?? false;
+  }
+
+  plug(guest: GuestSpec, vf: VfSpec, mac: MacAddress): Promise<void> {
+    return this.#faults.around(`plug ${guest.netns} ${vf.device}`, async () => {
+      await this.#clock.sleep(MOVE_MS);
+      const devices = this.#guests.get(guest.netns);
+      if (devices === undefined) throw new Error(`guest ${guest.netns} is not there`);
+      if (this.allHeld().includes(vf.device)) this.#faults.violate(`${vf.device} was plugged while a guest holds it`);
+      const link = this.#host.take(vf.device);
+      if (link === null) throw new Error(`device ${vf.device} is not on the host`);
+      devices.set(vf.device, { spec: vf, mac, link });
+      this.onMove();
+      this.#clock.after(REACTION_MS, () => this.#useVf(guest.netns, vf, mac));
+    });
+  }
+
+  unplug(guest: GuestSpec, vf: VfSpec): Promise<void> {
+    return this.#faults.around(`unplug ${guest.netns} ${vf.device}`, async () => {
+      await this.#clock.sleep(MOVE_MS);
+      const held = this.#guests.get(guest.netns)?.get(vf.device);
+      if (held === undefined) {
+        if (!this.#host.has(vf.device)) throw new Error(`device ${vf.device} did not come back`);
+        return;
+      }
+      const id = this.#dataPlane.idOf(held.mac);
+      const path = id === null ? null : this.#dataPlane.path(id);
+      const isItsVf = id !== null && this.#dataPlane.vnics().get(id)?.vfIfindex === this.#portIfindex(vf);
+      if (isItsVf && path !== null && (path.path === 'accelerated' || path.vfAllowed)) this.#faults.violate(`${vf.device} was unplugged while in use`);
+      this.#guests.get(guest.netns)?.delete(vf.device);
+      this.#host.give(held.link);
+    });
+  }
+
+  // ---
+
+  #portIfindex(vf: VfSpec): number {
+    return this.#host.has(vf.port) ? this.#host.ifindexOf(vf.port) : -1;
+  }
+
+  #mustAnswer(guest: GuestSpec): void {
+    if (this.unreachable.has(guest.netns)) throw new Error(`guest ${guest.netns} does not answer`);
+  }
+
+  /** What a plug-in does with a VF: it announces itself there. */
+  #useVf(netns: string, vf: VfSpec, mac: MacAddress): void {
+    if (this.silent.has(netns) || !this.#guests.get(netns)?.has(vf.device)) return;
+    const id = this.#dataPlane.idOf(mac);
+    if (id !== null && this.#host.has(vf.port)) this.#dataPlane.guestTransmits(id, 'vf');
+  }
+
+  #hearFrame(ifindex: number, frame: Buffer): void {
+    const mac = frame.subarray(0, 6).toString('hex').replace(/..(?=.)/g, '$&:');
+    const id = this.#dataPlane.idOf(mac);
+    const holder = [...this.#guests].find(([, devices]) => [...devices.values()].some((held) => held.mac === mac))?.[0];
+    if (id === null || this.#dataPlane.vnics().get(id)?.tapIfindex !== ifindex || holder === undefined || this.silent.has(holder)) return;
+    this.#clock.after(REACTION_MS, () => this.#dataPlane.guestAnswersDrain(id, frame.readUInt32BE(DRAIN_SEQUENCE_OFFSET)));
+  }
+}

@@ -1,0 +1,124 @@
+/** A host with an adapter, VFs and guests, all of it fake, and a reconciler over it. */
+import type { AdapterSpec, Desired, VfSpec, VnicSpec } from '../../src/core/model.js';
+import { parseMacAddress } from '../../src/core/model.js';
+import { Reconciler, type ReconcilerParts } from '../../src/reconcile/reconciler.js';
+import { FakeClock } from './fake_clock.js';
+import { FakeDataPlane } from './fake_dataplane.js';
+import { FakeHost } from './fake_host.js';
+import { FakeHypervisor } from './fake_hypervisor.js';
+import { Faults } from './faults.js';
+
+export interface SiteOptions {
+  readonly guests?: number;
+  readonly vfs?: number;
+  readonly vfQueues?: number;
+  readonly tapQueues?: number;
+  readonly limits?: AdapterSpec['limits'];
+  readonly policy?: VnicSpec['policy'];
+}
+
+export function vfSpec(index: number): VfSpec {
+  return { port: `vfp${index}`, device: `vf${index}` };
+}
+
+export function vnicSpec(index: number, more: Partial<VnicSpec> = {}): VnicSpec {
+  return {
+    name: `g${index}`,
+    mac: parseMacAddress(`52:54:00:00:00:${index.toString(16).padStart(2, '0')}`),
+    vlan: 0,
+    adapter: 'nic0',
+    tap: `tap-g${index}`,
+    guest: { kind: 'netns', netns: `ns-g${index}` },
+    policy: 'accelerated',
+    cutThrough: false,
+    ...more,
+  };
+}
+
+/** What a killed one's last breath may still look at. */
+const READING = new Set(['path', 'attachments', 'vnics', 'ports', 'txPorts', 'steering']);
+
+export class Site {
+  readonly clock = new FakeClock();
+  readonly faults = new Faults();
+  readonly host: FakeHost;
+  readonly dataPlane: FakeDataPlane;
+  readonly hypervisor: FakeHypervisor;
+  readonly adapter: AdapterSpec;
+  readonly desired: Desired;
+  cpus: readonly number[] = [0, 1, 2, 3];
+
+  constructor(options: SiteOptions = {}) {
+    const { guests = 2, vfs = 2, vfQueues = 2, tapQueues = 2, limits = { vfs: 254, queues: 2048 }, policy = 'accelerated' } = options;
+    this.host = new FakeHost(this.clock, this.faults);
+    this.dataPlane = new FakeDataPlane(this.host, this.faults);
+    this.hypervisor = new FakeHypervisor(this.clock, this.host, this.dataPlane, this.faults);
+    this.adapter = { name: 'nic0', uplink: 'pf0', bridge: 'br0', vfs: Array.from({ length: vfs }, (_, index) => vfSpec(index)), limits };
+    this.desired = { adapters: [this.adapter], vnics: Array.from({ length: guests }, (_, index) => vnicSpec(index + 1, { policy })) };
+    this.host.addLink('br0', { kind: 'bridge' });
+    this.host.addLink('pf0', { bridge: 'br0' });
+    for (const spec of this.adapter.vfs) this.addVf(spec, vfQueues);
+    for (const { tap, guest } of this.desired.vnics) {
+      this.host.addLink(tap, { bridge: 'br0', kind: 'tun', queues: tapQueues });
+      this.hypervisor.start(guest.netns);
+    }
+    for (const name of ['br0', 'pf0', ...this.desired.vnics.map((vnic) => vnic.tap)]) this.host.untouchable.add(name);
+  }
+
+  addVf(spec: VfSpec, queues = 2): void {
+    this.host.addLink(spec.port, { up: false, kind: 'veth', queues });
+    this.host.addLink(spec.device, { up: false, kind: 'veth', queues });
+  }
+
+  reconciler(more: Partial<ReconcilerParts> = {}): Reconciler {
+    return new Reconciler({
+      dataPlane: this.dataPlane,
+      host: this.host,
+      hypervisor: this.hypervisor,
+      desired: this.desired,
+      cpus: () => this.cpus,
+      clock: this.clock,
+      ...more,
+    });
+  }
+
+  /** A reconciler that can be killed: from then on nothing that it does has any effect. */
+  killable(more: Partial<ReconcilerParts> = {}): { readonly reconciler: Reconciler; readonly kill: () => void } {
+    const life = { ended: false };
+    const mortal = <T extends object>(target: T): T =>
+      new Proxy(target, {
+        get: (_, property): unknown => {
+          const value: unknown = Reflect.get(target, property);
+          if (typeof value !== 'function') return value;
+          return (...args: unknown[]): unknown => {
+            if (life.ended && !READING.has(String(property))) throw new Error('killed');
+            return Reflect.apply(value, target, args) as unknown;
+          };
+        },
+      });
+    const reconciler = this.reconciler({
+      dataPlane: mortal(this.dataPlane),
+      host: mortal(this.host),
+      hypervisor: mortal(this.hypervisor),
+      ...more,
+    });
+    const kill = (): void => {
+      life.ended = true;
+      void reconciler.stop();
+    };
+    return { reconciler, kill };
+  }
+
+  /** Starts a reconciler and lets it come to rest. */
+  async started(more: Partial<ReconcilerParts> = {}): Promise<Reconciler> {
+    const reconciler = this.reconciler(more);
+    await this.clock.run(reconciler.start());
+    await this.clock.advance(500);
+    return reconciler;
+  }
+}
+
+/** Short form of every vNIC's status: name, phase, path, reason, VF. */
+export function summary(reconciler: Reconciler): string[] {
+  return reconciler.vnicStatus().map(({ name, phase, path, reason, vf }) => `${name} ${phase} ${path} ${reason} ${vf ?? '-'}`);
+}

@@ -1,0 +1,40 @@
+import test from 'ava';
+import { countersOf } from '../../../src/control/counters.js';
+import type { VnicTally } from '../../../src/dataplane/port.js';
+
+const row = (id: number, packets: bigint): VnicTally => ({
+  id,
+  reasons: { redirect_rss: { packets, bytes: packets * 60n } },
+  tapQueues: [packets, 0n],
+  vfQueues: [],
+  fromTap: { packets: 1n, bytes: 60n },
+  fromVf: { packets: 0n, bytes: 0n },
+  cpuHandovers: 2n,
+  flowsLearnt: 3n,
+  flowsMoved: 4n,
+  pathChanges: 5n,
+});
+
+test('rows become named vNICs; row 0 is the unknown; rows without a name are left out', (t) => {
+  const redirectErrors = [{ kind: 'devmap' as const, ifindex: 7, errno: 100, packets: 9n }];
+  const counters = countersOf([row(0, 11n), row(1, 5n), row(2, 6n)], redirectErrors, new Map([[1, 'g1']]));
+  t.deepEqual(counters, {
+    vnics: [
+      {
+        name: 'g1',
+        reasons: { redirect_rss: { packets: 5, bytes: 300 } },
+        tap_queues: [5, 0],
+        vf_queues: [],
+        from_tap: { packets: 1, bytes: 60 },
+        from_vf: { packets: 0, bytes: 0 },
+        cpu_handovers: 2,
+        flows_learnt: 3,
+        flows_moved: 4,
+        path_changes: 5,
+      },
+    ],
+    unknown: { redirect_rss: { packets: 11, bytes: 660 } },
+    redirect_errors: [{ kind: 'devmap', ifindex: 7, errno: 100, packets: 9 }],
+  });
+  t.notThrows(() => JSON.stringify(counters));
+});

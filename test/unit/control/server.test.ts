@@ -1,0 +1,231 @@
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { ConfigError } from '../../../src/config/load.js';
+import { ControlClient, DaemonUnreachableError, RequestError, RequestTimeoutError } from '../../../src/control/client.js';
+import type { MonitorEvent } from '../../../src/control/protocol.js';
+import { ControlServer } from '../../../src/control/server.js';
+import { fakeDaemon, temporaryFolder } from '../../support/control_socket.js';
+import { monitorEvent } from '../../support/fake_controller.js';
+
+interface Answer {
+  readonly status: number;
+  readonly body: { readonly schema?: number; readonly error?: { readonly code: string; readonly message: string; readonly hint: string | null } };
+}
+
+/** A request as no well-behaved client makes it. */
+function raw(socketPath: string, method: string, path: string, body: string | Buffer = ''): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const ask = request({ socketPath, method, path, agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (piece: string) => {
+        text += piece;
+      });
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) as Answer['body'] }));
+    });
+    ask.once('error', reject);
+    ask.end(body);
+  });
+}
+
+test('status has everything under a schema number', async (t) => {
+  const { socket, controller } = await fakeDaemon(t);
+  const status = await new ControlClient(socket).status();
+  t.deepEqual(status, {
+    schema: 1,
+    version: '1.2.3',
+    pid: process.pid,
+    adopted: false,
+    last_reconcile_age_ms: 1500,
+    reconcile_error: null,
+    adapters: controller.adapters,
+    vnics: controller.vnics,
+  });
+});
+
+test('counters and metrics', async (t) => {
+  const { socket } = await fakeDaemon(t);
+  const client = new ControlClient(socket);
+  t.deepEqual(await client.counters(), { schema: 1, vnics: [], unknown: {}, redirect_errors: [] });
+  t.is(await client.metrics(), 'unipath_up 1\n');
+});
+
+test('each verb asks the controller for what it means', async (t) => {
+  const { socket, controller } = await fakeDaemon(t);
+  const client = new ControlClient(socket);
+  t.true((await client.act('g1', 'accelerate', 250)).reached);
+  controller.reached = false;
+  t.false((await client.act('g2', 'software')).reached);
+  t.is((await client.act('g1', 'auto')).vnic.name, 'g1');
+  t.deepEqual(controller.calls, ['want g1 accelerated 250', 'want g2 software 0', 'want g1 null 0']);
+});
+
+test('a daemon that is starting says so, and who it is', async (t) => {
+  const socket = join(temporaryFolder(t), 'x.sock');
+  const server = await ControlServer.listen(socket, null);
+  t.teardown(() => server.close());
+  t.like(await t.throwsAsync(new ControlClient(socket).status(), { instanceOf: RequestError }), { status: 503, code: 'starting' });
+  await t.throwsAsync(ControlServer.listen(socket, null), { message: new RegExp(`^unipathd with pid ${process.pid} listens on`) });
+});
+
+test('reload and down', async (t) => {
+  const daemon = await fakeDaemon(t);
+  const client = new ControlClient(daemon.socket);
+  t.deepEqual(await client.reload(), { schema: 1, added: ['g3'], removed: [], changed: ['g1'] });
+  t.is((await client.down()).undone.length, 2);
+  for (let i = 0; i < 100 && daemon.ended === 0; i++) await sleep(5);
+  t.is(daemon.ended, 1);
+});
+
+test('down ends the daemon also when whoever asked has gone', async (t) => {
+  const daemon = await fakeDaemon(t);
+  let finish = (): void => undefined;
+  daemon.controller.down = () => new Promise((resolve) => (finish = () => resolve({ undone: [] })));
+  const ask = request({ socketPath: daemon.socket, method: 'POST', path: '/v1/down' });
+  ask.once('error', () => undefined);
+  ask.end();
+  await sleep(50);
+  ask.destroy();
+  await sleep(50);
+  finish();
+  for (let i = 0; i < 100 && daemon.ended === 0; i++) await sleep(5);
+  t.is(daemon.ended, 1);
+});
+
+test('an unknown vNIC names the near one', async (t) => {
+  const { socket, controller } = await fakeDaemon(t);
+  const client = new ControlClient(socket);
+  const near = await t.throwsAsync(client.act('g11', 'software'), { instanceOf: RequestError });
+  t.like(near, { status: 404, code: 'unknown_vnic', message: 'there is no vNIC "g11"; did you mean "g1"?' });
+  const far = await t.throwsAsync(client.act('../../x y', 'software'), { instanceOf: RequestError });
+  t.like(far, { code: 'unknown_vnic', message: 'there is no vNIC "../../x y"' });
+  t.deepEqual(controller.calls, []);
+});
+
+test('what cannot be understood is refused with a code', async (t) => {
+  const { socket, failures } = await fakeDaemon(t);
+  const refused: readonly (readonly [method: string, path: string, body: string, status: number, code: string])[] = [
+    ['GET', '/v1/nothing', '', 404, 'unknown_route'],
+    ['GET', '/', '', 404, 'unknown_route'],
+    ['POST', '/v1/status', '', 405, 'wrong_method'],
+    ['GET', '/v1/down', '', 405, 'wrong_method'],
+    ['GET', '/v1/vnics/g1/software', '', 405, 'wrong_method'],
+    ['POST', '/v1/vnics/g1/fly', '', 404, 'unknown_verb'],
+    ['POST', '/v1/vnics/g1/constructor', '', 404, 'unknown_verb'],
+    ['POST', '/v1/vnics/%zz/software', '', 400, 'bad_name'],
+    ['POST', '/v1/vnics/g1/software', '{', 400, 'bad_json'],
+    ['POST', '/v1/vnics/g1/software', '[]', 400, 'bad_request'],
+    ['POST', '/v1/vnics/g1/software', '{"wait_ms":-1}', 400, 'bad_request'],
+    ['POST', '/v1/vnics/g1/software', '{"wait":1}', 400, 'bad_request'],
+    ['POST', '/v1/config/reload', '{"force":true}', 400, 'bad_request'],
+  ];
+  for (const [method, path, body, status, code] of refused) {
+    const answer = await raw(socket, method, path, body);
+    t.is(answer.status, status, `${method} ${path} ${body}`);
+    t.is(answer.body.error?.code, code, `${method} ${path} ${body}`);
+    t.is(answer.body.schema, 1);
+  }
+  t.deepEqual(failures, []);
+});
+
+test('a request of more than 64 KiB is refused', async (t) => {
+  const { socket, controller } = await fakeDaemon(t);
+  const answer = await raw(socket, 'POST', '/v1/vnics/g1/software', Buffer.alloc(70 * 1024, ' '));
+  t.is(answer.status, 413);
+  t.deepEqual(controller.calls, []);
+  t.is((await raw(socket, 'POST', '/v1/vnics/g1/software', `${' '.repeat(60 * 1024)}{}`)).status, 200);
+});
+
+test('an error inside is answered as such and reported', async (t) => {
+  const { socket, controller, failures } = await fakeDaemon(t);
+  controller.want = async () => {
+    throw new Error('the map is full');
+  };
+  const error = await t.throwsAsync(new ControlClient(socket).act('g1', 'software'), { instanceOf: RequestError });
+  t.like(error, { status: 500, code: 'internal_error', message: 'the map is full' });
+  t.deepEqual(failures, ['/v1/vnics/g1/software: the map is full']);
+});
+
+test('a configuration that is refused says why and is no failure of the daemon', async (t) => {
+  const { socket, failures } = await fakeDaemon(t, {
+    reload: async () => {
+      throw new ConfigError('F', [{ line: 2, column: 3, field: 'vnics[0].mac', message: 'no' }]);
+    },
+  });
+  const error = await t.throwsAsync(new ControlClient(socket).reload(), { instanceOf: RequestError });
+  t.like(error, { code: 'config_invalid', message: 'F:2:3: vnics[0].mac: no', hint: 'the configuration in force was kept' });
+  t.deepEqual(failures, []);
+});
+
+test('events come one per line, to every client, until it goes away', async (t) => {
+  const { socket, controller } = await fakeDaemon(t);
+  const stop = new AbortController();
+  const collect = async (): Promise<MonitorEvent[]> => {
+    const events: MonitorEvent[] = [];
+    for await (const event of new ControlClient(socket).events(stop.signal)) {
+      events.push(event);
+      if (events.length === 2) break;
+    }
+    return events;
+  };
+  const both = Promise.all([collect(), collect()]);
+  while (controller.listeners < 2) await sleep(5);
+  controller.emit(monitorEvent({ message: 'one\ntwo' }));
+  controller.emit(monitorEvent({ message: 'three' }));
+  for (const events of await both) t.deepEqual(events.map(({ message }) => message), ['one\ntwo', 'three']);
+  for (let i = 0; i < 100 && controller.listeners > 0; i++) await sleep(5);
+  t.is(controller.listeners, 0);
+});
+
+test('a listener is stopped by its signal, and ends with the daemon', async (t) => {
+  const { socket, controller, server } = await fakeDaemon(t);
+  const stop = new AbortController();
+  const client = new ControlClient(socket);
+  const drain = async (signal?: AbortSignal): Promise<string> => {
+    for await (const event of client.events(signal)) void event;
+    return 'ended';
+  };
+  const stopped = drain(stop.signal);
+  while (controller.listeners < 1) await sleep(5);
+  stop.abort();
+  t.is(await stopped, 'ended');
+  while (controller.listeners > 0) await sleep(5);
+  const ended = drain();
+  while (controller.listeners < 1) await sleep(5);
+  await server.close();
+  t.is(await ended, 'ended');
+});
+
+test('a client that does not read its events is let go', async (t) => {
+  const { socket, controller } = await fakeDaemon(t);
+  const ask = request({ socketPath: socket, path: '/v1/events', agent: false }, (response) => {
+    response.pause();
+    response.on('error', () => undefined);
+  });
+  ask.on('error', () => undefined);
+  ask.end();
+  while (controller.listeners < 1) await sleep(5);
+  const event = monitorEvent({ message: 'x'.repeat(10_000) });
+  for (let i = 0; i < 1_000 && controller.listeners > 0; i++) {
+    controller.emit(event);
+    await sleep(0);
+  }
+  t.is(controller.listeners, 0);
+});
+
+test('an answer that does not come in time', async (t) => {
+  const { socket, controller } = await fakeDaemon(t);
+  controller.want = () => new Promise(() => undefined);
+  await t.throwsAsync(new ControlClient(socket, 100).act('g1', 'software'), { instanceOf: RequestTimeoutError, message: /within 100 ms/ });
+});
+
+test('nobody there', async (t) => {
+  const { folder, socket, server } = await fakeDaemon(t);
+  await t.throwsAsync(new ControlClient(`${folder}/none.sock`).status(), {
+    instanceOf: DaemonUnreachableError,
+    message: `unipathd is not reachable: there is no socket ${folder}/none.sock; start unipathd, or name its socket with -S`,
+  });
+  await server.close();
+  await t.throwsAsync(new ControlClient(socket).status(), { instanceOf: DaemonUnreachableError });
+});

@@ -1,0 +1,220 @@
+/** The vNIC index against the look-up of the packet programs, written again here from bpf/lib/vnic.h. */
+import test from 'ava';
+import fc from 'fast-check';
+import { firstSlotOf, VnicIndex, VnicIndexFullError, vnicKey } from '../../../src/dataplane/vnic_index.js';
+
+const SLOTS = 4096;
+const PROBES = 4;
+const SLOT_BYTES = 16;
+
+interface Fixture {
+  readonly index: VnicIndex;
+  readonly memory: Buffer;
+  waits: number;
+}
+
+function makeIndex(): Fixture {
+  const memory = Buffer.from(new ArrayBuffer(SLOTS * SLOT_BYTES));
+  const fixture: Fixture = { memory, waits: 0, index: new VnicIndex(memory, () => void fixture.waits++) };
+  return fixture;
+}
+
+/** find_vnic(): 0 when there is none. */
+function findVnic(memory: Buffer, key: bigint): number {
+  const first = Number(((key * 0x9e3779b97f4a7c15n) & 0xffffffffffffffffn) >> 52n);
+  for (let i = 0; i < PROBES; i++) {
+    const at = ((first + i) & (SLOTS - 1)) * SLOT_BYTES;
+    if (memory.readBigUInt64LE(at) === key) return memory.readUInt32LE(at + 8);
+  }
+  return 0;
+}
+
+/** `count` different keys whose first slot is `slot`. */
+function keysAt(slot: number, count: number, from = 0): bigint[] {
+  const keys: bigint[] = [];
+  for (let low = from; keys.length < count; low++) {
+    const key = vnicKey(Buffer.from([2, 0, low >>> 24, low >>> 16, low >>> 8, low]), 0);
+    if (firstSlotOf(key) === slot) keys.push(key);
+  }
+  return keys;
+}
+
+test('a key is the MAC address in wire order, the VLAN above it, and the top bit', (t) => {
+  t.is(vnicKey(Buffer.from('525400aabbcc', 'hex'), 0), 0x8000_ccbb_aa00_5452n);
+  t.is(vnicKey(Buffer.from('525400aabbcc', 'hex'), 0xffe), 0x8ffe_ccbb_aa00_5452n);
+  t.is(firstSlotOf(0x8000_ccbb_aa00_5452n), Number((0x8000_ccbb_aa00_5452n * 0x9e3779b97f4a7c15n) % (1n << 64n) >> 52n));
+});
+
+function sorted(entries: Iterable<readonly [bigint, number]>): (readonly [bigint, number])[] {
+  return [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** Keys as of `count` random MAC addresses; fast-check's own lists prefer special numbers, which no allocator of addresses does. */
+function randomKeys(seed: number, count: number): bigint[] {
+  const random = xorshift(seed);
+  return Array.from({ length: count }, () => vnicKey(Buffer.from(Array.from({ length: 6 }, () => random() & 0xff)), random() % 4095));
+}
+
+function xorshift(seed: number): () => number {
+  let state = (seed >>> 0) || 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>>= 0) >>> 8;
+  };
+}
+
+const anyKey = fc.tuple(fc.uint8Array({ minLength: 6, maxLength: 6 }), fc.nat(4094)).map(([mac, vlan]) => vnicKey(mac, vlan));
+
+test('whatever was published and withdrawn, a look-up finds just what is there', (t) => {
+  const operation = fc.record({ publish: fc.boolean(), which: fc.nat(1023) });
+  fc.assert(fc.property(fc.uniqueArray(anyKey, { minLength: 1, maxLength: 30 }), fc.array(operation, { maxLength: 200 }), (keys, operations) => {
+    const { index, memory } = makeIndex();
+    const model = new Map<bigint, number>();
+    for (const { publish, which } of operations) {
+      const key = keys[which % keys.length] ?? 0n;
+      if (!publish) {
+        index.withdraw(key);
+        model.delete(key);
+      } else if (!model.has(key)) {
+        try {
+          index.publish(key, 1 + which);
+          model.set(key, 1 + which);
+        } catch (error) {
+          if (!(error instanceof VnicIndexFullError)) throw error;
+        }
+      }
+    }
+    for (const key of keys) {
+      t.is(findVnic(memory, key), model.get(key) ?? 0);
+      t.is(index.find(key), model.get(key) ?? null);
+    }
+    t.deepEqual(sorted(index.entries()), sorted(model));
+  }), { numRuns: 50 });
+});
+
+const MANY: Readonly<Record<string, (i: number) => readonly [mac: readonly number[], vlan: number]>> = {
+  'counted in the last bytes': (i) => [[0x52, 0x54, 0, 0, i >> 8, i & 0xff], 0],
+  'counted in steps of 16': (i) => [[0x52, 0x54, 0, i >> 12, (i >> 4) & 0xff, (i << 4) & 0xff], 0],
+  'one address, counted VLANs': (i) => [[0x52, 0x54, 0, 1, 2, 3], i + 1],
+  'counted addresses, each with its VLAN': (i) => [[0x02, 0, 0, 0, i >> 8, i & 0xff], i + 1],
+  'counted in the fourth byte and the last': (i) => [[0x52, 0x54, 0, i & 0x1f, 0, i >> 5], 0],
+};
+
+for (const [what, make] of Object.entries(MANY)) {
+  test(`as many vNICs as there can be: ${what}`, (t) => {
+    const { index, memory } = makeIndex();
+    const keys = Array.from({ length: 1023 }, (_, i) => make(i)).map(([mac, vlan]) => vnicKey(Uint8Array.from(mac), vlan));
+    keys.forEach((key, i) => index.publish(key, i + 1));
+    t.true(keys.every((key, i) => findVnic(memory, key) === i + 1));
+  });
+}
+
+test('half as many vNICs as there can be, with random addresses', (t) => {
+  for (let seed = 1; seed <= 30; seed++) {
+    const { index, memory } = makeIndex();
+    const keys = randomKeys(seed, 512);
+    keys.forEach((key, i) => index.publish(key, i + 1));
+    t.true(keys.every((key, i) => findVnic(memory, key) === i + 1), `seed ${seed}`);
+  }
+});
+
+test('keys with the same first slot take the slots after it, also past the end', (t) => {
+  for (const slot of [100, SLOTS - 1]) {
+    const { index, memory } = makeIndex();
+    const keys = keysAt(slot, PROBES);
+    keys.forEach((key, i) => index.publish(key, i + 1));
+    keys.forEach((key, i) => t.is(findVnic(memory, key), i + 1));
+    t.is(memory.readBigUInt64LE(((slot + 3) % SLOTS) * SLOT_BYTES), keys[3] ?? 0n);
+  }
+});
+
+test('a fifth key of the same first slot has no room, and changes nothing', (t) => {
+  const { index, memory } = makeIndex();
+  const [fifth = 0n, ...keys] = keysAt(7, PROBES + 1).reverse();
+  keys.forEach((key, i) => index.publish(key, i + 1));
+  const before = Buffer.from(memory);
+  t.throws(() => index.checkRoom(fifth), { instanceOf: VnicIndexFullError, message: /^no room in the vNIC index for key 0x8000/ });
+  t.throws(() => index.publish(fifth, 9), { instanceOf: VnicIndexFullError });
+  t.deepEqual(memory, before);
+  index.withdraw(keys[1] ?? 0n);
+  index.publish(fifth, 9);
+  t.is(findVnic(memory, fifth), 9);
+});
+
+test('a key moves others within their own slots when its own are taken', (t) => {
+  const fixture = makeIndex();
+  const { index, memory } = fixture;
+  // Three keys fill slots 10..12; four more of slot 11 find 13 and 14 free, and then must push.
+  const [low, high] = [keysAt(10, 3), keysAt(13, 3)];
+  [...low, ...high].forEach((key, i) => index.publish(key, i + 1));
+  t.deepEqual([10, 11, 12, 13, 14, 15].map((slot) => index.find(memory.readBigUInt64LE(slot * SLOT_BYTES))), [1, 2, 3, 4, 5, 6]);
+  const [pushing = 0n] = keysAt(12, 1);
+  index.publish(pushing, 7);
+  [...low, ...high, pushing].forEach((key, i) => t.is(findVnic(memory, key), i + 1));
+  t.true(fixture.waits > 0, 'the slot that was moved out of is filled only after a wait');
+});
+
+test('at no moment of a move is a key missing or wrong', (t) => {
+  const memory = Buffer.from(new ArrayBuffer(SLOTS * SLOT_BYTES));
+  const published = new Map<bigint, number>();
+  // Looks at every store to the mapped words, as a packet program on another CPU could.
+  const check = () => {
+    for (const [key, vnic] of published) t.is(findVnic(memory, key), vnic);
+  };
+  const index = new VnicIndex(memory, check);
+  for (const key of [...keysAt(20, 3), ...keysAt(22, 2), ...keysAt(21, 1)]) {
+    index.publish(key, published.size + 1);
+    published.set(key, published.size + 1);
+    check();
+  }
+});
+
+test('an emptied slot is filled again only after the programs that may be reading it have ended', (t) => {
+  const fixture = makeIndex();
+  const { index } = fixture;
+  const keys = keysAt(50, PROBES + 1);
+  keys.slice(0, PROBES).forEach((key, i) => index.publish(key, i + 1));
+  t.is(fixture.waits, 0);
+  index.withdraw(keys[0] ?? 0n);
+  index.publish(keys[4] ?? 0n, 5);
+  t.is(fixture.waits, 1);
+});
+
+test('a slot that was not just emptied is preferred, so that most writes need no wait', (t) => {
+  const fixture = makeIndex();
+  const [first = 0n, second = 0n] = keysAt(60, 2);
+  fixture.index.publish(first, 1);
+  fixture.index.withdraw(first);
+  fixture.index.publish(second, 2);
+  t.is(fixture.waits, 0);
+  t.is(findVnic(fixture.memory, second), 2);
+});
+
+test('publishing twice is a mistake, withdrawing twice is not', (t) => {
+  const { index } = makeIndex();
+  index.publish(1n << 63n, 1);
+  t.throws(() => index.publish(1n << 63n, 1), { message: /in the vNIC index already/ });
+  index.withdraw(1n << 63n);
+  index.withdraw(1n << 63n);
+  t.is(index.find(1n << 63n), null);
+});
+
+test('repair: missing ones are added; wrong, unreachable, doubled and stale ones are removed', (t) => {
+  const { index, memory } = makeIndex();
+  const [right = 0n, stale = 0n, wrong = 0n, doubled = 0n, missing = 0n] = keysAt(200, 2).concat(keysAt(300, 2), keysAt(400, 1));
+  index.publish(right, 1);
+  index.publish(stale, 2);
+  index.publish(wrong, 3);
+  index.publish(doubled, 4);
+  const slot = (number: number, key: bigint, vnic: number) => {
+    memory.writeBigUInt64LE(key, number * SLOT_BYTES);
+    memory.writeUInt32LE(vnic, number * SLOT_BYTES + 8);
+  };
+  slot(303, doubled, 4);
+  slot(1000, right, 1); // where no look-up for it comes by
+  index.repair(new Map([[right, 1], [wrong, 33], [doubled, 4], [missing, 5]]));
+  t.deepEqual([...index.entries()].sort(([, a], [, b]) => a - b), [[right, 1], [doubled, 4], [missing, 5], [wrong, 33]]);
+  t.is(memory.readBigUInt64LE(1000 * SLOT_BYTES), 0n);
+});
