@@ -78,10 +78,6 @@ export class Attachments {
     return [...this.#attached.values()].map(({ attachment }) => attachment);
   }
 
-  detachAll(): void {
-    for (const ifindex of [...this.#attached.keys()]) this.detach(ifindex);
-  }
-
   /** Closes the descriptors; the pins hold the links. */
   close(): void {
     for (const { link } of this.#attached.values()) link.close();

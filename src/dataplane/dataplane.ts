@@ -45,7 +45,7 @@ export async function openDataPlane(options: DataPlaneOptions): Promise<DataPlan
   const prepare = (map: (name: MapName) => RawMap) => writeRss(map('rss'), rssKey === 'random' ? randomRssKey() : rssKey);
   const started = await startFromPins(pins, options.objectPath, settings, prepare, warn);
   if (started.how !== 'fresh') {
-    fillCpus(started.maps.cpus, started.programs.steer_queue); // a CPU may have come since
+    fillCpus(started.maps.cpus, started.programs.steer_queue); // for new programs, and for CPUs that came since
     // While it is written, a few flows may take another queue; none takes another guest.
     if (rssKey !== 'random' && !rssKey.equals(storedRssKey(started.maps.rss))) writeRss(started.maps.rss, rssKey);
   }

@@ -21,6 +21,7 @@ import { fromVnic, isUsed, macBytes, toVnic, unusedVnic } from './vnic_row.js';
 /** Row of `counters` for frames of no known vNIC; no vNIC has this id. */
 const UNKNOWN_VNIC = 0;
 const NO_PROGRAM = 0;
+const UNUSED_ROW = encode(hostMaps.vnics.value, unusedVnic);
 
 /** Typed views of the pinned maps. */
 function typed(maps: Started['maps']) {
@@ -74,7 +75,11 @@ export class KernelDataPlane implements DataPlane {
 
   vnics(): ReadonlyMap<number, VnicRow> {
     const rows = new Map<number, VnicRow>();
-    for (const [id, vnic] of this.#maps.vnics) if (isUsed(vnic)) rows.set(id, fromVnic(vnic));
+    for (const [key, value] of this.#started.maps.vnics.entries()) {
+      if (value.equals(UNUSED_ROW)) continue; // nearly all of them: not worth decoding
+      const vnic = hostMaps.vnics.value.read(value);
+      if (isUsed(vnic)) rows.set(u32.read(key), fromVnic(vnic));
+    }
     return rows;
   }
 
@@ -172,9 +177,9 @@ export class KernelDataPlane implements DataPlane {
   }
 
   remove(): void {
-    this.#attachments.detachAll();
-    this.#pins.removeAll();
+    // With the descriptors closed, only the pins hold the links; they go first.
     this.close();
+    this.#pins.removeAll();
   }
 
   /** Withdraws the index entry that leads to this id. */

@@ -7,7 +7,6 @@ import { XdpLink } from '../native/link.js';
 import { RawMap } from '../native/map.js';
 import type { Pins } from '../native/pins.js';
 import { BpfProgram } from '../native/program.js';
-import { fillCpus } from './cpus.js';
 import type { ProgramSettings } from './identity.js';
 import { type LoadedObject, MAP_NAMES, type MapName, mapSizes, PINNED_PROGRAMS } from './loader.js';
 import { NO_IDENTITY, writeIdentity } from './meta_row.js';
@@ -54,7 +53,6 @@ export function upgrade(pins: Pins, loaded: LoadedObject, identity: Buffer, warn
     copyTxPorts(pins, object.map('tx_ports'));
     for (const name of PINNED_PROGRAMS) object.program(name).pin(pins.program(name + NEXT));
     swapInLinks(pins, PINNED_PROGRAMS.map((name) => [pins.program(name), pins.program(name + NEXT)]));
-    fillCpus(cpus, object.program('steer_queue'));
     for (const name of PINNED_PROGRAMS) renameSync(pins.program(name + NEXT), pins.program(name));
     for (const name of MAP_NAMES) pinAnew(object.map(name), name, pins);
     attachObservers(pins, loaded, warn);

@@ -22,17 +22,20 @@ export interface FlowResult {
 }
 
 /** Frames that a guest's port was given by redirect, by queue. */
-export interface QueueSpread {
-  readonly guest: string;
+export interface PortSpread {
   readonly port: 'tap' | 'vf';
   readonly frames: readonly number[];
   /** Queues that no CPU of this machine reaches. */
   readonly unreachable: readonly number[];
 }
 
-/** How the queue was chosen, in frames toward the guests. */
-export interface SteeringCounts {
+/** How frames toward one guest were steered after the changes of a step. */
+export interface GuestSteering {
+  readonly guest: string;
+  readonly ports: readonly PortSpread[];
+  /** Queue on which the guest itself sends that flow. */
   readonly rfs: number;
+  /** Queue by the hash. */
   readonly rss: number;
   /** The port has one queue. */
   readonly single: number;
@@ -66,11 +69,13 @@ export interface StepResult {
   readonly flows: readonly FlowResult[];
   readonly framesPerSecond: number;
   readonly switchTimes: SwitchTimes;
+  /** Longest time in which a flow between the world and the guest that travels received nothing. */
   readonly longestGapMs: number | null;
-  readonly spread: readonly QueueSpread[];
-  readonly steering: SteeringCounts;
+  readonly steering: readonly GuestSteering[];
   readonly tcpBytes: number;
   readonly tcpLongestGapMs: number | null;
+  /** Frames that a host's kernel did not deliver after a program had decided where to. */
+  readonly redirectErrors: number;
   /** Frames that may be lost in this step; 0 for everything planned. */
   readonly lossAllowed: number;
   /** Empty when everything was as it must be. */

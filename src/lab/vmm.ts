@@ -12,7 +12,7 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { parseMacAddress } from '../core/model.js';
 import { announcementFrame } from '../guest/announcement.js';
-import { run } from '../host/exec.js';
+import { run, runJson } from '../host/exec.js';
 import { checkInterfaceName, checkNetnsName } from '../host/names.js';
 import { isNativeError } from '../native/errors.js';
 import { closeFd, pollReadable, pollReadableSync, readNonBlocking, writeNonBlocking } from '../native/io.js';
@@ -30,6 +30,8 @@ const ACTIVE_POLL_MS = 1;
 const ACTIVE_POLLS = 20;
 const IDLE_POLL_MS = 20;
 const BLOCKED_RETRY_MS = 1;
+const OPERATIONAL_POLL_MS = 10;
+const OPERATIONAL_POLLS = 200;
 
 const io: FrameIo = {
   read: readNonBlocking,
@@ -49,6 +51,18 @@ async function openQueues(netns: string, tap: string, queues: number): Promise<n
   } catch (error) {
     for (const fd of fds) closeFd(fd);
     throw error;
+  }
+}
+
+/**
+ * Waits until the host knows that the tap has carrier, now that its queues are open: until then its bridge drops what comes from
+ * it. A tap that is set down has no carrier to wait for.
+ */
+async function awaitOperational(netns: string, tap: string): Promise<void> {
+  for (let poll = 0; poll < OPERATIONAL_POLLS; poll++) {
+    const [link] = (await runJson('ip', ['-n', netns, '-j', 'link', 'show', 'dev', tap])) as { flags: string[]; operstate: string }[];
+    if (link?.flags.includes('UP') !== true || link.operstate === 'UP') return;
+    await sleep(OPERATIONAL_POLL_MS);
   }
 }
 
@@ -135,6 +149,7 @@ async function main(): Promise<void> {
         for (const fd of fds) closeFd(fd);
         throw error;
       }
+      await awaitOperational(netns, tap);
       return {};
     },
     switch: async ({ announce }) => {

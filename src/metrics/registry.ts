@@ -11,6 +11,9 @@ import { vnicCollector } from './collectors/vnics.js';
 
 const EVENT_KINDS: readonly MonitorEvent['kind'][] = ['path', 'phase', 'reason', 'vf', 'link', 'action', 'config', 'error'];
 
+/** Gauges that prom-client names like counters; without "_total" it has them too, by type. */
+const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
+
 export interface MetricsParts {
   readonly version: string;
   readonly controller: Controller;
@@ -66,6 +69,7 @@ export class Metrics {
     });
     for (const { name } of this.#collectors) this.#errors.inc({ collector: name }, 0);
     collectDefaultMetrics({ register: registry });
+    for (const name of MISNAMED) registry.removeSingleMetric(name);
   }
 
   static readonly contentType: string = Registry.PROMETHEUS_CONTENT_TYPE;

@@ -25,7 +25,7 @@ type ArgumentOf<K extends ArgumentKind> =
 
 type ArgumentsOf<A extends readonly ArgumentKind[]> = { -readonly [I in keyof A]: ArgumentOf<A[I] & ArgumentKind> };
 
-type ReturnOf<K extends ReturnKind> = K extends 'void' ? void : K extends 'cstr' ? string | null : number;
+type ReturnOf<K extends ReturnKind> = K extends 'void' ? undefined : K extends 'cstr' ? string | null : number;
 
 export interface NativeFunction<S extends Signature> {
   (...args: ArgumentsOf<S[1]>): ReturnOf<S[0]>;

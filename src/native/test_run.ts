@@ -4,7 +4,7 @@
  * `ingressIfindex` is looked up in the network namespace of the thread that makes the call. The synchronous run uses the
  * thread of JavaScript; the asynchronous ones a thread of the pool, which is in the namespace the process was started in:
  * start the process with `nsenter --net=...` for these. The device must have its XDP receive queues set up (a veth: up, with an
- * XDP program or GRO on), else EINVAL.
+ * XDP program or GRO on), else EINVAL. Programs for cpumap and devmap entries cannot be run this way (EINVAL).
  */
 import { onCpu } from './affinity.js';
 import { check } from './errors.js';

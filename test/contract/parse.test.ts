@@ -5,6 +5,7 @@ import test from 'ava';
 import { findElfSection } from '../../src/btf/elf.js';
 import { type BtfType, parseBtf } from '../../src/btf/parse.js';
 import { hostObjectPath } from '../../src/paths.js';
+import { compileBtf } from '../support/compile.js';
 import { needs, testWith } from '../support/require.js';
 
 const BPFTOOL_KINDS: Readonly<Record<string, BtfType['kind']>> = {
@@ -45,6 +46,13 @@ objectTest('every type of the host object is what bpftool says', (t) => {
     }
     if (type.kind === 'enum') t.deepEqual(type.values.map(({ name, value }) => [name, Number(value)]), wanted.values?.map(({ name, val }) => [name, val]));
   }
+});
+
+testWith(needs.tool('clang'))('bit fields have their width and place', (t) => {
+  const types = parseBtf(compileBtf('struct bits { unsigned low : 4, high : 28; unsigned whole; } bits;'));
+  t.deepEqual(types.find('struct', 'bits')?.members.map(({ name, bitOffset, bitSize }) => [name, bitOffset, bitSize]), [
+    ['low', 0, 4], ['high', 4, 28], ['whole', 32, 0],
+  ]);
 });
 
 const VMLINUX = '/sys/kernel/btf/vmlinux';

@@ -1,5 +1,5 @@
 /** The small BPF objects of these tests: compiled on first use, into a folder that goes with the process. */
-import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
@@ -40,9 +40,23 @@ export async function loadSample(t: ExecutionContext, options: OpenOptions = {})
   return object;
 }
 
+const pinRoot = '/sys/fs/bpf';
+let swept = false;
+
+/** Pins of test processes that were killed before they could clean up. */
+function sweepPins(): void {
+  if (swept) return;
+  swept = true;
+  for (const name of readdirSync(pinRoot)) {
+    const owner = /^unipath-test-(\d+)$/.exec(name)?.[1];
+    if (owner !== undefined && !existsSync(`/proc/${owner}`)) rmSync(join(pinRoot, name), { recursive: true, force: true });
+  }
+}
+
 /** A folder for pins below /sys/fs/bpf/unipath-test-PID/, removed with the test. */
 export function pinFolder(t: ExecutionContext, label: string): string {
-  const parent = `/sys/fs/bpf/unipath-test-${process.pid}`;
+  sweepPins();
+  const parent = join(pinRoot, `unipath-test-${process.pid}`);
   const path = join(parent, label);
   mkdirSync(path, { recursive: true });
   t.teardown(() => {

@@ -131,8 +131,9 @@ kernelTest.serial('a load that takes the verifier long does not stall the event 
   clearInterval(timer);
   t.log(`load ${took.toFixed(0)} ms, ${ticks} ticks, longest pause ${longest.toFixed(1)} ms`);
   t.true(took > 50, `the load took only ${took} ms: it proves nothing`);
-  t.true(ticks > took / 20, `${ticks} ticks in ${took} ms`);
-  t.true(longest < took / 2, `a pause of ${longest} ms`);
+  // On one thread there would be no tick at all and one pause as long as the load; other processes may cause short ones.
+  t.true(ticks > took / 50, `${ticks} ticks in ${took} ms`);
+  t.true(longest < took * 0.7, `a pause of ${longest} ms`);
 });
 
 kernelTest('closing while another thread loads waits for it', async (t) => {

@@ -105,7 +105,6 @@ vmmTest.serial('a guest is re-homed to another host and back under traffic, and 
   for (const [from, to] of [[a, b], [b, a], [a, b]] as const) {
     await sleep(400);
     await vmm.attach(to, 'tap0');
-    await sleep(50);
     t.is(await vmm.switch(GUEST_MAC), to);
     await sleep(300);
     await vmm.detach(from);

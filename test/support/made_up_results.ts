@@ -41,13 +41,20 @@ export function madeUpResults(change: { readonly failure?: string } = {}): RunRe
       framesPerSecond: 6000,
       switchTimes: index === 0 ? { receiveMs: null, transmitMs: null } : { receiveMs: 0.4 * index, transmitMs: index === 3 ? -0.2 : 0.31 * index },
       longestGapMs: index === 0 ? null : 2.4 * index,
-      spread: [
-        { guest: 'g1', port: path === 'software' ? 'tap' : 'vf', frames: host === 'b' && path === 'accelerated' ? [9000, 8000, 0, 0] : path === 'software' ? [0, 0] : [9800, 11200], unreachable: host === 'b' && path === 'accelerated' ? [2, 3] : [] },
-        { guest: 'g2', port: 'vf', frames: [3000, 1800], unreachable: [] },
+      steering: [
+        {
+          guest: 'g1',
+          ports:
+            path === 'software'
+              ? [{ port: 'tap', frames: [0, 0], unreachable: [] }]
+              : [{ port: 'tap', frames: [0, 0], unreachable: [] }, host === 'b' ? { port: 'vf', frames: [9000, 8000, 0, 0], unreachable: [2, 3] } : { port: 'vf', frames: [9800, 11_200], unreachable: [] }],
+          ...(path === 'software' ? { rfs: 0, rss: 0, single: 0, bridge: sent } : { rfs: sent - 40, rss: 40, single: 0, bridge: 120 }),
+        },
+        { guest: 'g2', ports: [{ port: 'vf', frames: [3000, 1800], unreachable: [] }], rfs: 4700, rss: 100, single: 0, bridge: 0 },
       ],
-      steering: path === 'software' ? { rfs: 0, rss: 0, single: 0, bridge: sent } : { rfs: sent - 40, rss: 40, single: 0, bridge: 120 },
       tcpBytes: seconds * 2_400_000,
       tcpLongestGapMs: 4 * index,
+      redirectErrors: fault ? 5 : 0,
       lossAllowed: fault ? 200 : 0,
       failures: index === 2 && change.failure !== undefined ? [change.failure] : [],
     };

@@ -49,7 +49,7 @@ ${tiles(results)}${problems}
 <h2>Flows</h2>${flowTable(results)}
 ${notes}
 <footer><p><b>switch</b>: from the last frame on the old path to the first on the new, as the guest saw it, the slower direction; negative when the two overlapped.
-<b>longest gap</b>: longest time in which a flow received nothing. <b>RFS</b>: sent to the queue on which the guest transmits that flow; <b>RSS</b>: queue by Toeplitz hash.
+<b>longest gap</b>: longest time in which one of the flows between the world and g1 received nothing. <b>RFS</b>: sent to the queue on which the guest transmits that flow; <b>RSS</b>: queue by Toeplitz hash.
 <b>by the bridge</b>: passed on by the Linux bridge, not redirected. A veth or tap lab shows correctness and ratios, not the speed of a NIC.</p></footer>
 </main><script type="application/json" id="data">${scriptJson({ geometry, results })}</script><script>${script}</script></body></html>
 `.text;

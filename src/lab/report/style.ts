@@ -37,7 +37,8 @@ tfoot td { font-weight: 600; border-top: 2px solid var(--line); } .n { text-alig
 .failures { margin: 3px 0 0; padding-left: 17px; color: var(--bad); }
 .chip { padding: 1px 8px; border-radius: 999px; font-size: 12px; background: var(--software); color: var(--software-text); } .chip.accelerated { background: var(--accelerated); color: var(--accelerated-text); }
 .tag { font-size: 11px; border: 1px solid var(--bad); color: var(--bad); border-radius: 4px; padding: 0 4px; }
-.spread { display: flex; align-items: center; gap: 8px; margin: 1px 0; } .port { width: 52px; color: var(--muted); } .spread .n { width: 62px; }
+.more td { border-top: 0; padding-top: 0; }
+.spread { display: flex; align-items: center; gap: 8px; margin: 1px 0; } .port { width: 24px; color: var(--muted); } .spread .n { width: 62px; }
 .bar { display: flex; width: 260px; height: 17px; border-radius: 3px; overflow: hidden; background: var(--grid); }
 .q { color: #fff; font-size: 11px; line-height: 17px; text-align: center; overflow: hidden; } .q0 { background: var(--q0); } .q1 { background: var(--q1); } .q2 { background: var(--q2); } .q3 { background: var(--q3); }
 .events { columns: 2; column-gap: 36px; padding-left: 26px; margin: 0; } .events li { break-inside: avoid; padding: 1px 0; } .events li::marker { color: var(--muted); }

@@ -1,5 +1,5 @@
 /** The tables of the page: steps, steering, flows, events. */
-import { type FrameCounts, type QueueSpread, type RunEvent, type RunResults, type StepResult, totalFrames, worstSwitchMs } from '../results.js';
+import { type FrameCounts, type GuestSteering, type PortSpread, type RunEvent, type RunResults, type StepResult, totalFrames, worstSwitchMs } from '../results.js';
 import { bytes, grouped, html, type Html, milliseconds, percent, seconds } from './html.js';
 
 const count = (value: number, bad = false): Html => html`<td class="n${bad && value > 0 ? ' bad' : value === 0 ? ' zero' : ''}">${grouped(value)}</td>`;
@@ -41,29 +41,30 @@ export function stepTable(results: RunResults): Html {
 }
 
 /** One bar, cut into the queues' shares. */
-function spreadBar(spread: QueueSpread): Html {
-  const total = spread.frames.reduce((sum, value) => sum + value, 0);
-  const parts = spread.frames.map((value, queue) => {
+function spreadBar({ port, frames, unreachable }: PortSpread): Html {
+  const total = frames.reduce((sum, value) => sum + value, 0);
+  const parts = frames.map((value, queue) => {
     if (value === 0) return html``;
     const share = (100 * value) / total;
     const label = share > 12 ? `q${queue} ${share.toFixed(0)} %` : '';
     return html`<span class="q q${queue % 4}" style="width:${share.toFixed(2)}%" title="queue ${queue}: ${grouped(value)} frames">${label}</span>`;
   });
-  const missing = spread.unreachable.length === 0 ? null : html`<span class="muted"> no CPU reaches ${spread.unreachable.map((queue) => `q${queue}`).join(', ')}</span>`;
-  return html`<div class="spread"><span class="port">${spread.guest} ${spread.port}</span><span class="bar">${parts}</span><span class="n">${grouped(total)}</span>${missing}</div>`;
+  const missing = unreachable.length === 0 ? null : html`<span class="muted"> no CPU reaches ${unreachable.map((queue) => `q${queue}`).join(', ')}</span>`;
+  return html`<div class="spread"><span class="port">${port}</span><span class="bar">${parts}</span><span class="n">${grouped(total)}</span>${missing}</div>`;
+}
+
+function steeringRow(step: StepResult, index: number, steering: GuestSteering, isFirst: boolean): Html {
+  const { guest, ports, rfs, rss, single, bridge } = steering;
+  const used = ports.filter(({ frames }) => frames.some((value) => value > 0));
+  return html`<tr class="${isFirst ? '' : 'more'}"><td class="n muted">${isFirst ? index + 1 : null}</td><td class="what">${isFirst ? step.title : null}</td><td>${guest}</td>
+<td>${used.length === 0 ? html`<span class="muted">nothing redirected</span>` : used.map(spreadBar)}</td>
+${count(rfs)}${count(rss)}<td class="n">${percent(rfs, rfs + rss)}</td>${count(single)}${count(bridge)}</tr>`;
 }
 
 export function steeringTable(results: RunResults): Html {
-  const rows = results.steps.map((step, index) => {
-    const { rfs, rss, single, bridge } = step.steering;
-    const steered = rfs + rss;
-    const spreads = step.spread.filter((spread) => spread.frames.some((value) => value > 0));
-    return html`<tr><td class="n muted">${index + 1}</td><td class="what">${step.title}</td>
-<td>${spreads.length === 0 ? html`<span class="muted">nothing redirected</span>` : spreads.map(spreadBar)}</td>
-<td class="n">${grouped(rfs)}</td><td class="n">${grouped(rss)}</td><td class="n">${percent(rfs, steered)}</td><td class="n">${grouped(single)}</td><td class="n">${grouped(bridge)}</td></tr>`;
-  });
+  const rows = results.steps.flatMap((step, index) => step.steering.map((steering, row) => steeringRow(step, index, steering, row === 0)));
   return html`<div class="scroll"><table>
-<thead><tr><th></th><th>step</th><th>frames by queue of the guests' ports</th><th class="n">by RFS</th><th class="n">by RSS</th><th class="n">RFS share</th><th class="n">one queue</th><th class="n">by the bridge</th></tr></thead>
+<thead><tr><th></th><th>step, after its changes</th><th>toward</th><th>redirected, by port and queue</th><th class="n">by RFS</th><th class="n">by RSS</th><th class="n">RFS share</th><th class="n">one queue</th><th class="n">by the bridge</th></tr></thead>
 <tbody>${rows}</tbody></table></div>`;
 }
 

@@ -52,6 +52,12 @@ export class Hosts {
     return vnics.find((vnic) => vnic.name === guest) ?? null;
   }
 
+  /** Frames that were not delivered after a program had decided, on all hosts, since their programs were loaded. */
+  async redirectErrors(): Promise<number> {
+    const replies = await Promise.all([...this.#clients.values()].map((client) => client.counters()));
+    return replies.flatMap((reply) => reply.redirect_errors).reduce((sum, error) => sum + error.packets, 0);
+  }
+
   /** Writes the host's configuration with or without the guest, and has it read. */
   async serve(host: string, guest: string, served: boolean): Promise<void> {
     const guests = this.#served.get(host) ?? new Set();

@@ -51,7 +51,8 @@ export function judgeStep(
     const other = otherPaths.get(guest);
     if (other !== undefined && other !== path) failures.push(`unipathd says ${guest} is ${other}, not ${path}`);
   }
-  if (expect.path === 'accelerated' && !result.spread.some(({ guest, port, frames: queues }) => guest === subject && port === 'vf' && queues.some((n) => n > 0))) {
+  const vf = result.steering.find(({ guest }) => guest === subject)?.ports.find(({ port }) => port === 'vf');
+  if (expect.path === 'accelerated' && !vf?.frames.some((count) => count > 0)) {
     failures.push(`no frame was redirected to the VF of ${subject}`);
   }
   if (!tcpAlive) failures.push('the TCP connection broke');

@@ -69,7 +69,7 @@ export async function labRun(options: LabRunOptions): Promise<LabRunResult> {
     isUp = true;
     progress.line(`lab is up after ${((Date.now() - startedMs) / 1000).toFixed(1)} s: hosts ${lab.spec.hosts.map((host) => host.name).join(', ')}, guests ${lab.spec.guests.map((guest) => guest.name).join(', ')}`);
     try {
-      results = await runScenario(lab, mainScenario(pace), { pace, quick, progress, signal });
+      results = await runScenario(lab, mainScenario(pace), { pace, quick, progress, signal, takeDown: !options.keep });
       writeResults(results, options);
       progress.end();
       out.write(`\n${resultTable(results, SUBJECT)}\nreport: ${options.htmlFile}\n`);

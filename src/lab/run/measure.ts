@@ -1,7 +1,7 @@
 /** One step measured: what is read at its beginning, after its changes and at its end, and what follows from that. */
 import type { VnicStatus } from '../../control/protocol.js';
 import type { VnicPath } from '../../core/model.js';
-import { addFrames, type FlowResult, type FrameCounts, noFrames, type QueueSpread, type StepResult, type SteeringCounts } from '../results.js';
+import { addFrames, type FlowResult, type FrameCounts, type GuestSteering, noFrames, type StepResult } from '../results.js';
 import { SUBJECT, type ScenarioStep } from '../scenario.js';
 import type { Account } from '../traffic/arrivals.js';
 import type { Gap } from '../traffic/gaps.js';
@@ -10,7 +10,7 @@ import type { PlannedFlow } from '../flows.js';
 import type { Hosts, VnicCounters } from './hosts.js';
 import { inFlightAllowance, judgeStep } from './judge.js';
 import type { Transition } from './path_follower.js';
-import { addSteering, spreadOf, steeringOf } from './spread.js';
+import { steeringOf } from './spread.js';
 
 /** Counters of the guests whose steering is shown, as they were at one time; null: unknown to their host's unipathd. */
 export type CounterSnapshot = ReadonlyMap<string, VnicCounters | null>;
@@ -32,6 +32,8 @@ export interface StepRecord {
   /** After the changes, and at the end. */
   readonly countersFrom: CounterSnapshot;
   readonly countersTo: CounterSnapshot;
+  /** Of all hosts, since the end of the step before. */
+  readonly redirectErrors: number;
   readonly problems: readonly string[];
 }
 
@@ -66,17 +68,21 @@ function flowResults(account: StepAccount, planned: readonly PlannedFlow[]): Flo
   return [...lines].map(([name, line]) => ({ name, ...line }));
 }
 
-function steering(record: StepRecord): { spread: QueueSpread[]; total: SteeringCounts } {
-  let total: SteeringCounts = { rfs: 0, rss: 0, single: 0, bridge: 0 };
-  const spread: QueueSpread[] = [];
-  for (const [guest, after] of record.countersTo) {
+function steering(record: StepRecord): GuestSteering[] {
+  return [...record.countersTo].flatMap(([guest, after]) => {
     const status = record.vnics.get(guest);
-    if (after === null || status === null || status === undefined) continue;
-    const before = record.countersFrom.get(guest) ?? null;
-    spread.push(...spreadOf(status, before, after));
-    total = addSteering(total, steeringOf(before, after));
-  }
-  return { spread, total };
+    if (after === null || status === null || status === undefined) return [];
+    return [steeringOf(status, record.countersFrom.get(guest) ?? null, after)];
+  });
+}
+
+/** Low-rate flows and answers pause by nature: what is asked is whether the guest that travels could be reached, and could reach. */
+function longestGapMs(account: StepAccount, planned: readonly PlannedFlow[]): number | null {
+  const kinds = [`world to ${SUBJECT}`, `${SUBJECT} to world`];
+  const ids = new Set(planned.filter(({ kind }) => kinds.includes(kind)).map(({ spec }) => spec.id));
+  return maxOrNull(
+    account.streams.filter(({ flow, stream }) => stream === 'forward' && ids.has(flow.id)).map((each) => gapMs(each.account.longestGap)),
+  );
 }
 
 /** Bytes that arrived at either end. */
@@ -103,7 +109,6 @@ export function stepResult(
   const frames = countsOf(account.total);
   const framesPerSecond = (frames.received * 1000) / durationMs;
   const subject = record.vnics.get(SUBJECT) ?? null;
-  const { spread, total } = steering(record);
   const result = {
     name: step.name,
     title: step.title,
@@ -115,11 +120,11 @@ export function stepResult(
     flows: flowResults(account, planned),
     framesPerSecond,
     switchTimes: { receiveMs: maxOrNull(inStep.map((each) => each.receiveMs)), transmitMs: maxOrNull(inStep.map((each) => each.transmitMs)) },
-    longestGapMs: gapMs(account.total.longestGap),
-    spread,
-    steering: total,
+    longestGapMs: longestGapMs(account, planned),
+    steering: steering(record),
     tcpBytes: tcpBytes(record.tcpTo) - tcpBytes(record.tcpFrom),
     tcpLongestGapMs: tcpStallMs(record),
+    redirectErrors: record.redirectErrors,
     lossAllowed: step.kind === 'fault' ? inFlightAllowance(framesPerSecond) : 0,
   };
   const otherPaths = new Map([...record.vnics].flatMap(([guest, vnic]) => (vnic === null || guest === SUBJECT ? [] : [[guest, vnic.path] as const])));

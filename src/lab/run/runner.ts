@@ -19,6 +19,7 @@ import { PluginWatch } from './plugin_watch.js';
 import type { Progress } from './progress.js';
 import { frameSeries, pathBands, tcpSeries } from './series.js';
 import { type RunningTraffic, setUpTraffic } from './traffic_setup.js';
+import { takeDaemonsDown } from './undo_check.js';
 
 /** Guests whose path and steering are shown. */
 const WATCHED = [SUBJECT, NEIGHBOUR];
@@ -31,6 +32,8 @@ export interface RunOptions {
   readonly quick: boolean;
   readonly progress: Progress;
   readonly signal: AbortSignal;
+  /** At the end every unipathd shall take everything back; else they go on. */
+  readonly takeDown: boolean;
 }
 
 const monotonicMs = (): number => Number(process.hrtime.bigint() / 1000n) / 1000;
@@ -40,6 +43,7 @@ class Run {
   readonly #events: RunEvent[] = [];
   readonly #places: Band[] = [];
   #startMs = 0;
+  #redirectErrors = 0;
 
   constructor(
     readonly lab: Lab,
@@ -70,7 +74,10 @@ class Run {
     }
     await traffic.stop();
     await traffic.stopTcp(tcp.id);
-    return this.#results(from, failures);
+    const results = await this.#results(from, failures);
+    if (!this.options.takeDown) return results;
+    this.options.progress.doing('unipathd of every host takes everything back');
+    return { ...results, failures: [...results.failures, ...(await takeDaemonsDown(this.lab, this.stage.hosts))] };
   }
 
   async #performStep(step: ScenarioStep, index: number, count: number, from: Mark): Promise<Mark> {
@@ -95,6 +102,8 @@ class Run {
     await sleep(pace.holdSeconds * 1000, undefined, { signal });
     const countersTo = await readCounters(hosts, WATCHED);
     const vnics = new Map(await Promise.all(WATCHED.map(async (guest) => [guest, await hosts.vnic(guest)] as const)));
+    const errorsBefore = this.#redirectErrors;
+    this.#redirectErrors = await hosts.redirectErrors();
     const to = await traffic.mark();
     const record: StepRecord = {
       step,
@@ -107,6 +116,7 @@ class Run {
       guestPaths: new Map([...watches].map(([guest, watch]) => [guest, watch.path])),
       countersFrom,
       countersTo,
+      redirectErrors: this.#redirectErrors - errorsBefore,
       problems,
     };
     this.#records.push(record);
@@ -164,7 +174,7 @@ class Run {
       bands: [...this.#places, ...lanes],
       events: this.#events.toSorted((a, b) => a.atMs - b.atMs),
       tcp: { bytes: report.client.bytesReceived + report.server.bytesReceived, wrongWords, alive: report.alive },
-      notes: [...(await this.#hostNotes()), ...(await this.#endpointNotes())],
+      notes: [...redirectNotes(steps), ...(await this.#hostNotes()), ...(await this.#endpointNotes())],
       failures,
     };
   }
@@ -180,8 +190,6 @@ class Run {
       if (make.queuesPerVf > cpus().length) {
         notes.push(`host ${name}: VFs of make ${make.name} have ${make.queuesPerVf} queues and this machine ${cpus().length} CPUs: the queues that no CPU reaches are left out`);
       }
-      const { redirect_errors: errors } = await this.stage.hosts.client(name).counters();
-      for (const error of errors) notes.push(`host ${name}: ${error.packets} frames lost after the decision (${error.kind}, ifindex ${error.ifindex}, errno ${error.errno})`);
     }
     return notes;
   }
@@ -201,6 +209,12 @@ class Run {
     }
     return notes;
   }
+}
+
+function redirectNotes(steps: readonly StepResult[]): string[] {
+  return steps
+    .filter((step) => step.redirectErrors > 0)
+    .map((step) => `${step.title}: the kernel did not deliver ${step.redirectErrors} frames of all kinds, TCP included, after a program had sent them on their way`);
 }
 
 /** "world to g1 IPv4 flow 3: 1402-1408; ..." for the first few streams that lost frames. */

@@ -1,6 +1,6 @@
 /** The results as a table for a terminal. Pure. */
 import { bytes, grouped, milliseconds, percent } from '../report/html.js';
-import { allFailures, type FrameCounts, type RunResults, type StepResult, totalFrames, worstSwitchMs } from '../results.js';
+import { allFailures, type FrameCounts, type GuestSteering, type RunResults, type StepResult, totalFrames, worstSwitchMs } from '../results.js';
 
 /** Columns two spaces apart; numbers to the right. */
 export function columns(rows: readonly (readonly string[])[], rightFrom: number): string[] {
@@ -27,17 +27,20 @@ const counts = (frames: FrameCounts): string[] => [
 
 const optionalMs = (value: number | null): string => (value === null ? '-' : milliseconds(value));
 
-/** "47/53": percent of the redirected frames by queue of the port that got most; x: no CPU reaches it. */
-function queueCell(step: StepResult, subject: string): string {
-  const sum = (frames: readonly number[]): number => frames.reduce((total, value) => total + value, 0);
-  const [busiest] = step.spread.filter((each) => each.guest === subject).sort((a, b) => sum(b.frames) - sum(a.frames));
+const sum = (frames: readonly number[]): number => frames.reduce((total, value) => total + value, 0);
+
+/** "vf 47/53": percent of the redirected frames by queue, of the port that got most; x: no CPU reaches it. */
+function queueCell(steering: GuestSteering | undefined): string {
+  const [busiest] = [...(steering?.ports ?? [])].sort((a, b) => sum(b.frames) - sum(a.frames));
   if (busiest === undefined || sum(busiest.frames) === 0) return '-';
   const shares = busiest.frames.map((value, queue) => (busiest.unreachable.includes(queue) ? 'x' : Math.round((100 * value) / sum(busiest.frames))));
   return `${busiest.port} ${shares.join('/')}`;
 }
 
 function stepRow(step: StepResult, index: number, subject: string): string[] {
-  const { where, steering } = step;
+  const { where } = step;
+  const steering = step.steering.find(({ guest }) => guest === subject);
+  const { rfs, rss } = steering ?? { rfs: 0, rss: 0 };
   return [
     step.failures.length === 0 ? 'ok' : 'FAIL',
     `${index + 1} ${step.title}`,
@@ -47,8 +50,8 @@ function stepRow(step: StepResult, index: number, subject: string): string[] {
     optionalMs(worstSwitchMs(step.switchTimes)),
     optionalMs(step.longestGapMs),
     grouped(Math.round(step.framesPerSecond)),
-    queueCell(step, subject),
-    percent(steering.rfs, steering.rfs + steering.rss).replace('–', '-'),
+    queueCell(steering),
+    percent(rfs, rfs + rss).replace('–', '-'),
   ];
 }
 

@@ -159,16 +159,27 @@ test('a key moves others within their own slots when its own are taken', (t) => 
 test('at no moment of a move is a key missing or wrong', (t) => {
   const memory = Buffer.from(new ArrayBuffer(SLOTS * SLOT_BYTES));
   const published = new Map<bigint, number>();
-  // Looks at every store to the mapped words, as a packet program on another CPU could.
   const check = () => {
     for (const [key, vnic] of published) t.is(findVnic(memory, key), vnic);
   };
+  // Looks after every store, as a packet program on another CPU could.
+  const { store } = Atomics;
+  Atomics.store = ((words: BigUint64Array, index: number, value: bigint) => {
+    store(words, index, value);
+    check();
+    return value;
+  }) as typeof Atomics.store;
+  t.teardown(() => {
+    Atomics.store = store;
+  });
   const index = new VnicIndex(memory, check);
-  for (const key of [...keysAt(20, 3), ...keysAt(22, 2), ...keysAt(21, 1)]) {
+  // The last one has two slots' occupants to move: the one at 24 to 25 or 26, and that one to 27.
+  for (const key of [...keysAt(20, 4), ...keysAt(23, 1), ...keysAt(25, 1), ...keysAt(26, 1), ...keysAt(21, 1)]) {
     index.publish(key, published.size + 1);
     published.set(key, published.size + 1);
     check();
   }
+  t.true([...index.entries()].length === 8 && memory.readBigUInt64LE(27 * SLOT_BYTES) !== 0n);
 });
 
 test('an emptied slot is filled again only after the programs that may be reading it have ended', (t) => {
@@ -213,7 +224,7 @@ test('repair: missing ones are added; wrong, unreachable, doubled and stale ones
     memory.writeUInt32LE(vnic, number * SLOT_BYTES + 8);
   };
   slot(303, doubled, 4);
-  slot(1000, right, 1); // where no look-up for it comes by
+  slot(1000, missing, 5); // where no look-up for it comes by
   index.repair(new Map([[right, 1], [wrong, 33], [doubled, 4], [missing, 5]]));
   t.deepEqual([...index.entries()].sort(([, a], [, b]) => a - b), [[right, 1], [doubled, 4], [missing, 5], [wrong, 33]]);
   t.is(memory.readBigUInt64LE(1000 * SLOT_BYTES), 0n);

@@ -50,7 +50,7 @@ test('the guest and unipathd must agree', (t) => {
 });
 
 test('accelerated without a frame through the VF is not accelerated', (t) => {
-  t.deepEqual(judge({ spread: [{ guest: 'g1', port: 'vf', frames: [0, 0], unreachable: [] }] }), ['no frame was redirected to the VF of g1']);
+  t.deepEqual(judge({ steering: [{ guest: 'g1', ports: [{ port: 'vf', frames: [0, 0], unreachable: [] }], rfs: 0, rss: 0, single: 0, bridge: 9 }] }), ['no frame was redirected to the VF of g1']);
 });
 
 test('a broken connection, and what could not be done', (t) => {

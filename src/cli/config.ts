@@ -1,0 +1,49 @@
+/** `unipath config ...` and `unipath down`: what is asked for, and asking for nothing. */
+import type { Command } from 'commander';
+import { ConfigError, loadConfig } from '../config/load.js';
+import type { Context } from './context.js';
+import { ExitCode, ExitWith } from './exit.js';
+
+export function registerConfig(program: Command, context: (command: Command) => Context): void {
+  const config = program.command('config').description('the configuration file');
+  config
+    .command('check')
+    .description('say everything that is wrong with a file; needs no daemon')
+    .argument('<file>')
+    .action(async (file: string, _options: object, command: Command) => check(context(command), file));
+  config
+    .command('reload')
+    .description('make the daemon read its file again; it keeps the old one when the new one is wrong')
+    .action(async (_options: object, command: Command) => reload(context(command)));
+  program
+    .command('down')
+    .description('undo everything: VFs back, programs detached, host as before; the daemon ends')
+    .action(async (_options: object, command: Command) => down(context(command)));
+}
+
+const plural = (number: number, word: string): string => `${number} ${word}${number === 1 ? '' : 's'}`;
+
+async function check(context: Context, file: string): Promise<void> {
+  try {
+    const { desired } = await loadConfig(file);
+    if (context.json) context.printJson({ ok: true, problems: [] });
+    else context.printLine(`${file}: ok: ${plural(desired.adapters.length, 'adapter')}, ${plural(desired.vnics.length, 'vNIC')}`);
+  } catch (error) {
+    if (!(error instanceof ConfigError) || !context.json) throw error;
+    context.printJson({ ok: false, problems: error.problems });
+    throw new ExitWith(ExitCode.failed);
+  }
+}
+
+async function reload(context: Context): Promise<void> {
+  const reply = await context.client().reload();
+  if (context.json) return context.printJson(reply);
+  for (const what of ['added', 'removed', 'changed'] as const) if (reply[what].length > 0) context.printLine(`${what}: ${reply[what].join(', ')}`);
+  if (reply.added.length + reply.removed.length + reply.changed.length === 0) context.printLine('nothing changed');
+}
+
+async function down(context: Context): Promise<void> {
+  const reply = await context.client().down();
+  if (context.json) return context.printJson(reply);
+  for (const step of reply.undone) context.printLine(`undone: ${step}`);
+}

@@ -1,0 +1,79 @@
+/** What every command gets: where to print, how, and the daemon's socket. */
+import type { Command } from 'commander';
+import { ControlClient, DEFAULT_SOCKET } from '../control/client.js';
+import { PROTOCOL_SCHEMA } from '../control/protocol.js';
+import { CliError, ExitCode } from './exit.js';
+import type { Cell } from './table.js';
+import { list, painted, table } from './table.js';
+
+/** Data goes to `out`, messages to `err`. */
+export interface Io {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  /** Does `out` show colours? */
+  readonly colour: boolean;
+  /** A signal that is aborted when the user interrupts; without asking for it, an interrupt ends the process. */
+  readonly interrupted: () => AbortSignal;
+}
+
+export interface GlobalOptions {
+  readonly socket?: string;
+  readonly json?: boolean;
+  readonly pretty?: boolean;
+  readonly timeout?: string;
+}
+
+const COMMON_OPTIONS: readonly (readonly [string, string])[] = [
+  ['-S, --socket <path>', `control socket of unipathd (default: ${DEFAULT_SOCKET})`],
+  ['-j, --json', 'print JSON'],
+  ['-p, --pretty', 'print JSON for reading'],
+  ['--timeout <seconds>', 'how long an answer may take (default: 10)'],
+];
+
+/** Options that stand before or behind the command; shown in the help of the whole only. */
+export function addCommonOptions(command: Command): void {
+  for (const [flags, description] of COMMON_OPTIONS) command.addOption(command.createOption(flags, description).hideHelp(command.parent !== null));
+}
+
+/** "2.5" -> 2500. @throws CliError */
+export function milliseconds(text: string, option: string): number {
+  const seconds = Number(text);
+  if (text.trim() === '' || !Number.isFinite(seconds) || seconds < 0) {
+    throw new CliError(`${option} ${text}: not a number of seconds`, 'usage', null, ExitCode.usage);
+  }
+  return Math.round(seconds * 1000);
+}
+
+export class Context {
+  constructor(
+    readonly io: Io,
+    readonly options: GlobalOptions,
+  ) {}
+
+  get json(): boolean {
+    return this.options.json === true || this.options.pretty === true;
+  }
+
+  client(): ControlClient {
+    const { socket, timeout } = this.options;
+    return new ControlClient(socket, timeout === undefined ? undefined : milliseconds(timeout, '--timeout'));
+  }
+
+  /** A JSON document with its schema number; `body` may carry one already. */
+  printJson(body: object): void {
+    const document = { schema: PROTOCOL_SCHEMA, ...body };
+    this.io.out(`${this.options.pretty === true ? JSON.stringify(document, null, 2) : JSON.stringify(document)}\n`);
+  }
+
+  printTable(headings: readonly string[], rows: readonly (readonly (Cell | string)[])[]): void {
+    this.io.out(table(headings, rows, this.io.colour));
+  }
+
+  printList(entries: readonly (readonly [string, Cell | string])[]): void {
+    this.io.out(list(entries, this.io.colour));
+  }
+
+  printLine(...parts: readonly (Cell | string)[]): void {
+    this.io.out(`${parts.map((part) => painted(part, this.io.colour)).join('')}\n`);
+  }
+}

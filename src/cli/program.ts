@@ -1,0 +1,87 @@
+/** The command line of `unipath`: the tree of commands, and how errors become messages and exit codes. */
+import { Command, CommanderError } from 'commander';
+import { ConfigError } from '../config/load.js';
+import { DaemonUnreachableError, RequestError, RequestTimeoutError } from '../control/client.js';
+import { registerAdapter } from './adapter.js';
+import { registerConfig } from './config.js';
+import { addCommonOptions, Context, type GlobalOptions, type Io } from './context.js';
+import { CliError, ExitCode, ExitWith } from './exit.js';
+import { registerMonitor } from './monitor.js';
+import { registerOther } from './other.js';
+import { registerRss } from './rss.js';
+import { registerStatus } from './status.js';
+import { registerVnic } from './vnic.js';
+
+const HELP_TAIL = `
+Options may stand behind the command too. unipath COMMAND --help tells more.
+Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 daemon unreachable, 4 degraded (status), 5 timed out.`;
+
+/** Runs one command line. @returns its exit code */
+export async function runCli(args: readonly string[], io: Io): Promise<number> {
+  const program = new Command('unipath')
+    .description('accelerated-path controller for KVM hosts: moves each virtual machine NIC between its software path and a VF')
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ writeOut: io.out, writeErr: io.err })
+    .addHelpText('after', HELP_TAIL);
+  try {
+    await register(program, io, args);
+    await program.parseAsync([...args], { from: 'user' });
+    return ExitCode.ok;
+  } catch (error) {
+    return explain(error as Error, io, asJson(args));
+  }
+}
+
+async function register(program: Command, io: Io, args: readonly string[]): Promise<void> {
+  const context = (command: Command): Context => new Context(io, command.optsWithGlobals<GlobalOptions>());
+  for (const part of [registerStatus, registerVnic, registerAdapter, registerMonitor, registerConfig, registerOther, registerRss]) part(program, context);
+  await registerLab(program, args);
+  addToAll(program);
+}
+
+/** The lab brings half of the package with it: loaded only by who names it. */
+async function registerLab(program: Command, args: readonly string[]): Promise<void> {
+  if (!args.includes('lab')) {
+    program.command('lab').description('network namespaces that play an outside world, KVM hosts and guests').helpOption(false);
+    return;
+  }
+  try {
+    const lab = await import('../lab/cli.js');
+    lab.registerLab(program);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw new CliError('this installation has no lab', 'no_lab', (error as Error).message);
+  }
+}
+
+/** Common options stand before or behind a command; not where the rest of the line belongs to another program. */
+function addToAll(command: Command): void {
+  const passesThrough = (command as unknown as { readonly _passThroughOptions?: boolean })._passThroughOptions === true;
+  if (!passesThrough) addCommonOptions(command);
+  for (const each of command.commands) addToAll(each);
+}
+
+/** An error may come before the options are parsed. */
+function asJson(args: readonly string[]): boolean {
+  return args.some((arg) => arg === '--json' || arg === '--pretty' || /^-[jp]+$/.test(arg));
+}
+
+function explain(error: Error, io: Io, json: boolean): number {
+  if (error instanceof ExitWith) return error.exitCode;
+  // commander has printed it.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+  const { code, hint, exitCode } = classify(error);
+  if (json) io.out(`${JSON.stringify({ schema: 1, error: { code, message: error.message, hint } })}\n`);
+  else io.err(`unipath: ${error.message}${hint === null ? '' : `\n  ${hint}`}\n`);
+  return exitCode;
+}
+
+function classify(error: Error): { readonly code: string; readonly hint: string | null; readonly exitCode: number } {
+  if (error instanceof CliError) return error;
+  if (error instanceof DaemonUnreachableError) return { code: 'unreachable', hint: null, exitCode: ExitCode.unreachable };
+  if (error instanceof RequestTimeoutError) return { code: 'timed_out', hint: null, exitCode: ExitCode.timedOut };
+  if (error instanceof RequestError) return { code: error.code, hint: error.hint, exitCode: ExitCode.failed };
+  if (error instanceof ConfigError) return { code: 'config_invalid', hint: null, exitCode: ExitCode.failed };
+  return { code: 'failed', hint: null, exitCode: ExitCode.failed };
+}

@@ -1,0 +1,63 @@
+/** The daemon's states as cells of a table. Pure. */
+import type { AdapterStatus, QueueStatus, StatusReply, VnicStatus } from '../control/protocol.js';
+import { nearName } from '../core/near_name.js';
+import { CliError } from './exit.js';
+import type { Cell } from './table.js';
+
+/** A daemon that has not looked for this long is not doing its work. */
+const STALE_AFTER_MS = 60_000;
+
+export function pathCell(vnic: VnicStatus): Cell {
+  return { text: vnic.path, style: isAsWanted(vnic) ? 'good' : 'busy' };
+}
+
+export function reasonCell(vnic: VnicStatus): Cell | string {
+  if (vnic.reason === 'none') return '-';
+  return { text: vnic.reason, style: isAsWanted(vnic) ? 'quiet' : 'busy' };
+}
+
+/** A vNIC that is wanted on the software path is well there. */
+export function isAsWanted(vnic: VnicStatus): boolean {
+  return vnic.path === vnic.want && vnic.phase === vnic.want;
+}
+
+export function wantText(vnic: VnicStatus): string {
+  return vnic.want_source === 'operator' ? `${vnic.want} (operator)` : vnic.want;
+}
+
+export function queuesText(status: QueueStatus | null): string {
+  if (status === null) return '-';
+  return status.unreachable.length === 0 ? String(status.queues) : `${status.queues}, no CPU reaches ${status.unreachable.join(', ')}`;
+}
+
+export function ageText(milliseconds: number | null): string {
+  if (milliseconds === null) return 'never';
+  return milliseconds < 10_000 ? `${(milliseconds / 1000).toFixed(1)} s ago` : `${Math.round(milliseconds / 1000)} s ago`;
+}
+
+export function xdpCell(adapter: AdapterStatus): Cell | string {
+  if (!adapter.attached) return { text: 'not attached', style: 'bad' };
+  return adapter.xdp_mode === 'native' ? 'native' : { text: adapter.xdp_mode ?? '-', style: 'busy' };
+}
+
+/** What is not as it should be, one line each; empty when all is well. */
+export function degradations(status: StatusReply): readonly string[] {
+  const { reconcile_error, last_reconcile_age_ms, adapters, vnics } = status;
+  const problems: string[] = [];
+  if (last_reconcile_age_ms === null) problems.push('the first reconcile is not done yet');
+  else if (last_reconcile_age_ms > STALE_AFTER_MS) problems.push(`the last reconcile was ${ageText(last_reconcile_age_ms)}`);
+  if (reconcile_error !== null) problems.push(`the last reconcile failed: ${reconcile_error}`);
+  for (const adapter of adapters) if (!adapter.attached) problems.push(`adapter ${adapter.name}: no program is attached to ${adapter.uplink}`);
+  for (const vnic of vnics) if (!isAsWanted(vnic)) problems.push(`vNIC ${vnic.name}: ${vnic.reason_text}`);
+  return problems;
+}
+
+/** @throws CliError that suggests the near name */
+export function named<T extends { readonly name: string }>(what: string, name: string, all: readonly T[]): T {
+  const found = all.find((each) => each.name === name);
+  if (found !== undefined) return found;
+  const names = all.map((each) => each.name);
+  const near = nearName(name, names);
+  const hint = near === null ? `there are: ${names.join(', ') || 'none'}` : `did you mean "${near}"?`;
+  throw new CliError(`there is no ${what} "${name}"`, `unknown_${what.toLowerCase()}`, hint);
+}

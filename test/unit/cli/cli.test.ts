@@ -1,0 +1,298 @@
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import { runCli } from '../../../src/cli/program.js';
+import { fakeDaemon, temporaryFolder } from '../../support/control_socket.js';
+import { adapterStatus, monitorEvent, vnicStatus } from '../../support/fake_controller.js';
+
+interface Run {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** A command line in this process. */
+async function run(line: string, more: { colour?: boolean; signal?: AbortSignal; onOut?: (text: string) => void } = {}): Promise<Run> {
+  let [out, err] = ['', ''];
+  const code = await runCli(line.split(' ').filter(Boolean), {
+    out: (text) => {
+      out += text;
+      more.onOut?.(text);
+    },
+    err: (text) => {
+      err += text;
+    },
+    colour: more.colour ?? false,
+    interrupted: () => more.signal ?? new AbortController().signal,
+  });
+  return { code, out, err };
+}
+
+test('status: tables, what is degraded, exit code 4', async (t) => {
+  const { socket } = await fakeDaemon(t);
+  const { code, out, err } = await run(`-S ${socket} status`);
+  t.is(
+    out,
+    `unipathd 1.2.3, pid ${process.pid}, last reconcile 1.5 s ago
+
+ADAPTER  UPLINK  BRIDGE  XDP     VFS  QUEUES
+nic0     pf0     br0     native  1/2  4/64
+
+VNIC  ADAPTER  PATH         PHASE        WANT         VF    REASON
+g1    nic0     accelerated  accelerated  accelerated  vfp0  -
+g2    nic0     software     software     accelerated  -     no_free_vf
+
+degraded  vNIC g2: accelerated
+`,
+  );
+  t.is(err, '');
+  t.is(code, 4);
+});
+
+test('status: all is well', async (t) => {
+  const { socket, controller } = await fakeDaemon(t);
+  controller.vnics = [vnicStatus(), vnicStatus({ name: 'g2', want: 'software', path: 'software', phase: 'software', reason: 'policy_software', vf: null })];
+  const { code, out } = await run(`-S ${socket} status --brief`);
+  t.is(out, 'OK uplinks 1/1 native, vNICs accelerated 1/2, VFs used 1/2, last reconcile 1.5 s ago\n');
+  t.is(code, 0);
+});
+
+test('status: each thing that is wrong is degraded', async (t) => {
+  const { socket, controller } = await fakeDaemon(t);
+  controller.vnics = [vnicStatus()];
+  const brief = async (): Promise<string> => {
+    const { code, out } = await run(`-S ${socket} status --brief`);
+    t.is(code, 4);
+    return out;
+  };
+  controller.state = { lastReconcileAgeMs: null, error: null };
+  t.regex(await brief(), /^DEGRADED .*last reconcile never; the first reconcile is not done yet\n$/);
+  controller.state = { lastReconcileAgeMs: 61_000, error: null };
+  t.regex(await brief(), /; the last reconcile was 61 s ago\n$/);
+  controller.state = { lastReconcileAgeMs: 1, error: 'no room' };
+  t.regex(await brief(), /; the last reconcile failed: no room\n$/);
+  controller.state = { lastReconcileAgeMs: 1, error: null };
+  controller.adapters = [adapterStatus({ attached: false, xdp_mode: null })];
+  t.regex(await brief(), /^DEGRADED uplinks 0\/1, .*; adapter nic0: no program is attached to pf0\n$/);
+});
+
+test('status --wait ends when all is well, and with code 5 when it is not in time', async (t) => {
+  const { socket, controller } = await fakeDaemon(t);
+  const start = Date.now();
+  t.is((await run(`-S ${socket} status --brief --wait 0.3`)).code, 5);
+  t.true(Date.now() - start >= 300);
+  const waiting = run(`-S ${socket} status --brief --wait 20`);
+  await sleep(250);
+  controller.vnics = [vnicStatus()];
+  t.is((await waiting).code, 0);
+  t.true(Date.now() - start < 10_000);
+});
+
+test('-j: one document with its schema, before or behind the command; -p for reading', async (t) => {
+  const { socket, controller } = await fakeDaemon(t);
+  controller.vnics = [vnicStatus()];
+  const before = await run(`-j -S ${socket} status`);
+  const behind = await run(`status -j -S ${socket}`);
+  t.is(before.out, behind.out);
+  t.like(JSON.parse(before.out), { schema: 1, pid: process.pid, degraded: [] });
+  t.is(before.out.split('\n').length, 2);
+  t.true((await run(`-p -S ${socket} status`)).out.startsWith('{\n  "schema": 1,'));
+  t.like(JSON.parse((await run(`-j -S ${socket} vnic show g1`)).out), { schema: 1, vnics: [{ name: 'g1' }] });
+  t.like(JSON.parse((await run(`-j -S ${socket} adapter show`)).out), { schema: 1, adapters: [{ name: 'nic0' }] });
+  t.like(JSON.parse((await run(`-j -S ${socket} vnic software g1`)).out), { schema: 1, reached: true, vnic: { name: 'g1' } });
+  t.like(JSON.parse((await run('-j version')).out), { schema: 1, node_version: process.version });
+});
+
+test('colour only where asked for', async (t) => {
+  const { socket } = await fakeDaemon(t);
+  t.false((await run(`-S ${socket} vnic show`)).out.includes('\u001b['));
+  const coloured = (await run(`-S ${socket} vnic show`, { colour: true })).out;
+  t.true(coloured.includes('\u001b['));
+  // The columns are where they are without colour.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what colours are made of
+  t.is(coloured.replace(/\u001b\[[0-9;]*m/g, ''), (await run(`-S ${socket} vnic show`)).out);
+});
+
+test('vnic show', async (t) => {
+  const { socket } = await fakeDaemon(t);
+  t.is(
+    (await run(`-S ${socket} vnic show`)).out,
+    `VNIC  ID  MAC                VLAN  ADAPTER  TAP     PATH         WANT         VF    REASON
+g1     1  52:54:00:00:00:01     0  nic0     tap-g1  accelerated  accelerated  vfp0  -
+g2     2  52:54:00:00:00:02     0  nic0     tap-g2  software     accelerated  -     no_free_vf
+`,
+  );
+  const one = (await run(`-S ${socket} vnic show g1`)).out;
+  t.regex(one, /^vf queues {3}4, no CPU reaches 2, 3$/m);
+  t.regex(one, /^vlan {8}untagged$/m);
+});
+
+test('vnic show --stats', async (t) => {
+  const tally = (packets: number) => ({ packets, bytes: packets * 100 });
+  const { socket } = await fakeDaemon(t, {
+    counters: () => ({
+      vnics: [
+        {
+          name: 'g1',
+          reasons: { redirect_rss: tally(7), pass_software: tally(0) },
+          tap_queues: [1, 0, 2],
+          vf_queues: [0, 4],
+          from_tap: tally(5),
+          from_vf: tally(6),
+          cpu_handovers: 3,
+          flows_learnt: 2,
+          flows_moved: 1,
+          path_changes: 9,
+        },
+      ],
+      unknown: {},
+      redirect_errors: [],
+    }),
+  });
+  const one = (await run(`-S ${socket} vnic show -s g1`)).out;
+  t.regex(one, /^redirect_rss {7}7 {4}700$/m);
+  t.notRegex(one, /pass_software/);
+  t.regex(one, /^to tap queues {8}0:1 2:2$/m);
+  t.regex((await run(`-S ${socket} vnic show -s`)).out, /TO-GUEST {2}FROM-GUEST {2}REASON\ng1 .* 7 {10}11 {2}-\n/);
+});
+
+test('vnic accelerate, software, auto: with and without waiting', async (t) => {
+  const { socket, controller } = await fakeDaemon(t);
+  t.deepEqual(await run(`-S ${socket} vnic accelerate g1 --wait 2.5`), { code: 0, out: 'g1 is on the accelerated path by vfp0\n', err: '' });
+  controller.reached = false;
+  const asked = await run(`-S ${socket} vnic software g2`);
+  t.deepEqual([asked.code, asked.out], [0, 'g2 is asked to be on the accelerated path; now software: accelerated\n']);
+  const late = await run(`-S ${socket} vnic auto g2 --wait 1`);
+  t.deepEqual([late.code, late.out], [5, '']);
+  t.regex(late.err, /^g2 is not on the accelerated path after 1 s: /);
+  t.deepEqual(controller.calls, ['want g1 accelerated 2500', 'want g2 software 0', 'want g2 null 1000']);
+});
+
+test('adapter show', async (t) => {
+  const { socket, controller } = await fakeDaemon(t);
+  t.is(
+    (await run(`-S ${socket} adapter show`)).out,
+    `ADAPTER  UPLINK  BRIDGE  XDP     VFS  USED  LIMIT  LOST  QUEUES  LIMIT
+nic0     pf0     br0     native    2     1      8     0       4     64
+`,
+  );
+  controller.adapters = [adapterStatus({ xdp_mode: 'generic', fallback_reason: 'the driver refused' })];
+  const one = (await run(`-S ${socket} adapter show nic0`)).out;
+  t.regex(one, /^why not native {2}the driver refused$/m);
+  t.regex(one, /^PORT {2}DEVICE {2}STATE {2}QUEUES {2}VNIC\nvfp0 {2}vf0 {5}used {8}4 {2}g1\nvfp1 {2}vf1 {5}free {8}4 {2}-\n/m);
+});
+
+test('names that do not exist suggest the near one', async (t) => {
+  const { socket } = await fakeDaemon(t);
+  t.deepEqual(await run(`-S ${socket} vnic show g11`), { code: 1, out: '', err: 'unipath: there is no vNIC "g11"\n  did you mean "g1"?\n' });
+  t.deepEqual(await run(`-S ${socket} adapter show x`), { code: 1, out: '', err: 'unipath: there is no adapter "x"\n  there are: nic0\n' });
+  const act = await run(`-S ${socket} vnic software g22`);
+  t.deepEqual([act.code, act.err], [1, 'unipath: there is no vNIC "g22"; did you mean "g2"?\n']);
+  const json = await run(`-S ${socket} -j vnic show g11`);
+  t.deepEqual(JSON.parse(json.out), { schema: 1, error: { code: 'unknown_vnic', message: 'there is no vNIC "g11"', hint: 'did you mean "g1"?' } });
+  t.is(json.err, '');
+});
+
+test('wrong usage is code 2', async (t) => {
+  for (const line of ['', 'statuss', 'status --nothing', 'vnic', 'vnic software', 'vnic software a b', 'status --wait soon', 'status --wait -1', '--timeout x status']) {
+    const { code, out } = await run(line);
+    t.is(code, 2, line);
+    t.is(out, '', line);
+  }
+  t.regex((await run('statuss')).err, /Did you mean status\?/);
+});
+
+test('help is code 0 and names the exit codes', async (t) => {
+  const { code, out } = await run('--help');
+  t.is(code, 0);
+  t.regex(out, /Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 daemon unreachable, 4 degraded \(status\), 5 timed out\./);
+  for (const command of ['status', 'vnic', 'adapter', 'monitor', 'config', 'down', 'metrics', 'version', 'rss', 'lab']) t.regex(out, new RegExp(`^  ${command} `, 'm'));
+});
+
+test('no daemon is code 3, one that does not answer code 5', async (t) => {
+  const { folder, socket, controller } = await fakeDaemon(t);
+  t.deepEqual(await run(`-S ${folder}/none status`), {
+    code: 3,
+    out: '',
+    err: `unipath: unipathd is not reachable: there is no socket ${folder}/none; start unipathd, or name its socket with -S\n`,
+  });
+  t.is((await run(`-S ${folder}/none status --wait 0.2`)).code, 3);
+  controller.want = () => new Promise(() => undefined);
+  t.is((await run(`-S ${socket} --timeout 0.1 vnic auto g1`)).code, 5);
+});
+
+test('monitor prints until interrupted', async (t) => {
+  const { socket, controller } = await fakeDaemon(t);
+  const stop = new AbortController();
+  const monitor = (line: string): Promise<Run> => run(`-S ${socket} ${line}`, { signal: stop.signal });
+  const all = [monitor('monitor'), monitor('monitor -j'), monitor('monitor --vnic g2')];
+  while (controller.listeners < 3) await sleep(5);
+  controller.emit(monitorEvent());
+  controller.emit(monitorEvent({ kind: 'error', vnic: null, adapter: 'nic0', message: 'no room' }));
+  await sleep(50);
+  stop.abort();
+  const [plain, json, filtered] = await Promise.all(all);
+  t.is(plain?.code, 0);
+  t.is(plain?.out, '2030-01-02 03:04:05.678  path    g1        software -> accelerated\n2030-01-02 03:04:05.678  error   nic0      no room\n');
+  t.deepEqual((json?.out ?? '').trim().split('\n').map((line) => (JSON.parse(line) as { kind: string }).kind), ['path', 'error']);
+  t.is(filtered?.out, '');
+});
+
+test('monitor says when the daemon ends', async (t) => {
+  const { socket, controller, server } = await fakeDaemon(t);
+  const monitoring = run(`-S ${socket} monitor`);
+  while (controller.listeners < 1) await sleep(5);
+  await server.close();
+  t.deepEqual(await monitoring, { code: 3, out: '', err: 'unipath: unipathd ended\n  start it again\n' });
+});
+
+test('config check needs no daemon and lists everything that is wrong', async (t) => {
+  const folder = temporaryFolder(t);
+  const [good, bad] = [join(folder, 'good.yaml'), join(folder, 'bad.yaml')];
+  writeFileSync(good, 'adapters: [{name: nic0, uplink: pf0, bridge: br0}]');
+  writeFileSync(bad, 'sockett: x\nadapters: [{name: nic0, uplink: pf0}]\n');
+  t.deepEqual(await run(`config check ${good}`), { code: 0, out: `${good}: ok: 1 adapter, 0 vNICs\n`, err: '' });
+  const { code, out, err } = await run(`config check ${bad}`);
+  t.is(code, 1);
+  t.is(out, '');
+  t.is(err, `unipath: ${bad}:1:1: sockett: unknown key; did you mean "socket"?\n${bad}:2:12: adapters[0].bridge: is missing\n`);
+  const json = await run(`config check -j ${bad}`);
+  t.is(json.code, 1);
+  t.like(JSON.parse(json.out), { schema: 1, ok: false, problems: [{ line: 1, column: 1, field: 'sockett' }, { line: 2, column: 12, field: 'adapters[0].bridge' }] });
+});
+
+test('config reload, down, metrics', async (t) => {
+  const { socket } = await fakeDaemon(t);
+  t.is((await run(`-S ${socket} config reload`)).out, 'added: g3\nchanged: g1\n');
+  t.is((await run(`-S ${socket} metrics`)).out, 'unipath_up 1\n');
+  t.is((await run(`-S ${socket} down`)).out, 'undone: VF vfp0 taken back from g1\nundone: program detached from pf0\n');
+});
+
+test('rss hash agrees with the published vectors', async (t) => {
+  t.is((await run('rss hash 66.9.149.187 161.142.100.80 --sport 2794 --dport 1766')).out, '0x51ccc178 bucket 120 of 128\n');
+  t.is((await run('rss hash 66.9.149.187 161.142.100.80')).out, '0x323e8fc2 bucket 66 of 128\n');
+  const six = await run('-j rss hash 3ffe:2501:200:1fff::7 3ffe:2501:200:3::1 --sport 2794 --dport 1766');
+  t.deepEqual(JSON.parse(six.out), { schema: 1, hash: '0x40207d3d', bucket: 61, buckets: 128 });
+  t.is((await run(`rss hash 1.2.3.4 5.6.7.8 --key ${'00'.repeat(40)}`)).out, '0x00000000 bucket 0 of 128\n');
+});
+
+test('rss hash refuses what is no flow', async (t) => {
+  const wrong = ['1.2.3.4 ::1', '1.2.3 4.5.6.7', 'x y', '1.2.3.4 5.6.7.8 --sport 1', '1.2.3.4 5.6.7.8 --sport 1 --dport 65536', '1.2.3.4 5.6.7.8 --key 00'];
+  for (const line of wrong) t.is((await run(`rss hash ${line}`)).code, 2, line);
+});
+
+test('the program itself: exit code, and no complaint when its reader goes away', async (t) => {
+  const program = fileURLToPath(new URL('../../../src/cli.js', import.meta.url));
+  const end = await new Promise<Run>((resolve) => {
+    execFile(process.execPath, [program, '-S', '/nonexistent/x.sock', 'status'], (error, out, err) => resolve({ code: Number(error?.code ?? 0), out, err }));
+  });
+  t.is(end.code, 3);
+  t.regex(end.err, /^unipath: unipathd is not reachable: there is no socket/);
+  const piped = await new Promise<string>((resolve) => {
+    execFile('sh', ['-c', `"${process.execPath}" "${program}" --help | true`], (_error, _out, err) => resolve(err));
+  });
+  t.is(piped, '');
+});

@@ -1,0 +1,217 @@
+import { execFileSync } from 'node:child_process';
+import test from 'ava';
+import type { RedirectErrorTally, VnicTally } from '../../../src/dataplane/port.js';
+import { verdictOf } from '../../../src/metrics/collectors/traffic.js';
+import { listenForScrapes } from '../../../src/metrics/listener.js';
+import { Metrics } from '../../../src/metrics/registry.js';
+import { adapterStatus, FakeController, monitorEvent, vnicStatus } from '../../support/fake_controller.js';
+import { needs, testWith } from '../../support/require.js';
+
+const tally = (packets: bigint) => ({ packets, bytes: packets * 100n });
+
+function row(id: number, change: Partial<VnicTally> = {}): VnicTally {
+  return {
+    id,
+    reasons: { redirect_rss: tally(7n), pass_software: tally(0n), control: tally(2n) },
+    tapQueues: [1n, 0n, 3n],
+    vfQueues: [0n, 4n],
+    fromTap: tally(5n),
+    fromVf: tally(6n),
+    cpuHandovers: 8n,
+    flowsLearnt: 9n,
+    flowsMoved: 10n,
+    pathChanges: 11n,
+    ...change,
+  };
+}
+
+class FakeCounts {
+  rows: VnicTally[] = [row(0, { reasons: { pass_unknown_mac: tally(12n) } }), row(1), row(77)];
+  errors: RedirectErrorTally[] = [
+    { kind: 'devmap', ifindex: 3, errno: 100, packets: 2n },
+    { kind: 'devmap', ifindex: 4, errno: 100, packets: 3n },
+    { kind: 'cpumap', ifindex: 0, errno: 0, packets: 4n },
+  ];
+
+  tallies(): readonly VnicTally[] {
+    return this.rows;
+  }
+
+  redirectErrors(): readonly RedirectErrorTally[] {
+    return this.errors;
+  }
+}
+
+function setUp(): { metrics: Metrics; controller: FakeController; counts: FakeCounts; failures: string[] } {
+  const controller = new FakeController();
+  const counts = new FakeCounts();
+  const failures: string[] = [];
+  const metrics = new Metrics({ version: '1.2.3', controller, dataPlane: counts, failed: (collector, error) => failures.push(`${collector}: ${error.message}`) });
+  return { metrics, controller, counts, failures };
+}
+
+/** The lines of our own families, without comments. */
+function samples(text: string, prefix = 'unipath_'): string[] {
+  return text.split('\n').filter((line) => line.startsWith(prefix));
+}
+
+test('counters of vNICs, by reason and by queue', async (t) => {
+  const { metrics } = setUp();
+  const text = await metrics.render();
+  t.deepEqual(samples(text, 'unipath_vnic_frames_total'), [
+    'unipath_vnic_frames_total{vnic="g1",verdict="redirect",reason="redirect_rss"} 7',
+    'unipath_vnic_frames_total{vnic="g1",verdict="pass",reason="pass_software"} 0',
+    'unipath_vnic_frames_total{vnic="g1",verdict="drop",reason="control"} 2',
+  ]);
+  t.true(text.includes('unipath_vnic_bytes_total{vnic="g1",verdict="redirect",reason="redirect_rss"} 700\n'));
+  t.deepEqual(samples(text, 'unipath_vnic_queue_frames_total'), [
+    'unipath_vnic_queue_frames_total{vnic="g1",path="software",queue="0"} 1',
+    'unipath_vnic_queue_frames_total{vnic="g1",path="software",queue="2"} 3',
+    'unipath_vnic_queue_frames_total{vnic="g1",path="accelerated",queue="1"} 4',
+  ]);
+  t.deepEqual(samples(text, 'unipath_vnic_transmit_frames_total'), [
+    'unipath_vnic_transmit_frames_total{vnic="g1",path="software"} 5',
+    'unipath_vnic_transmit_frames_total{vnic="g1",path="accelerated"} 6',
+  ]);
+  for (const [name, value] of [['cpu_handovers', 8], ['flows_learnt', 9], ['flows_moved', 10], ['path_changes', 11]]) {
+    t.deepEqual(samples(text, `unipath_vnic_${name}_total`), [`unipath_vnic_${name}_total{vnic="g1"} ${value}`]);
+  }
+  t.deepEqual(samples(text, 'unipath_unknown_frames_total'), ['unipath_unknown_frames_total{verdict="pass",reason="pass_unknown_mac"} 12']);
+});
+
+test('redirect errors are summed over interfaces and named by errno', async (t) => {
+  const { metrics } = setUp();
+  t.deepEqual(samples(await metrics.render(), 'unipath_redirect_errors_total'), [
+    'unipath_redirect_errors_total{kind="devmap",error="ENETDOWN"} 5',
+    'unipath_redirect_errors_total{kind="cpumap",error="none"} 4',
+  ]);
+});
+
+test('where each vNIC is and why', async (t) => {
+  const { metrics } = setUp();
+  const text = await metrics.render();
+  t.deepEqual(samples(text, 'unipath_vnic_path{'), [
+    'unipath_vnic_path{vnic="g1",path="software"} 0',
+    'unipath_vnic_path{vnic="g1",path="accelerated"} 1',
+    'unipath_vnic_path{vnic="g2",path="software"} 1',
+    'unipath_vnic_path{vnic="g2",path="accelerated"} 0',
+  ]);
+  t.deepEqual(samples(text, 'unipath_vnic_reason'), ['unipath_vnic_reason{vnic="g1",reason="none"} 1', 'unipath_vnic_reason{vnic="g2",reason="no_free_vf"} 1']);
+  t.true(text.includes('unipath_vnic_info{vnic="g1",mac="52:54:00:00:00:01",vlan="0",adapter="nic0",tap="tap-g1"} 1\n'));
+  t.true(text.includes('unipath_vnic_queues_unreachable{vnic="g1",path="accelerated"} 2\n'));
+});
+
+test('the VF pool and the queue budget', async (t) => {
+  const { metrics } = setUp();
+  const text = await metrics.render();
+  t.deepEqual(samples(text, 'unipath_adapter_'), [
+    'unipath_adapter_info{adapter="nic0",uplink="pf0",bridge="br0",xdp_mode="native"} 1',
+    'unipath_adapter_attached{adapter="nic0"} 1',
+    'unipath_adapter_vfs{adapter="nic0",state="free"} 1',
+    'unipath_adapter_vfs{adapter="nic0",state="used"} 1',
+    'unipath_adapter_vfs{adapter="nic0",state="lost"} 0',
+    'unipath_adapter_vfs_limit{adapter="nic0"} 8',
+    'unipath_adapter_queues_used{adapter="nic0"} 4',
+    'unipath_adapter_queues_limit{adapter="nic0"} 64',
+  ]);
+});
+
+test('up, age and error of the reconcile', async (t) => {
+  const { metrics, controller } = setUp();
+  const state = async (): Promise<string[]> => samples(await metrics.render()).filter((line) => /^unipath_(up|last_reconcile_age_seconds|reconcile_failed) /.test(line));
+  t.deepEqual(await state(), ['unipath_up 1', 'unipath_last_reconcile_age_seconds 1.5', 'unipath_reconcile_failed 0']);
+  controller.state = { lastReconcileAgeMs: null, error: null };
+  t.deepEqual(await state(), ['unipath_up 0', 'unipath_reconcile_failed 0']);
+  controller.state = { lastReconcileAgeMs: 1000, error: 'x' };
+  t.deepEqual(await state(), ['unipath_up 0', 'unipath_last_reconcile_age_seconds 1', 'unipath_reconcile_failed 1']);
+  controller.state = { lastReconcileAgeMs: 1000, error: null };
+  controller.adapters = [adapterStatus({ attached: false })];
+  t.deepEqual((await state())[0], 'unipath_up 0');
+});
+
+test('a counter never goes down from one scrape to the next, and does not add up what it read before', async (t) => {
+  const { metrics, counts } = setUp();
+  const line = async (): Promise<string[]> => samples(await metrics.render(), 'unipath_vnic_flows_learnt_total');
+  t.deepEqual(await line(), ['unipath_vnic_flows_learnt_total{vnic="g1"} 9']);
+  t.deepEqual(await line(), ['unipath_vnic_flows_learnt_total{vnic="g1"} 9']);
+  counts.rows = [row(1, { flowsLearnt: 20n })];
+  // Scrapes that overlap see whole readings.
+  const [first, second] = await Promise.all([line(), line()]);
+  t.deepEqual(first, ['unipath_vnic_flows_learnt_total{vnic="g1"} 20']);
+  t.deepEqual(second, first);
+});
+
+test('a vNIC that is gone leaves no series behind', async (t) => {
+  const { metrics, controller } = setUp();
+  t.true((await metrics.render()).includes('vnic="g2"'));
+  controller.vnics = [vnicStatus({ id: 5, name: 'g5' })];
+  const text = await metrics.render();
+  t.false(/vnic="g[12]"/.test(text));
+  t.true(text.includes('vnic="g5"'));
+});
+
+test('a collector that fails costs its own families only, and is counted', async (t) => {
+  const { metrics, counts, failures } = setUp();
+  const errors = async (): Promise<string[]> => samples(await metrics.render(), 'unipath_scrape_collector_errors_total');
+  t.deepEqual(await errors(), ['reconcile', 'adapters', 'vnics', 'traffic'].map((name) => `unipath_scrape_collector_errors_total{collector="${name}"} 0`));
+  counts.redirectErrors = () => {
+    throw new Error('map is gone');
+  };
+  const text = await metrics.render();
+  t.true(text.includes('unipath_scrape_collector_errors_total{collector="traffic"} 1\n'));
+  t.true(text.includes('unipath_up 1\n'));
+  t.true(text.includes('unipath_vnic_path{vnic="g1",path="accelerated"} 1\n'));
+  t.deepEqual(failures, ['traffic: map is gone']);
+});
+
+test('events are counted, from zero', async (t) => {
+  const { metrics, controller } = setUp();
+  t.true((await metrics.render()).includes('unipath_events_total{kind="error"} 0\n'));
+  controller.emit(monitorEvent({ kind: 'error' }));
+  t.true((await metrics.render()).includes('unipath_events_total{kind="error"} 1\n'));
+});
+
+test('reload, build and process', async (t) => {
+  const { metrics } = setUp();
+  metrics.configReloaded(false);
+  const text = await metrics.render();
+  t.true(text.includes('unipath_config_last_reload_successful 0\n'));
+  t.true(text.includes(`unipath_build_info{version="1.2.3",node_version="${process.version}"} 1\n`));
+  t.regex(text, /^process_resident_memory_bytes \d+$/m);
+});
+
+test('the verdict of every reason', (t) => {
+  t.deepEqual(['redirect_rss', 'pass_runt', 'drop_spoofed_mac', 'control'].map(verdictOf), ['redirect', 'pass', 'drop', 'drop']);
+});
+
+test('every family has a unit or a kind in its name, a help text, and no sample twice', async (t) => {
+  const { metrics } = setUp();
+  const text = await metrics.render();
+  for (const [, name = '', type] of text.matchAll(/^# TYPE (unipath_\S+) (\S+)$/gm)) {
+    t.is(name.endsWith('_total'), type === 'counter', name);
+    t.regex(text, new RegExp(`^# HELP ${name} [A-Z0-9].*\\.$`, 'm'));
+  }
+  const series = samples(text).map((line) => line.slice(0, line.lastIndexOf(' ')));
+  t.is(new Set(series).size, series.length);
+});
+
+testWith(needs.tool('promtool'))('promtool has no complaint', async (t) => {
+  const { metrics } = setUp();
+  t.is(execFileSync('promtool', ['check', 'metrics'], { input: await metrics.render(), encoding: 'utf8' }), '');
+});
+
+test('over TCP: /metrics and nothing else', async (t) => {
+  const { metrics } = setUp();
+  const listener = await listenForScrapes(metrics, '127.0.0.1', 0);
+  t.teardown(() => listener.close());
+  const answer = await fetch(`http://127.0.0.1:${listener.port}/metrics`);
+  t.is(answer.status, 200);
+  t.is(answer.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
+  t.true((await answer.text()).includes('unipath_up 1\n'));
+  t.is((await fetch(`http://127.0.0.1:${listener.port}/v1/status`)).status, 404);
+  t.is((await fetch(`http://127.0.0.1:${listener.port}/metrics`, { method: 'POST' })).status, 404);
+  await t.throwsAsync(listenForScrapes(metrics, '127.0.0.1', listener.port), {
+    message: `cannot serve metrics on 127.0.0.1 port ${listener.port}: something listens there already; choose another port in metrics.listen`,
+  });
+  await t.throwsAsync(listenForScrapes(metrics, '192.0.2.1', 1), { message: /this machine has no such address; correct metrics\.listen/ });
+});
