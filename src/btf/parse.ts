@@ -37,7 +37,8 @@ export type BtfType =
 
 export type BtfKind = BtfType['kind'];
 /** The members of BtfType whose `kind` may be K. */
-export type BtfTypeOf<K extends BtfKind, T extends BtfType = BtfType> = T extends unknown ? (K & T['kind'] extends never ? never : T) : never;
+export type BtfTypeOf<K extends BtfKind, T extends BtfType = BtfType> =
+  T extends unknown ? (K & T['kind'] extends never ? never : T) : never;
 
 const MAGIC = 0xeb9f;
 const POINTER_SIZE = 8;

@@ -54,8 +54,8 @@ export type Action =
     }
   | { readonly kind: 'allow-vf'; readonly vnic: number }
   | { readonly kind: 'go-software'; readonly vnic: number }
-  | { readonly kind: 'plug-vf'; readonly guest: GuestSpec; readonly vf: VfSpec; readonly mac: MacAddress }
-  | { readonly kind: 'unplug-vf'; readonly guest: GuestSpec; readonly vf: VfSpec; readonly mac: MacAddress }
+  | { readonly kind: 'plug-vf'; readonly vnic: number; readonly guest: GuestSpec; readonly vf: VfSpec; readonly mac: MacAddress }
+  | { readonly kind: 'unplug-vf'; readonly guest: GuestSpec; readonly vf: VfSpec }
   | { readonly kind: 'send-drain'; readonly ifindex: number; readonly device: string; readonly mac: MacAddress; readonly sequence: number };
 
 /** Actions of one owner, done one after the other. */
@@ -66,41 +66,47 @@ export interface Sequence {
   readonly onFailure: 'undo' | 'stop';
 }
 
-/** What brings back the state before, or null: nothing to bring back. */
-export function undoOf(action: Action): Action | null {
+/**
+ * What brings back the state before, in order. It must do no harm when the action was not done, or only half: it is what
+ * follows a failure.
+ */
+export function undosOf(action: Action): readonly Action[] {
   switch (action.kind) {
     case 'attach-program':
-      return { ...action, kind: 'detach-program' };
+      return [{ ...action, kind: 'detach-program' }];
     case 'detach-program':
-      return { ...action, kind: 'attach-program' };
+      return [{ ...action, kind: 'attach-program' }];
     case 'write-vnic':
-      if (action.before === null) return { kind: 'delete-vnic', vnic: action.vnic, before: action.row };
-      return { ...action, row: action.before, before: action.row };
+      if (action.before === null) return [{ kind: 'delete-vnic', vnic: action.vnic, before: action.row }];
+      return [{ ...action, row: action.before, before: action.row }];
     case 'delete-vnic':
-      return { kind: 'write-vnic', vnic: action.vnic, row: action.before, before: null };
+      return [{ kind: 'write-vnic', vnic: action.vnic, row: action.before, before: null }];
     case 'write-port':
-      return { ...action, owner: action.before, before: action.owner };
+      return [{ ...action, owner: action.before, before: action.owner }];
     case 'write-tx-port':
-      return { ...action, allowed: !action.allowed };
+      return [{ ...action, allowed: !action.allowed }];
     case 'write-steering':
-      return { ...action, row: action.before, before: action.row };
+      return [{ ...action, row: action.before, before: action.row }];
     case 'add-fdb':
-      return { kind: 'delete-fdb', entry: action.entry };
+      return [{ kind: 'delete-fdb', entry: action.entry }];
     case 'delete-fdb':
-      return { kind: 'add-fdb', entry: action.entry };
+      return [{ kind: 'add-fdb', entry: action.entry }];
     case 'set-link':
-      return { ...action, change: action.before, before: action.change };
+      return [{ ...action, change: action.before, before: action.change }];
     case 'set-bridge-port-flags':
-      return action.before === null ? null : { ...action, flags: action.before, before: action.flags };
+      return action.before === null ? [] : [{ ...action, flags: action.before, before: action.flags }];
     case 'allow-vf':
-      return { kind: 'go-software', vnic: action.vnic };
+      return [{ kind: 'go-software', vnic: action.vnic }];
     case 'plug-vf':
-      return { ...action, kind: 'unplug-vf' };
+      // The guest may be using it already.
+      return [
+        { kind: 'go-software', vnic: action.vnic },
+        { kind: 'unplug-vf', guest: action.guest, vf: action.vf },
+      ];
     case 'unplug-vf':
-      return { ...action, kind: 'plug-vf' };
     case 'go-software':
     case 'send-drain':
-      return null;
+      return [];
     default:
       return action satisfies never;
   }

@@ -245,11 +245,16 @@ class TenantPlanner {
   }
 
   #act(tenant: Tenant): PlannedTenant {
-    const { observed, nowMs } = this.#input;
+    const { observed, nowMs, timing } = this.#input;
     const { stage } = tenant.state;
     const nothing: PlannedTenant = { tenant, sequence: null, warnings: [] };
-    const does = (purpose: Sequence['purpose'], actions: readonly Action[], onFailure: Sequence['onFailure'], changed = tenant): PlannedTenant =>
-      actions.length === 0 ? nothing : { tenant: changed, sequence: { purpose, actions, onFailure }, warnings: [] };
+    const does = (purpose: Sequence['purpose'], actions: readonly Action[], onFailure: Sequence['onFailure']): PlannedTenant =>
+      actions.length === 0 ? nothing : { ...nothing, sequence: { purpose, actions, onFailure } };
+    /** With nothing left to mend, earlier trouble with it is over. */
+    const mends = (purpose: Sequence['purpose'], actions: readonly Action[]): PlannedTenant =>
+      actions.length > 0 || tenant.state.rowTrouble === null
+        ? does(purpose, actions, 'stop')
+        : { ...nothing, tenant: { ...tenant, state: next(tenant.state, { kind: 'step-done' }, nowMs, timing).state } };
     if (stage.phase === 'draining') {
       if (stage.step !== 'releasing' || nowMs < stage.notBeforeMs) return nothing;
       return does('release', releaseActions(tenant, stage.vf, observed), 'stop');
@@ -259,12 +264,12 @@ class TenantPlanner {
       return footing === null ? nothing : does('connect', connectActions(tenant, stage.vf, footing, observed), 'undo');
     }
     if (!mayTry(tenant.state.rowTrouble, nowMs)) return nothing;
-    if (stage.phase === 'absent') return stage.blocked === null ? this.#setUp(tenant) : does('remove', removeActions(tenant, observed), 'stop');
+    if (stage.phase === 'absent') return stage.blocked === null ? this.#setUp(tenant) : mends('remove', removeActions(tenant, observed));
     if (footing === null) return nothing;
     const actions = footingActions(tenant, footing, observed);
-    if (stage.phase === 'software') return does('repair', actions, 'stop');
+    if (stage.phase === 'software') return mends('repair', actions);
     const connection = connectActions(tenant, stage.vf, footing, observed);
-    return does('repair', [...actions.filter((action) => action.kind !== 'write-vnic' || connection.length === 0), ...connection], 'stop');
+    return mends('repair', [...actions.filter((action) => action.kind !== 'write-vnic' || connection.length === 0), ...connection]);
   }
 
   /** All or nothing, so that what hinders it is seen and nothing half-done stays. */

@@ -68,15 +68,15 @@ export function connectActions(tenant: Tenant, vf: ClaimedVf, footing: Footing, 
   const before = rowOf(stored);
   if (!sameRow(before, row)) actions.push({ kind: 'write-vnic', vnic: id, row, before });
   if (!stored.vfAllowed) actions.push({ kind: 'allow-vf', vnic: id });
-  if (seen.vf.place.kind === 'host') actions.push({ kind: 'plug-vf', guest: tenant.spec.guest, vf: seen.vf.spec, mac: tenant.spec.mac });
+  if (seen.vf.place.kind === 'host') actions.push({ kind: 'plug-vf', vnic: id, guest: tenant.spec.guest, vf: seen.vf.spec, mac: tenant.spec.mac });
   return actions;
 }
 
 /** Who has to give the VF back, if anybody. */
-function unplugActions(tenant: Tenant, vf: ClaimedVf, observed: Observed): Action[] {
+function unplugActions(vf: ClaimedVf, observed: Observed): Action[] {
   const seen = observed.vfs.find((candidate) => candidate.spec.port === vf.port && candidate.spec.device === vf.device);
   if (seen?.place.kind !== 'guest') return [];
-  return [{ kind: 'unplug-vf', guest: seen.place.guest, vf: seen.spec, mac: tenant.spec.mac }];
+  return [{ kind: 'unplug-vf', guest: seen.place.guest, vf: seen.spec }];
 }
 
 /** Back to how the port was; a bridge that is gone by now cannot be gone back to. */
@@ -103,7 +103,7 @@ export function releaseActions(tenant: Tenant, vf: ClaimedVf, observed: Observed
   const device = seen === null ? `ifindex ${vf.ifindex}` : vf.port;
   const actions: Action[] = [];
   if (stored !== null && (stored.path === 'accelerated' || stored.vfAllowed)) actions.push({ kind: 'go-software', vnic: stored.id });
-  actions.push(...unplugActions(tenant, vf, observed));
+  actions.push(...unplugActions(vf, observed));
   if (stored !== null && stored.vfIfindex !== 0) {
     const before = rowOf(stored);
     actions.push({ kind: 'write-vnic', vnic: stored.id, row: withoutVf(before), before });

@@ -137,8 +137,8 @@ export function next(state: VnicState, event: VnicEvent, nowMs: number, timing: 
 }
 
 /**
- * When `tick` is due next; null: nothing is timed. A step of draining or plugging that is overdue stays due, because its
- * tick moves it on; an overdue retry is not, because a look has answered it already.
+ * When `tick` is due next; null: nothing is timed. A step of draining that is overdue stays due, because its tick moves it
+ * on; what needs a look is due only once, for the look may take a while.
  */
 export function wakeAt(state: VnicState, nowMs: number): number | null {
   const { stage, rowTrouble, vfTrouble } = state;
@@ -150,7 +150,7 @@ export function wakeAt(state: VnicState, nowMs: number): number | null {
     case 'software':
       return earliest(future(rowTrouble?.notBeforeMs), future(vfTrouble?.notBeforeMs));
     case 'plugging':
-      return stage.step === 'waiting' ? earliest(stage.deadlineMs, future(rowTrouble?.notBeforeMs)) : null;
+      return stage.step === 'waiting' ? earliest(future(stage.deadlineMs), future(rowTrouble?.notBeforeMs)) : null;
     case 'draining':
       if (stage.step === 'asking') return Math.min(stage.sendAtMs, stage.deadlineMs);
       return stage.step === 'settling' ? stage.untilMs : earliest(future(stage.notBeforeMs));

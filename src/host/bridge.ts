@@ -16,6 +16,7 @@ interface FdbJson {
   readonly vlan?: number;
   readonly master?: string;
   readonly state?: string;
+  readonly flags?: readonly string[];
 }
 
 const isMissingDevice = (error: unknown): boolean => error instanceof CommandError && /Cannot find device|No such device/.test(error.stderr);
@@ -46,9 +47,13 @@ export async function writePortFlags(device: string, flags: BridgePortFlags): Pr
   ]);
 }
 
-/** Static, not "permanent": the latter would make the MAC address the bridge's own. `vlan` 0: none. Idempotent. @throws CommandError */
+/**
+ * Never ages, as a static entry does not. But when the guest has gone to another host and is heard on another port, the bridge
+ * makes it an entry of that port; a static one would stay static there, for ever and found by nobody. `vlan` 0: none. Idempotent.
+ * @throws CommandError
+ */
 export async function replaceStaticEntry(mac: MacAddress, device: string, vlan: number): Promise<void> {
-  await run('bridge', ['fdb', 'replace', mac, 'dev', device, 'master', 'static', ...(vlan === 0 ? [] : ['vlan', String(vlan)])]);
+  await run('bridge', ['fdb', 'replace', mac, 'dev', device, 'master', 'dynamic', 'extern_learn', ...(vlan === 0 ? [] : ['vlan', String(vlan)])]);
 }
 
 /** No error when the entry, or its device, is gone already. @throws CommandError */
@@ -69,6 +74,6 @@ export async function hasStaticEntry(mac: MacAddress, device: string, vlan: numb
     throw error;
   });
   return (rows as readonly FdbJson[]).some(
-    (row) => row.mac === mac && row.state === 'static' && row.master !== undefined && (row.vlan ?? 0) === vlan,
+    (row) => row.mac === mac && (row.state === 'static' || row.flags?.includes('extern_learn') === true) && row.master !== undefined && (row.vlan ?? 0) === vlan,
   );
 }

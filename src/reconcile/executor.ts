@@ -1,8 +1,8 @@
 /**
- * The one place that changes anything. A sequence is done step by step; every step done leaves its undo on a pile, and when
- * a later one fails the pile is worked off backwards, if the sequence wants that.
+ * The one place that changes anything. A sequence is done step by step; every step leaves its undo on a pile, and when
+ * one fails the pile is worked off backwards, if the sequence wants that.
  */
-import { describeAction, undoOf, type Action, type Sequence } from '../core/actions.js';
+import { describeAction, undosOf, type Action, type Sequence } from '../core/actions.js';
 import type { NotAcceleratedReason } from '../core/model.js';
 import type { DataPlane } from '../dataplane/port.js';
 import type { HostNetwork } from '../host/port.js';
@@ -30,16 +30,16 @@ export class Executor {
 
   /** Up to its first wait this runs at once, before it returns. @throws StepError */
   async run(sequence: Sequence, owner: string | null): Promise<void> {
-    const undos: Action[] = [];
+    const pile: Action[] = [];
     for (const action of sequence.actions) {
+      // A step that fails may have been done all the same, or half: its undo is on the pile before it is tried.
+      pile.unshift(...undosOf(action));
       try {
         await this.#do(action, owner);
       } catch (cause) {
-        const notUndone = sequence.onFailure === 'undo' ? await this.#undo(undos, owner) : [];
+        const notUndone = sequence.onFailure === 'undo' ? await this.#undo(pile, owner) : [];
         throw new StepError(action, reasonFor(action, sequence, notUndone), cause, notUndone);
       }
-      const undo = undoOf(action);
-      if (undo !== null) undos.push(undo);
     }
   }
 
@@ -47,13 +47,12 @@ export class Executor {
    * Works off the pile; returns what could not be undone. It ends at the first that cannot: what is written first and would
    * be undone last says that there is something left to undo, and the next look goes on from there.
    */
-  async #undo(undos: readonly Action[], owner: string | null): Promise<string[]> {
-    for (const [done, undo] of [...undos].reverse().entries()) {
+  async #undo(pile: readonly Action[], owner: string | null): Promise<string[]> {
+    for (const [done, undo] of pile.entries()) {
       try {
         await this.#do(undo, owner);
       } catch (error) {
-        const left = [...undos].reverse().slice(done + 1).map((action) => describeAction(action));
-        return [`could not ${describeAction(undo)}: ${messageOf(error)}`, ...left];
+        return [`could not ${describeAction(undo)}: ${messageOf(error)}`, ...pile.slice(done + 1).map(describeAction)];
       }
     }
     return [];

@@ -68,6 +68,7 @@ export class Reconciler implements Controller {
   #lookAtMs: number | null = null;
   #cancelTimer: (() => void) | null = null;
   #armedAtMs = 0;
+  #armedForMs = 0;
 
   /** The last look found nothing to do, and nothing has been asked for since. */
   #quiet = false;
@@ -193,16 +194,19 @@ export class Reconciler implements Controller {
 
   /** One timer for the next look and for the next moment that a tenant waits for. */
   #arm(): void {
+    const nowMs = this.#clock.nowMs();
+    // One that is due is left to fire: what it is due for might not be found again.
+    if (this.#cancelTimer !== null && this.#armedForMs <= nowMs) return;
     this.#cancelTimer?.();
     this.#cancelTimer = null;
     if (!this.#running) return;
-    const nowMs = this.#clock.nowMs();
     this.#armedAtMs = nowMs;
     const wakeMs = earliestWake(this.#tenants.values(), new Set(this.#busy.keys()), nowMs);
     const lookMs = this.#looking ? null : this.#lookAtMs;
     const times = [wakeMs, lookMs].filter((time) => time !== null);
     if (times.length === 0) return;
-    this.#cancelTimer = this.#clock.after(Math.max(0, Math.min(...times) - nowMs), () => this.#timerFired());
+    this.#armedForMs = Math.min(...times);
+    this.#cancelTimer = this.#clock.after(Math.max(0, this.#armedForMs - nowMs), () => this.#timerFired());
   }
 
   #timerFired(): void {

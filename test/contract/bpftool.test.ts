@@ -26,11 +26,16 @@ function hexBytes(buffer: Buffer): string[] {
   return ['hex', ...Array.from(buffer, (byte) => byte.toString(16).padStart(2, '0'))];
 }
 
+interface Row {
+  readonly value: readonly string[];
+  readonly formatted: { readonly value: unknown };
+}
+
 /** Writes row 1 and gives it back as bpftool shows it, and as our codec reads what bpftool shows. */
 function writeAndShow<V>(pins: string, spec: MapSpec<number, V>, value: V): { readonly shown: unknown; readonly read: V } {
   const [key, pin] = [hexBytes(encode(u32, 1)), join(pins, spec.name)];
   bpftool('map', 'update', 'pinned', pin, 'key', ...key, 'value', ...hexBytes(encode(spec.value as Codec<V>, value)));
-  const row = bpftool('map', 'lookup', 'pinned', pin, 'key', ...key) as { readonly value: readonly string[]; readonly formatted: { readonly value: unknown } };
+  const row = bpftool('map', 'lookup', 'pinned', pin, 'key', ...key) as Row;
   return { shown: row.formatted.value, read: spec.value.read(Buffer.from(row.value.map((byte) => Number(byte)))) };
 }
 

@@ -46,7 +46,8 @@ function expectedLines(fingerprint: Fingerprint): string[] {
 
 function checkAgainstC(t: ExecutionContext, fingerprint: Fingerprint): void {
   const headers = readdirSync(mapsFolder).filter((file) => file.endsWith('.h')).map((file) => `#include "${file}"`);
-  const program = ['#include <stddef.h>', '#include <stdio.h>', ...headers, 'int main(void)', '{', ...factLines(fingerprint), 'return 0;', '}'];
+  const main = ['int main(void)', '{', ...factLines(fingerprint), 'return 0;', '}'];
+  const program = ['#include <stddef.h>', '#include <stdio.h>', ...headers, ...main];
   const printed = withFolder((folder) => {
     const [source, binary] = [join(folder, 'layout.c'), join(folder, 'layout')];
     writeFileSync(source, program.join('\n'));

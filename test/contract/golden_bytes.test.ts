@@ -5,7 +5,8 @@ import { type Codec, encode } from '../../src/btf/codec.js';
 
 /** Bytes of pieces such as "01000000" and of [piece, times]. */
 function bytes(...pieces: (string | readonly [piece: string, times: number])[]): Buffer {
-  return Buffer.from(pieces.map((piece) => (typeof piece === 'string' ? piece : piece[0].repeat(piece[1]))).join('').replaceAll(' ', ''), 'hex');
+  const text = pieces.map((piece) => (typeof piece === 'string' ? piece : piece[0].repeat(piece[1]))).join('');
+  return Buffer.from(text.replaceAll(' ', ''), 'hex');
 }
 
 interface Golden {
@@ -29,23 +30,38 @@ const rows: Readonly<Record<string, Golden>> = {
   vnicCodec: golden(
     contract.vnicCodec,
     {
-      tapIfindex: 0x01020304, vfIfindex: 5, uplinkIfindex: 0xfffffffe, flags: contract.VnicFlag.PLUGIN | contract.VnicFlag.WANT_ACCELERATED,
+      tapIfindex: 0x01020304, vfIfindex: 5, uplinkIfindex: 0xfffffffe,
+      flags: contract.VnicFlag.PLUGIN | contract.VnicFlag.WANT_ACCELERATED,
       tapFrameMax: 1514, vfFrameMax: 9014, uplinkFrameMax: 0xffff, vlan: 4094, mac: Buffer.from('525400aabbcc', 'hex'),
     },
     bytes('04030201', '05000000', 'feffffff', '0a000000', 'ea05', '3623', 'ffff', 'fe0f', '525400aabbcc', '0000'),
   ),
-  vnicSlotCodec: golden(contract.vnicSlotCodec, { key: 0x8fff_ccbb_aa00_5452n, vnic: 1023 }, bytes('525400aabbccff8f', 'ff030000', '00000000')),
-  pathWordCodec: golden(contract.pathWordCodec, { word: 0x0000_0007_0000_0101n, vfSeen: 0x11223344 }, bytes('0101000007000000', '44332211', '00000000')),
+  vnicSlotCodec: golden(
+    contract.vnicSlotCodec,
+    { key: 0x8fff_ccbb_aa00_5452n, vnic: 1023 },
+    bytes('525400aabbccff8f', 'ff030000', '00000000'),
+  ),
+  pathWordCodec: golden(
+    contract.pathWordCodec,
+    { word: 0x0000_0007_0000_0101n, vfSeen: 0x11223344 },
+    bytes('0101000007000000', '44332211', '00000000'),
+  ),
   eventCodec: golden(
     contract.eventCodec,
-    { timeNs: 0x0102030405060708n, vnic: 3, generation: 7, ifindex: 9, kind: contract.EventKind.CONTROL, path: contract.VnicPath.ACCELERATED,
-      command: contract.ControlCommand.RESUMED },
+    {
+      timeNs: 0x0102030405060708n, vnic: 3, generation: 7, ifindex: 9, kind: contract.EventKind.CONTROL,
+      path: contract.VnicPath.ACCELERATED, command: contract.ControlCommand.RESUMED,
+    },
     bytes('0807060504030201', '03000000', '07000000', '09000000', '01', '01', '04', '00'),
   ),
   portCodec: golden(contract.portCodec, { vnic: 258, role: contract.PortRole.VF }, bytes('02010000', '01', '000000')),
   bpfDevmapValCodec: golden(contract.bpfDevmapValCodec, { ifindex: 77, bpfProg: 12 }, bytes('4d000000', '0c000000')),
   bpfCpumapValCodec: golden(contract.bpfCpumapValCodec, { qsize: 2048, bpfProg: 12 }, bytes('00080000', '0c000000')),
-  remoteCodec: golden(contract.remoteCodec, { key: 1n << 63n, uplinkIfindex: 2, learnt: 0xffffffff }, bytes('0000000000000080', '02000000', 'ffffffff')),
+  remoteCodec: golden(
+    contract.remoteCodec,
+    { key: 1n << 63n, uplinkIfindex: 2, learnt: 0xffffffff },
+    bytes('0000000000000080', '02000000', 'ffffffff'),
+  ),
   counterCodec: golden(contract.counterCodec, counter(1n, 0xffff_ffff_ffff_ffffn), bytes('0100000000000000', ['ff', 8])),
   vnicCountersCodec: golden(
     contract.vnicCountersCodec,
@@ -56,8 +72,9 @@ const rows: Readonly<Record<string, Golden>> = {
       fromTap: counter(5n, 6n), fromVf: counter(7n, 8n),
       cpuHandovers: 9n, flowsLearnt: 10n, flowsMoved: 11n, pathChanges: 12n,
     },
-    bytes(['0100000000000000 0200000000000000', 17], '9900000000000000 0200000000000000', ['0300000000000000', 64], ['0400000000000000', 63],
-      '8800000000000000', '0500000000000000 0600000000000000', '0700000000000000 0800000000000000',
+    bytes(['0100000000000000 0200000000000000', 17], '9900000000000000 0200000000000000',
+      ['0300000000000000', 64], ['0400000000000000', 63], '8800000000000000',
+      '0500000000000000 0600000000000000', '0700000000000000 0800000000000000',
       '0900000000000000', '0a00000000000000', '0b00000000000000', '0c00000000000000'),
   ),
   redirectErrorKeyCodec: golden(
@@ -77,7 +94,7 @@ const rows: Readonly<Record<string, Golden>> = {
     contract.rssCodec,
     {
       key: Buffer.alloc(40, 0x6d),
-      tables: Array.from({ length: 36 }, (_, row) => Array.from({ length: 256 }, (_, column) => (row === 1 && column === 2 ? 0xdeadbeef : 0x51))),
+      tables: Array.from({ length: 36 }, (_, row) => new Array<number>(256).fill(0x51).fill(row === 1 ? 0xdeadbeef : 0x51, 2, 3)),
     },
     bytes(['6d', 40], ['51000000', 256 + 2], 'efbeadde', ['51000000', 34 * 256 + 253]),
   ),

@@ -57,7 +57,9 @@ compilerTest('two fields that changed places are found in the bytes', (t) => {
     return compileBtf('#include "plugin.h"\n', [folder]);
   });
   const error = t.throws(() => verifyContract(btf, pluginFingerprint, 'plugin.bpf.o'), { instanceOf: ContractMismatchError });
-  t.deepEqual(error?.differences, ['plugin_state.vf_ifindex: offset 4, expected 0', 'plugin_state.interface_ifindex: offset 0, expected 4']);
+  t.deepEqual(error?.differences, [
+    'plugin_state.vf_ifindex: offset 4, expected 0', 'plugin_state.interface_ifindex: offset 0, expected 4',
+  ]);
   t.regex(error?.message ?? '', /^plugin\.bpf\.o does not match .*npm run gen/);
 });
 

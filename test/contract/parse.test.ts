@@ -9,10 +9,17 @@ import { compileBtf } from '../support/compile.js';
 import { needs, testWith } from '../support/require.js';
 
 const BPFTOOL_KINDS: Readonly<Record<string, BtfType['kind']>> = {
-  INT: 'int', PTR: 'pointer', ARRAY: 'array', STRUCT: 'struct', UNION: 'union', ENUM: 'enum', ENUM64: 'enum', FWD: 'forward', TYPEDEF: 'typedef',
-  VOLATILE: 'volatile', CONST: 'const', RESTRICT: 'restrict', FUNC: 'function', FUNC_PROTO: 'prototype', VAR: 'variable', DATASEC: 'section',
-  FLOAT: 'float', DECL_TAG: 'decl-tag', TYPE_TAG: 'type-tag',
+  INT: 'int', FLOAT: 'float', PTR: 'pointer', ARRAY: 'array', STRUCT: 'struct', UNION: 'union', ENUM: 'enum', ENUM64: 'enum',
+  FWD: 'forward', TYPEDEF: 'typedef', VOLATILE: 'volatile', CONST: 'const', RESTRICT: 'restrict', FUNC: 'function',
+  FUNC_PROTO: 'prototype', VAR: 'variable', DATASEC: 'section', DECL_TAG: 'decl-tag', TYPE_TAG: 'type-tag',
 };
+
+interface BpftoolMember {
+  readonly name: string;
+  readonly type_id: number;
+  readonly bits_offset: number;
+  readonly bitfield_size?: number;
+}
 
 interface BpftoolType {
   readonly id: number;
@@ -22,7 +29,7 @@ interface BpftoolType {
   readonly type_id?: number;
   readonly ret_type_id?: number;
   readonly nr_elems?: number;
-  readonly members?: readonly { readonly name: string; readonly type_id: number; readonly bits_offset: number; readonly bitfield_size?: number }[];
+  readonly members?: readonly BpftoolMember[];
   readonly values?: readonly { readonly name: string; readonly val: number }[];
 }
 
@@ -41,10 +48,13 @@ objectTest('every type of the host object is what bpftool says', (t) => {
     if ('type' in type) t.is(type.type, wanted.type_id ?? wanted.ret_type_id ?? -1);
     if (type.kind === 'array') t.deepEqual([type.element, type.count], [wanted.type_id ?? -1, wanted.nr_elems ?? -1]);
     if (type.kind === 'struct' || type.kind === 'union') {
-      t.deepEqual(type.members.map((member) => [member.name, member.type, member.bitOffset, member.bitSize]),
-        wanted.members?.map((member) => [member.name === '(anon)' ? '' : member.name, member.type_id, member.bits_offset, member.bitfield_size ?? 0]));
+      const members = type.members.map((member) => [member.name || '(anon)', member.type, member.bitOffset, member.bitSize]);
+      t.deepEqual(members, wanted.members?.map((member) => [member.name, member.type_id, member.bits_offset, member.bitfield_size ?? 0]));
     }
-    if (type.kind === 'enum') t.deepEqual(type.values.map(({ name, value }) => [name, Number(value)]), wanted.values?.map(({ name, val }) => [name, val]));
+    if (type.kind === 'enum') {
+      const values = type.values.map(({ name, value }) => [name, Number(value)]);
+      t.deepEqual(values, wanted.values?.map(({ name, val }) => [name, val]));
+    }
   }
 });
 
@@ -64,7 +74,8 @@ testWith(existsSync(VMLINUX) ? null : 'the kernel\'s BTF')('the kernel\'s own BT
 
 test('what is not a BPF object or not BTF is refused', (t) => {
   t.throws(() => findElfSection(Buffer.from('#!/bin/sh\n'), '.BTF'), { instanceOf: RangeError, message: 'not an ELF file' });
-  t.throws(() => findElfSection(readFileSync(process.execPath).subarray(0, 4096), '.BTF'), { instanceOf: RangeError, message: /not a BPF object file/ });
+  const program = readFileSync(process.execPath).subarray(0, 4096);
+  t.throws(() => findElfSection(program, '.BTF'), { instanceOf: RangeError, message: /not a BPF object file/ });
   t.throws(() => parseBtf(Buffer.alloc(64)), { instanceOf: RangeError, message: /not BTF/ });
 });
 
@@ -72,6 +83,8 @@ objectTest('an object cut short is refused, and a section that is not there is n
   const elf = readFileSync(hostObjectPath);
   t.is(findElfSection(elf, '.no_such_section'), null);
   const btf = findElfSection(elf, '.BTF') ?? Buffer.alloc(0);
-  for (const length of [0, 23, 24, 100, btf.length - 1]) t.throws(() => parseBtf(Buffer.from(btf.subarray(0, length))), { instanceOf: RangeError });
-  for (const length of [0, 63, 64, 200, elf.length - 1]) t.throws(() => findElfSection(elf.subarray(0, length), '.BTF'), { instanceOf: RangeError });
+  for (const length of [0, 23, 24, 100, btf.length - 1]) t.throws(() => parseBtf(btf.subarray(0, length)), { instanceOf: RangeError });
+  for (const length of [0, 63, 64, 200, elf.length - 1]) {
+    t.throws(() => findElfSection(elf.subarray(0, length), '.BTF'), { instanceOf: RangeError });
+  }
 });

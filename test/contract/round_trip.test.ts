@@ -17,6 +17,8 @@ const INTEGERS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   'union bpf_prog': fc.nat(),
 };
 
+const codecs = new Map<string, unknown>(Object.entries(contract));
+
 function anyOf(type: string, facts: Fingerprint): fc.Arbitrary<unknown> {
   const array = /^(.*?)\[(\d+)\](.*)$/.exec(type);
   if (array !== null) {
@@ -48,7 +50,7 @@ for (const facts of [contract.hostFingerprint, contract.pluginFingerprint]) {
   for (const name of Object.keys(facts.structs).filter((key) => !key.includes('.'))) {
     if (facts === contract.pluginFingerprint && name in contract.hostFingerprint.structs) continue;
     test(`struct ${name}: write, then read`, (t) => {
-      const codec = contract[`${camelCase(name)}Codec` as keyof typeof contract] as unknown as Codec<unknown>;
+      const codec = codecs.get(`${camelCase(name)}Codec`) as Codec<unknown>;
       fc.assert(fc.property(anyStruct(name, facts), fc.nat(16), (value, offset) => {
         const dirty = Buffer.alloc(offset + codec.size + 8, 0xaa);
         codec.write(value, dirty, offset);

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { ContractLimit } from '../../maps/generated/contract.js';
+import type { Attachment } from '../../src/dataplane/port.js';
 import { hostObjectPath, pluginObjectPath } from '../../src/paths.js';
 import { createNetns, ip, runModuleIn } from '../support/netns.js';
 import { needs, testWith } from '../support/require.js';
@@ -55,7 +56,7 @@ function makeBed(t: ExecutionContext): Bed {
 
 interface Seen {
   readonly adopted: boolean;
-  readonly attachments: readonly { readonly ifindex: number; readonly program: string; readonly mode: string; readonly fallbackReason: string | null }[];
+  readonly attachments: readonly Attachment[];
   readonly warnings: readonly string[];
 }
 
@@ -95,7 +96,9 @@ kernelTest('a first start writes, attaches and pins everything', async (t) => {
   t.deepEqual(seen.tallyIds, [0, 1]);
   t.true(ids.cpusRunSteerQueue);
   t.is(ids.flowRows, 64 * 256);
-  for (const pin of ['maps/metas', 'maps/vnics', 'programs/steer_queue', `links/${pf0}`, 'tracing/observe_devmap']) t.true(pinned.includes(pin), pin);
+  for (const pin of ['maps/metas', 'maps/vnics', 'programs/steer_queue', `links/${pf0}`, 'tracing/observe_devmap']) {
+    t.true(pinned.includes(pin), pin);
+  }
 });
 
 kernelTest('after a close, the next start adopts everything as it is', async (t) => {
@@ -176,15 +179,17 @@ kernelTest('modes: native first, generic with the reason, never without being al
   const exchanged = seen.exchanged as { uplink: object; programId: number; steerUplink: number };
   t.like(exchanged.uplink, { program: 'steer_uplink', mode: 'generic' });
   t.is(exchanged.programId, exchanged.steerUplink);
-  t.like(seen.afterwards as object[], [{ program: 'steer_uplink', mode: 'generic', fallbackReason: 'attached in generic mode by an earlier daemon' }]);
+  const fallbackReason = 'attached in generic mode by an earlier daemon';
+  t.like(seen.afterwards as object[], [{ program: 'steer_uplink', mode: 'generic', fallbackReason }]);
   t.regex(String(seen.refused), /EOPNOTSUPP/);
   t.like(seen.asked, { mode: 'generic', fallbackReason: 'configured' });
 });
 
 kernelTest('a foreign program is named and left where it is', async (t) => {
-  const seen = await makeBed(t).run<{ before: { programId: number }; refused: string; kept: object; attachments: unknown[]; links: unknown[] }>('foreign');
+  const seen = await makeBed(t).run('foreign');
+  const { programId } = seen.before as { programId: number };
   t.deepEqual(seen.kept, seen.before);
-  t.regex(seen.refused, new RegExp(`^ForeignProgramError: .*pf0.*another program \\(id ${seen.before.programId}\\) is attached there and is never displaced`));
+  t.regex(String(seen.refused), new RegExp(`^ForeignProgramError: .*pf0.*another program \\(id ${programId}\\) .* is never displaced`));
   t.deepEqual([seen.attachments, seen.links], [[], []]);
 });
 
@@ -200,7 +205,11 @@ kernelTest('the vNIC index: collisions, a full place, changed and reused entries
   t.regex(seen.wrongIds[0] ?? '', /RangeError: vNIC id 0 is not in 1\.\.63/);
   t.regex(seen.wrongIds[1] ?? '', /RangeError: vNIC id 64/);
   t.deepEqual(seen.rows, [
-    [1, '52:54:00:00:00:01', 9, 1514], [2, seen.macs[0], 0, 1514], [3, seen.macs[2], 0, 1514], [4, seen.macs[3], 0, 1514], [5, seen.macs[4], 0, 999],
+    [1, '52:54:00:00:00:01', 9, 1514],
+    [2, seen.macs[0], 0, 1514],
+    [3, seen.macs[2], 0, 1514],
+    [4, seen.macs[3], 0, 1514],
+    [5, seen.macs[4], 0, 999],
   ]);
 });
 
@@ -265,7 +274,11 @@ async function vanishes(kind: 'map' | 'prog' | 'link', id: number): Promise<bool
 
 bpftoolTest('remove leaves nothing in the kernel and nothing on the bpffs', async (t) => {
   const bed = makeBed(t);
-  const { ids, xdp } = await bed.run<{ ids: { maps: number[]; programs: number[]; links: number[]; tracing: number[] }; xdp: unknown[] }>('remove');
+  interface Removed {
+    readonly ids: { readonly maps: number[]; readonly programs: number[]; readonly links: number[]; readonly tracing: number[] };
+    readonly xdp: readonly unknown[];
+  }
+  const { ids, xdp } = await bed.run<Removed>('remove');
   t.deepEqual(xdp, [null, null, null]);
   t.deepEqual([ids.maps.length, ids.programs.length, ids.links.length, ids.tracing.length], [14, 3, 3, 4]);
   for (const id of ids.maps) t.true(await vanishes('map', id), `map ${id}`);

@@ -29,14 +29,14 @@ const pins = new Pins(pinsRoot, ContractLimit.CONTRACT_VERSION);
 const warnings: string[] = [];
 
 function open(options: Partial<DataPlaneOptions> = {}): Promise<DataPlane> {
-  return openDataPlane({
-    objectPath, pinsRoot, flowsPerVnic: 256, rssKey: 'random', xdpMode: 'auto', maxVnics: 64, warn: (message) => warnings.push(message), ...options,
-  });
+  const warn = (message: string) => warnings.push(message);
+  return openDataPlane({ objectPath, pinsRoot, flowsPerVnic: 256, rssKey: 'random', xdpMode: 'auto', maxVnics: 64, warn, ...options });
 }
 
 /** 0 when there is no such device. (sysfs would show those of the namespace it was mounted in.) */
 function linkIndex(device: string): number {
-  const links = JSON.parse(execFileSync('ip', ['-j', 'link', 'show'], { encoding: 'utf8' })) as { readonly ifname: string; readonly ifindex: number }[];
+  const text = execFileSync('ip', ['-j', 'link', 'show'], { encoding: 'utf8' });
+  const links = JSON.parse(text) as { readonly ifname: string; readonly ifindex: number }[];
   return links.find(({ ifname }) => ifname === device)?.ifindex ?? 0;
 }
 
@@ -137,7 +137,8 @@ function setMeta(bytes: Buffer): void {
 function collidingMacs(count: number): VnicRow['mac'][] {
   const macs: VnicRow['mac'][] = [];
   for (let n = 0; macs.length < count; n++) {
-    const mac = parseMacAddress(`02:00:00:${[n >> 16, (n >> 8) & 0xff, n & 0xff].map((byte) => byte.toString(16).padStart(2, '0')).join(':')}`);
+    const last = [n >> 16, (n >> 8) & 0xff, n & 0xff].map((byte) => byte.toString(16).padStart(2, '0'));
+    const mac = parseMacAddress(['02:00:00', ...last].join(':'));
     if (firstSlotOf(vnicKey(macBytes(mac), 0)) === 77) macs.push(mac);
   }
   return macs;
@@ -204,7 +205,8 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     dataPlane.detach(linkIndex('vf0'));
     const left = dataPlane.attachments();
     const uplink = await dataPlane.attach('steer_uplink', linkIndex('lo'), 'lo');
-    const exchanged = { uplink, programId: queryXdp(linkIndex('lo'))?.programId, steerUplink: BpfProgram.fromPin(pins.program('steer_uplink')).id };
+    const steerUplink = idOf(BpfProgram.fromPin(pins.program('steer_uplink')));
+    const exchanged = { uplink, programId: queryXdp(linkIndex('lo'))?.programId, steerUplink };
     dataPlane.close();
     const adopted = await open();
     const afterwards = adopted.attachments();
@@ -220,7 +222,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
 
   /** A second data plane, whose programs are foreign to the first one's. */
   async foreign() {
-    const other = await openDataPlane({ objectPath, pinsRoot: `${pinsRoot}-other`, flowsPerVnic: 256, rssKey: 'random', xdpMode: 'auto', maxVnics: 64 });
+    const other = await open({ pinsRoot: `${pinsRoot}-other` });
     await other.attach('steer_uplink', linkIndex('pf0'), 'pf0');
     const before = queryXdp(linkIndex('pf0'));
     const dataPlane = await open();
@@ -236,7 +238,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
   async index() {
     const dataPlane = await open();
     const macs = collidingMacs(5);
-    macs.slice(0, 4).forEach((mac, i) => dataPlane.writeVnic(i + 1, row({ mac })));
+    for (const [i, mac] of macs.slice(0, 4).entries()) dataPlane.writeVnic(i + 1, row({ mac }));
     const full = await failure(() => dataPlane.writeVnic(5, row({ mac: macs[4] ?? MAC })));
     const taken = await failure(() => dataPlane.writeVnic(6, row({ mac: macs[0] ?? MAC })));
     const changeToFull = await failure(() => dataPlane.writeVnic(4, row({ mac: macs[4] ?? MAC })));
@@ -284,7 +286,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     const stop = dataPlane.onEvent((event) => events.push(event));
     dataPlane.onEvent((event) => second.push(event));
     const socket = new PacketSocket();
-    const data = frame().ethernet({ from: MAC, to: REMOTE }).ipv4({ from: '10.0.0.1', to: '10.0.0.2' }).udp(1000, 2000).payload('hello').build();
+    const data = frame().ethernet({ from: MAC, to: REMOTE }).ip('10.0.0.1', '10.0.0.2').udp(1000, 2000).payload('hello').build();
     socket.send(linkIndex('vf0-guest'), data);
     const moved = await until(() => second.length === 1);
     stop();
@@ -303,7 +305,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     const dataPlane = await open();
     await equip(dataPlane);
     const socket = new PacketSocket();
-    const data = frame().ethernet({ from: REMOTE, to: MAC }).ipv4({ from: '10.0.0.2', to: '10.0.0.1' }).udp(2000, 1000).payload('hello').build();
+    const data = frame().ethernet({ from: REMOTE, to: MAC }).ip('10.0.0.2', '10.0.0.1').udp(2000, 1000).payload('hello').build();
     socket.send(linkIndex('pf0-wire'), data);
     await until(() => dataPlane.redirectErrors().length > 0);
     socket.close();

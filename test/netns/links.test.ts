@@ -118,3 +118,13 @@ netnsTest('bridge ports, forwarding entries and links are changed as asked', asy
   t.is(seen['badName'], 'RangeError: "-x" is not a name of a network interface');
   t.regex(String(seen['failed']), /CommandError: `ip link set dev nope up` failed with exit code 1: Cannot find device "nope" \(look with/);
 });
+
+netnsTest('a raw frame leaves by the device it is sent to', async (t) => {
+  const netns = createNetns(t);
+  ip(netns, 'link add p0 type veth peer name p1');
+  // Nothing else is sent here: no IPv6, so no router solicitations.
+  for (const device of ['p0', 'p1']) ip(netns, `link set dev ${device} addrgenmode none up`);
+  const seen = (await runModuleIn(netns, scenarios, 'send')) as { bytes: number; down: string };
+  t.true(seen.bytes >= 1234, `${seen.bytes} bytes`);
+  t.regex(seen.down, /ENXIO|ENODEV/);
+});

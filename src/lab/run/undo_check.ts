@@ -17,6 +17,7 @@ export interface FdbJson {
   readonly mac: string;
   readonly ifname: string;
   readonly state?: string;
+  readonly flags?: readonly string[];
 }
 
 /** Whatever unipathd puts on a host that is still there, in words. Pure. @param vfs how many the adapter has; macs: of the guests */
@@ -27,7 +28,10 @@ export function remains(links: readonly LinkJson[], fdb: readonly FdbJson[], vfs
     if (port?.master !== undefined) found.push(`${port.ifname} is a port of ${port.master}`);
     if (!links.some((link) => link.ifname === vfDevice(index))) found.push(`${vfDevice(index)} is not back on the host`);
   }
-  for (const entry of fdb) if (entry.state === 'static' && macs.includes(entry.mac)) found.push(`static FDB entry ${entry.mac} on ${entry.ifname}`);
+  for (const { mac, ifname, state, flags } of fdb) {
+    const isOurs = macs.includes(mac) && (state === 'static' || flags?.includes('extern_learn') === true);
+    if (isOurs) found.push(`the FDB entry of ${mac} stays on ${ifname}`);
+  }
   return found;
 }
 

@@ -18,10 +18,12 @@ test('the generation rises with the path, and only with it', (t) => {
 });
 
 test('what was asked for is what is read, and nothing else changes', (t) => {
-  const word = fc.tuple(fc.nat(0xffffffff), fc.nat(0x7fffff), fc.boolean(), fc.boolean()).map(([generation, other, allowed, accelerated]) => {
+  const parts = fc.tuple(fc.nat(0xffffffff), fc.nat(0x7fffff), fc.boolean(), fc.boolean());
+  const word = parts.map(([generation, other, allowed, accelerated]) => {
     return (BigInt(generation) << 32n) | (BigInt(other) << 9n) | (allowed ? 0x100n : 0n) | (accelerated ? 1n : 0n);
   });
-  const change = fc.record({ path: fc.constantFrom('software' as const, 'accelerated' as const), vfAllowed: fc.boolean() }, { requiredKeys: [] });
+  const path = fc.constantFrom('software' as const, 'accelerated' as const);
+  const change = fc.record({ path, vfAllowed: fc.boolean() }, { requiredKeys: [] });
   fc.assert(fc.property(word, change, (before, asked) => {
     const [from, after] = [readPathWord(before), changePathWord(before, asked)];
     const path = asked.path ?? from.path;

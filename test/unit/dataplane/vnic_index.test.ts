@@ -39,6 +39,15 @@ function keysAt(slot: number, count: number, from = 0): bigint[] {
   return keys;
 }
 
+/** The first key gets vNIC 1, the second 2, ... */
+function publishAll(index: VnicIndex, keys: readonly bigint[]): void {
+  for (const [i, key] of keys.entries()) index.publish(key, i + 1);
+}
+
+function areFound(memory: Buffer, keys: readonly bigint[]): boolean {
+  return keys.every((key, i) => findVnic(memory, key) === i + 1);
+}
+
 test('a key is the MAC address in wire order, the VLAN above it, and the top bit', (t) => {
   t.is(vnicKey(Buffer.from('525400aabbcc', 'hex'), 0), 0x8000_ccbb_aa00_5452n);
   t.is(vnicKey(Buffer.from('525400aabbcc', 'hex'), 0xffe), 0x8ffe_ccbb_aa00_5452n);
@@ -61,7 +70,7 @@ function xorshift(seed: number): () => number {
     state ^= state << 13;
     state ^= state >>> 17;
     state ^= state << 5;
-    return (state >>>= 0) >>> 8;
+    return state >>> 8;
   };
 }
 
@@ -69,7 +78,8 @@ const anyKey = fc.tuple(fc.uint8Array({ minLength: 6, maxLength: 6 }), fc.nat(40
 
 test('whatever was published and withdrawn, a look-up finds just what is there', (t) => {
   const operation = fc.record({ publish: fc.boolean(), which: fc.nat(1023) });
-  fc.assert(fc.property(fc.uniqueArray(anyKey, { minLength: 1, maxLength: 30 }), fc.array(operation, { maxLength: 200 }), (keys, operations) => {
+  const anyKeys = fc.uniqueArray(anyKey, { minLength: 1, maxLength: 30 });
+  fc.assert(fc.property(anyKeys, fc.array(operation, { maxLength: 200 }), (keys, operations) => {
     const { index, memory } = makeIndex();
     const model = new Map<bigint, number>();
     for (const { publish, which } of operations) {
@@ -106,8 +116,8 @@ for (const [what, make] of Object.entries(MANY)) {
   test(`as many vNICs as there can be: ${what}`, (t) => {
     const { index, memory } = makeIndex();
     const keys = Array.from({ length: 1023 }, (_, i) => make(i)).map(([mac, vlan]) => vnicKey(Uint8Array.from(mac), vlan));
-    keys.forEach((key, i) => index.publish(key, i + 1));
-    t.true(keys.every((key, i) => findVnic(memory, key) === i + 1));
+    publishAll(index, keys);
+    t.true(areFound(memory, keys));
   });
 }
 
@@ -115,8 +125,8 @@ test('half as many vNICs as there can be, with random addresses', (t) => {
   for (let seed = 1; seed <= 30; seed++) {
     const { index, memory } = makeIndex();
     const keys = randomKeys(seed, 512);
-    keys.forEach((key, i) => index.publish(key, i + 1));
-    t.true(keys.every((key, i) => findVnic(memory, key) === i + 1), `seed ${seed}`);
+    publishAll(index, keys);
+    t.true(areFound(memory, keys), `seed ${seed}`);
   }
 });
 
@@ -124,8 +134,8 @@ test('keys with the same first slot take the slots after it, also past the end',
   for (const slot of [100, SLOTS - 1]) {
     const { index, memory } = makeIndex();
     const keys = keysAt(slot, PROBES);
-    keys.forEach((key, i) => index.publish(key, i + 1));
-    keys.forEach((key, i) => t.is(findVnic(memory, key), i + 1));
+    publishAll(index, keys);
+    t.true(areFound(memory, keys));
     t.is(memory.readBigUInt64LE(((slot + 3) % SLOTS) * SLOT_BYTES), keys[3] ?? 0n);
   }
 });
@@ -133,7 +143,7 @@ test('keys with the same first slot take the slots after it, also past the end',
 test('a fifth key of the same first slot has no room, and changes nothing', (t) => {
   const { index, memory } = makeIndex();
   const [fifth = 0n, ...keys] = keysAt(7, PROBES + 1).reverse();
-  keys.forEach((key, i) => index.publish(key, i + 1));
+  publishAll(index, keys);
   const before = Buffer.from(memory);
   t.throws(() => index.checkRoom(fifth), { instanceOf: VnicIndexFullError, message: /^no room in the vNIC index for key 0x8000/ });
   t.throws(() => index.publish(fifth, 9), { instanceOf: VnicIndexFullError });
@@ -146,13 +156,13 @@ test('a fifth key of the same first slot has no room, and changes nothing', (t) 
 test('a key moves others within their own slots when its own are taken', (t) => {
   const fixture = makeIndex();
   const { index, memory } = fixture;
-  // Three keys fill slots 10..12; four more of slot 11 find 13 and 14 free, and then must push.
+  // Slots 10..15 get full; then one of the keys of slot 13 must move to 16.
   const [low, high] = [keysAt(10, 3), keysAt(13, 3)];
-  [...low, ...high].forEach((key, i) => index.publish(key, i + 1));
+  publishAll(index, [...low, ...high]);
   t.deepEqual([10, 11, 12, 13, 14, 15].map((slot) => index.find(memory.readBigUInt64LE(slot * SLOT_BYTES))), [1, 2, 3, 4, 5, 6]);
   const [pushing = 0n] = keysAt(12, 1);
   index.publish(pushing, 7);
-  [...low, ...high, pushing].forEach((key, i) => t.is(findVnic(memory, key), i + 1));
+  t.true(areFound(memory, [...low, ...high, pushing]));
   t.true(fixture.waits > 0, 'the slot that was moved out of is filled only after a wait');
 });
 
@@ -186,7 +196,7 @@ test('an emptied slot is filled again only after the programs that may be readin
   const fixture = makeIndex();
   const { index } = fixture;
   const keys = keysAt(50, PROBES + 1);
-  keys.slice(0, PROBES).forEach((key, i) => index.publish(key, i + 1));
+  publishAll(index, keys.slice(0, PROBES));
   t.is(fixture.waits, 0);
   index.withdraw(keys[0] ?? 0n);
   index.publish(keys[4] ?? 0n, 5);

@@ -13,5 +13,7 @@ test('each thing that unipathd puts on a host is missed when it stays', (t) => {
   t.deepEqual(remains([{ ifname: 'pf0', xdp: {} }, ...clean.slice(1)], learnt, 1, [mac]), ['an XDP program is attached to pf0']);
   t.deepEqual(remains([{ ifname: 'vfp0', master: 'br0' }, { ifname: 'vf0' }], [], 1, [mac]), ['vfp0 is a port of br0']);
   t.deepEqual(remains([{ ifname: 'vfp0' }], [], 1, [mac]), ['vf0 is not back on the host']);
-  t.deepEqual(remains(clean, [{ mac, ifname: 'tap-g1', state: 'static' }], 1, [mac]), [`static FDB entry ${mac} on tap-g1`]);
+  for (const entry of [{ state: 'static' }, { state: '', flags: ['extern_learn'] }]) {
+    t.deepEqual(remains(clean, [{ mac, ifname: 'tap-g1', ...entry }], 1, [mac]), [`the FDB entry of ${mac} stays on tap-g1`]);
+  }
 });

@@ -1,0 +1,191 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
+import { stringify } from 'yaml';
+import { ControlClient } from '../../src/control/client.js';
+import { hostObjectPath } from '../../src/paths.js';
+import { temporaryFolder } from '../support/control_socket.js';
+import { createNetns, ip } from '../support/netns.js';
+import { needs, testWith } from '../support/require.js';
+
+const daemonTest = testWith(needs.root(), needs.tool('ip'), needs.tool('nsenter'), needs.tool('ethtool'), needs.bpffs(), needs.file(hostObjectPath, 'the BPF objects'));
+const daemonFile = fileURLToPath(new URL('../../src/daemon.js', import.meta.url));
+const DEADLINE_MS = 20_000;
+let sites = 0;
+
+interface Site {
+  readonly host: string;
+  readonly guest: string;
+  readonly socket: string;
+  readonly pins: string;
+  readonly configFile: string;
+  readonly client: ControlClient;
+  writeConfig(change?: object): void;
+}
+
+/** A host with an uplink, a bridge, a tap port and one VF; and a guest. */
+function makeSite(t: ExecutionContext): Site {
+  const [host, guest, world] = [createNetns(t), createNetns(t, 'guest'), createNetns(t, 'world')];
+  const folder = temporaryFolder(t);
+  const parent = `/sys/fs/bpf/unipath-test-${process.pid}`;
+  const pins = join(parent, `daemon${++sites}`);
+  mkdirSync(parent, { recursive: true });
+  t.teardown(() => {
+    rmSync(pins, { recursive: true, force: true });
+    if (existsSync(parent) && readdirSync(parent).length === 0) rmdirSync(parent);
+  });
+  const pair = (here: string, peer: string): void =>
+    void ip(host, `link add ${here} numrxqueues 2 numtxqueues 2 type veth peer name ${peer} numrxqueues 2 numtxqueues 2`);
+  ip(host, 'link add br0 type bridge');
+  for (const [here, peer] of [['pf0', 'wire'], ['tap-g1', 'g1'], ['vfp0', 'vf0']] as const) pair(here, peer);
+  ip(host, `link set dev wire netns ${world}`);
+  ip(host, `link set dev g1 netns ${guest}`);
+  for (const device of ['br0', 'pf0', 'tap-g1', 'vfp0']) ip(host, `link set dev ${device} ${device === 'br0' ? '' : 'master br0 '}up`);
+  ip(world, 'link set dev wire up');
+  ip(guest, 'link set dev g1 address 52:54:00:00:00:01');
+  ip(guest, 'link set dev g1 up');
+  const configFile = join(folder, 'unipath.yaml');
+  const socket = join(folder, 'unipath.sock');
+  const writeConfig = (change: object = {}): void =>
+    writeFileSync(
+      configFile,
+      stringify({
+        socket,
+        pins,
+        adapters: [{ name: 'nic0', uplink: 'pf0', bridge: 'br0', vfs: [{ port: 'vfp0', device: 'vf0' }] }],
+        vnics: [{ name: 'g1', mac: '52:54:00:00:00:01', adapter: 'nic0', tap: 'tap-g1', guest: { netns: guest }, policy: 'software' }],
+        ...change,
+      }),
+    );
+  writeConfig();
+  return { host, guest, socket, pins, configFile, client: new ControlClient(socket), writeConfig };
+}
+
+class Daemon {
+  readonly child: ChildProcess;
+  log = '';
+  err = '';
+
+  constructor(t: ExecutionContext, host: string, ...args: readonly string[]) {
+    this.child = spawn('nsenter', [`--net=/run/netns/${host}`, process.execPath, daemonFile, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child.stdout?.on('data', (text: Buffer) => {
+      this.log += text.toString();
+    });
+    this.child.stderr?.on('data', (text: Buffer) => {
+      this.err += text.toString();
+    });
+    t.teardown(() => void this.child.kill('SIGKILL'));
+  }
+
+  async says(pattern: RegExp): Promise<void> {
+    const deadline = Date.now() + DEADLINE_MS;
+    while (!pattern.test(this.log)) {
+      if (Date.now() > deadline || this.child.exitCode !== null) throw new Error(`unipathd did not say ${pattern}:\n${this.log}\n${this.err}`);
+      await sleep(10);
+    }
+  }
+
+  async end(signal?: NodeJS.Signals): Promise<number | null> {
+    if (signal !== undefined) this.child.kill(signal);
+    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'close');
+    return this.child.exitCode;
+  }
+}
+
+async function started(t: ExecutionContext, site: Site): Promise<Daemon> {
+  const daemon = new Daemon(t, site.host, '--config', site.configFile);
+  await daemon.says(/"msg":"ready"/);
+  return daemon;
+}
+
+/** All that `down` must leave as it was: links with their settings, forwarding entries, bridge ports. */
+function hostState(site: Site): unknown {
+  const inHost = (command: string, ...args: readonly string[]): unknown =>
+    JSON.parse(execFileSync('nsenter', [`--net=/run/netns/${site.host}`, command, ...args], { encoding: 'utf8' }) || '[]');
+  const links = inHost('ip', '-j', '-d', 'link', 'show') as Record<string, unknown>[];
+  const timers = /timer|operstate|state/;
+  const steady = JSON.parse(JSON.stringify(links, (key, value: unknown) => (timers.test(key) ? undefined : value))) as Record<string, unknown>[];
+  steady.sort((a, b) => String(a['ifname']).localeCompare(String(b['ifname'])));
+  const fdb = (inHost('bridge', '-j', 'fdb', 'show') as { state?: string }[]).filter(({ state }) => state === 'static' || state === 'permanent');
+  return { links: steady, fdb: fdb.map((entry) => JSON.stringify(entry)).sort(), ports: inHost('bridge', '-j', '-d', 'link', 'show') };
+}
+
+const xdpOf = (site: Site, device: string): boolean => ip(site.host, `link show dev ${device}`).includes('prog/xdp');
+
+daemonTest('what is wrong is said in one sentence before anything is changed', async (t) => {
+  const site = makeSite(t);
+  const before = hostState(site);
+  const refused = async (pattern: RegExp, exitCode: number, ...args: readonly string[]): Promise<void> => {
+    const daemon = new Daemon(t, site.host, ...args);
+    t.is(await daemon.end(), exitCode);
+    t.regex(daemon.err, pattern);
+  };
+  await refused(/required option '--config <file>' not specified/, 2);
+  await refused(/^unipathd: .*none\.yaml: no such file; write one/, 1, '--config', `${site.configFile}.none.yaml`);
+  site.writeConfig({ xdp_mode: 'turbo' });
+  await refused(/^unipathd: .*unipath\.yaml:\d+:\d+: xdp_mode: "turbo" is none of: auto, native, generic/, 1, '--config', site.configFile);
+  site.writeConfig({ pins: '/tmp/unipath-no-bpffs' });
+  await refused(/^unipathd: \/tmp\/unipath-no-bpffs.* is not on a bpffs; mount one/, 1, '--config', site.configFile);
+  t.false(existsSync(site.socket));
+  t.false(existsSync(site.pins));
+  t.deepEqual(hostState(site), before);
+});
+
+daemonTest('ended, killed and started again: the data plane stays; down leaves the host as it was', async (t) => {
+  const site = makeSite(t);
+  const before = hostState(site);
+
+  const first = await started(t, site);
+  t.like(await site.client.status(), { adopted: false, reconcile_error: null, adapters: [{ attached: true }], vnics: [{ name: 'g1', path: 'software' }] });
+  const second = new Daemon(t, site.host, '--config', site.configFile);
+  t.is(await second.end(), 1);
+  t.regex(second.err, new RegExp(`^unipathd: unipathd with pid ${first.child.pid} listens on ${site.socket} already`));
+  t.true((await site.client.metrics()).includes('unipath_up 1\n'));
+
+  t.is(await first.end('SIGTERM'), 0);
+  t.false(existsSync(site.socket));
+  t.true(xdpOf(site, 'pf0') && xdpOf(site, 'tap-g1'));
+
+  const third = await started(t, site);
+  t.true((await site.client.status()).adopted);
+  await third.end('SIGKILL');
+  t.true(xdpOf(site, 'pf0') && xdpOf(site, 'tap-g1'));
+
+  const fourth = await started(t, site);
+  const reply = await site.client.act('g1', 'accelerate');
+  t.false(reply.reached);
+  for (let i = 0; i < 200 && ip(site.host, 'link show').includes('vf0@'); i++) await sleep(20);
+  t.regex(ip(site.guest, 'link show dev vf0'), /52:54:00:00:00:01/);
+  t.true((await site.client.down()).undone.length > 0);
+  t.is(await fourth.end(), 0);
+  t.false(existsSync(site.pins));
+  t.deepEqual(hostState(site), before);
+});
+
+daemonTest('SIGHUP and reload: a good file is taken, a bad one is not', async (t) => {
+  const site = makeSite(t);
+  const daemon = await started(t, site);
+  const names = async (): Promise<string[]> => (await site.client.status()).vnics.map(({ name }) => name);
+  site.writeConfig({ vnics: 'none' });
+  daemon.child.kill('SIGHUP');
+  await daemon.says(/the configuration could not be read again; the old one stays/);
+  t.deepEqual(await names(), ['g1']);
+  t.true((await site.client.metrics()).includes('unipath_config_last_reload_successful 0\n'));
+  await t.throwsAsync(site.client.reload(), { message: /unipath\.yaml:\d+:\d+: vnics: must be a list, not text/ });
+
+  site.writeConfig({ vnics: [], flows_per_vnic: 128 });
+  t.deepEqual((await site.client.reload()).removed, ['vnic g1']);
+  await daemon.says(/the other settings take effect with the next start/);
+  t.deepEqual(await names(), []);
+  t.true((await site.client.metrics()).includes('unipath_config_last_reload_successful 1\n'));
+
+  site.writeConfig();
+  daemon.child.kill('SIGHUP');
+  for (let i = 0; i < 200 && (await names()).length === 0; i++) await sleep(20);
+  t.deepEqual(await names(), ['g1']);
+  t.is(await daemon.end('SIGINT'), 0);
+});
