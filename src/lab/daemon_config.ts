@@ -5,7 +5,12 @@ import { hostPins, hostSocketPath, namespaceOf, type LabPlace } from './place.js
 
 /** @param homes guest name -> name of the host that it is on; a guest on its way is asked for by naming both hosts in turn */
 export function daemonConfigText(place: LabPlace, spec: LabSpec, host: string, homes: ReadonlyMap<string, string>): string {
-  return daemonConfigFor(place, spec, host, spec.guests.filter((guest) => homes.get(guest.name) === host).map((guest) => guest.name));
+  return daemonConfigFor(
+    place,
+    spec,
+    host,
+    spec.guests.filter((guest) => homes.get(guest.name) === host).map((guest) => guest.name),
+  );
 }
 
 /** @param guests names of the guests that this host shall serve */

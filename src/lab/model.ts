@@ -94,15 +94,15 @@ export const defaultLab: LabSpec = {
 /** @throws RangeError when the lab has no such guest */
 export function guestOf(spec: LabSpec, name: string): LabGuest {
   const guest = spec.guests.find((each) => each.name === name);
-  if (guest === undefined) throw new RangeError(`the lab has no guest "${name}"; it has ${spec.guests.map((each) => each.name).join(', ')}`);
-  return guest;
+  if (guest !== undefined) return guest;
+  throw new RangeError(`the lab has no guest "${name}"; it has ${spec.guests.map((each) => each.name).join(', ')}`);
 }
 
 /** @throws RangeError when the lab has no such host */
 export function hostOf(spec: LabSpec, name: string): LabHost {
   const host = spec.hosts.find((each) => each.name === name);
-  if (host === undefined) throw new RangeError(`the lab has no host "${name}"; it has ${spec.hosts.map((each) => each.name).join(', ')}`);
-  return host;
+  if (host !== undefined) return host;
+  throw new RangeError(`the lab has no host "${name}"; it has ${spec.hosts.map((each) => each.name).join(', ')}`);
 }
 
 /** Where everyone is after `lab up`: guest name -> host name. */

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 
 /** Mount points are written there with octal escapes. */
-const unescape = (text: string): string => text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+const withoutEscapes = (text: string): string =>
+  text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 
 /** File system type of what is mounted at exactly this path (the topmost); null when nothing is. */
 export function mountedType(path: string, mountinfo = readFileSync('/proc/self/mountinfo', 'utf8')): string | null {
@@ -10,7 +11,7 @@ export function mountedType(path: string, mountinfo = readFileSync('/proc/self/m
   for (const line of mountinfo.split('\n')) {
     const [left, right] = line.split(' - ');
     const point = left?.split(' ')[4];
-    if (point !== undefined && unescape(point) === path) type = right?.split(' ')[0] ?? null;
+    if (point !== undefined && withoutEscapes(point) === path) type = right?.split(' ')[0] ?? null;
   }
   return type;
 }

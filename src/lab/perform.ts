@@ -25,7 +25,11 @@ export interface Builder {
 export class LabProcessError extends Error {
   override readonly name = 'LabProcessError';
 
-  constructor(process: string, what: string, readonly log: string) {
+  constructor(
+    process: string,
+    what: string,
+    readonly log: string,
+  ) {
     const lines = existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n').slice(-LOG_LINES) : [];
     super(`${process} ${what}; the end of its log (${log}):\n${lines.map((line) => `  ${line}`).join('\n')}`);
   }

@@ -100,7 +100,12 @@ export async function stopProcesses(identities: readonly ProcessIdentity[], grac
 export async function killProcesses(identities: readonly ProcessIdentity[]): Promise<void> {
   for (const identity of identities) signal(identity, 'SIGKILL');
   if (await gone(identities, GRACE_MS)) return;
-  throw new Error(`processes do not end: ${identities.filter(isAlive).map(({ pid }) => pid).join(', ')}`);
+  throw new Error(
+    `processes do not end: ${identities
+      .filter(isAlive)
+      .map(({ pid }) => pid)
+      .join(', ')}`,
+  );
 }
 
 /** Every process but this one that was started with this mark, or inherited it. */

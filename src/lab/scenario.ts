@@ -103,7 +103,10 @@ export function mainScenario(pace: Pace): ScenarioStep[] {
       name: 'vf-dies',
       title: 'the VF dies without notice',
       kind: 'fault',
-      changes: [{ kind: 'break-vf', guest: SUBJECT }, { kind: 'await-path', guest: SUBJECT, path: 'accelerated' }],
+      changes: [
+        { kind: 'break-vf', guest: SUBJECT },
+        { kind: 'await-path', guest: SUBJECT, path: 'accelerated' },
+      ],
       expect: at('a', 'accelerated', 'none', 'accelerated'),
     },
     {

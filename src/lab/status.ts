@@ -16,10 +16,18 @@ export interface LabStatus {
   readonly since: string | null;
   readonly namespaces: readonly { readonly name: string; readonly present: boolean }[];
   readonly processes: readonly { readonly name: string; readonly pid: number; readonly alive: boolean }[];
-  readonly vnics: readonly { readonly host: string; readonly name: string; readonly path: string; readonly phase: string; readonly reason: string }[];
+  readonly vnics: readonly LabVnic[];
 }
 
-async function vnicsOf(place: LabPlace, host: string): Promise<LabStatus['vnics']> {
+export interface LabVnic {
+  readonly host: string;
+  readonly name: string;
+  readonly path: string;
+  readonly phase: string;
+  readonly reason: string;
+}
+
+async function vnicsOf(place: LabPlace, host: string): Promise<LabVnic[]> {
   try {
     const { vnics } = await new ControlClient(hostSocketPath(place, host)).status();
     return vnics.map(({ name, path, phase, reason }) => ({ host, name, path, phase, reason }));
@@ -53,7 +61,8 @@ export function printStatus(status: LabStatus): string {
   for (const { name, pid, alive } of status.processes) lines.push(`  ${name.padEnd(14)} ${alive ? `pid ${pid}` : 'NOT RUNNING'}`);
   if (status.vnics.length > 0) lines.push('vnics');
   for (const { host, name, path, phase, reason } of status.vnics) {
-    lines.push(`  ${name.padEnd(6)} host ${host}  ${path.padEnd(12)} ${phase === path ? '' : `${phase} `}${reason === 'none' ? '' : `(${reason})`}`.trimEnd());
+    const why = `${phase === path ? '' : `${phase} `}${reason === 'none' ? '' : `(${reason})`}`;
+    lines.push(`  ${name.padEnd(6)} host ${host}  ${path.padEnd(12)} ${why}`.trimEnd());
   }
   return `${lines.join('\n')}\n`;
 }

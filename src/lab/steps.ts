@@ -1,5 +1,15 @@
 /** The vocabulary of `lab up`: a step is a list of actions, with what takes them back. Data only. */
 
+/** Detached; what it says goes to `log`. */
+export interface StartProcess {
+  readonly kind: 'start-process';
+  readonly name: string;
+  /** null is the namespace of the caller. */
+  readonly netns: string | null;
+  readonly argv: readonly string[];
+  readonly log: string;
+}
+
 export type Action =
   | { readonly kind: 'command'; readonly argv: readonly string[] }
   /** Kernel settings of one namespace; those that this kernel does not have are left out. */
@@ -7,8 +17,7 @@ export type Action =
   | { readonly kind: 'make-directory'; readonly path: string }
   | { readonly kind: 'write-file'; readonly path: string; readonly text: string }
   | { readonly kind: 'mount-bpffs'; readonly path: string }
-  /** Detached; `netns` null is the namespace of the caller. */
-  | { readonly kind: 'start-process'; readonly name: string; readonly netns: string | null; readonly argv: readonly string[]; readonly log: string }
+  | StartProcess
   /** Waits until the control socket answers that a reconcile has completed. */
   | { readonly kind: 'await-daemon'; readonly process: string; readonly socket: string; readonly log: string }
   /** Waits until the process has said {"event": "ready"} in its log. */

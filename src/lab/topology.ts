@@ -19,7 +19,7 @@ import {
   vmmSocketPath,
   type LabPlace,
 } from './place.js';
-import type { Action, Step, Undo } from './steps.js';
+import type { Action, StartProcess, Step, Undo } from './steps.js';
 
 export interface TopologyOptions {
   /** Start unipathd on the hosts and the agent in the guests; without, the lab is its software paths only. */
@@ -75,13 +75,15 @@ export function tapHosts(spec: LabSpec, guest: LabGuest): readonly string[] {
 
 /** Name every namespace of the lab, in the order in which they are made. */
 export function namespaces(place: LabPlace, spec: LabSpec): string[] {
-  return ['world', ...spec.hosts.map((host) => host.name), ...spec.guests.map((guest) => guest.name)].map((name) => namespaceOf(place, name));
+  const names = ['world', ...spec.hosts.map((host) => host.name), ...spec.guests.map((guest) => guest.name)];
+  return names.map((name) => namespaceOf(place, name));
 }
 
 function startSteps(place: LabPlace, options: TopologyOptions): Step[] {
   const steps: Step[] = [];
   if (options.mountBpffs) {
-    steps.push(step(`mount a BPF file system on ${BPFFS}`, [{ kind: 'mount-bpffs', path: BPFFS }], [{ kind: 'unmount-if-empty', path: BPFFS }]));
+    const undo: Undo = { kind: 'unmount-if-empty', path: BPFFS };
+    steps.push(step(`mount a BPF file system on ${BPFFS}`, [{ kind: 'mount-bpffs', path: BPFFS }], [undo]));
   }
   if (options.netnsDirectory !== 'mounted') {
     const undo: Undo[] = [{ kind: 'unmount-if-empty', path: NETNS_DIRECTORY }];
@@ -125,8 +127,28 @@ export function vfActions(netns: string, host: LabHost, index: number, mtu: numb
   const [port, device] = [vfPort(index), vfDevice(index)];
   return [
     ip(
-      netns, 'link', 'add', 'name', port, 'mtu', String(mtu), 'numtxqueues', queues, 'numrxqueues', queues,
-      'type', 'veth', 'peer', 'name', device, 'mtu', String(mtu), 'numtxqueues', queues, 'numrxqueues', queues,
+      netns,
+      'link',
+      'add',
+      'name',
+      port,
+      'mtu',
+      String(mtu),
+      'numtxqueues',
+      queues,
+      'numrxqueues',
+      queues,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      device,
+      'mtu',
+      String(mtu),
+      'numtxqueues',
+      queues,
+      'numrxqueues',
+      queues,
     ),
     features(netns, port, 'gro', 'on'),
     features(netns, device, 'gro', 'on', 'tx', 'off'),
@@ -146,8 +168,30 @@ function hostSteps(place: LabPlace, spec: LabSpec, host: LabHost): Step[] {
       [
         ip(netns, 'link', 'add', 'name', 'br0', 'mtu', mtu, 'type', 'bridge', 'stp_state', '0', 'mcast_snooping', '0'),
         ip(
-          netns, 'link', 'add', 'name', 'pf0', 'mtu', mtu, 'numtxqueues', queues, 'numrxqueues', queues,
-          'type', 'veth', 'peer', 'name', port, 'netns', world, 'mtu', mtu, 'numtxqueues', queues, 'numrxqueues', queues,
+          netns,
+          'link',
+          'add',
+          'name',
+          'pf0',
+          'mtu',
+          mtu,
+          'numtxqueues',
+          queues,
+          'numrxqueues',
+          queues,
+          'type',
+          'veth',
+          'peer',
+          'name',
+          port,
+          'netns',
+          world,
+          'mtu',
+          mtu,
+          'numtxqueues',
+          queues,
+          'numrxqueues',
+          queues,
         ),
         features(netns, 'pf0', 'gro', 'on', 'tx', 'off'),
         features(world, port, 'gro', 'on', 'tx', 'off'),
@@ -166,8 +210,7 @@ function hostSteps(place: LabPlace, spec: LabSpec, host: LabHost): Step[] {
 }
 
 /** What libvirt calls macTableManager: frames for addresses that the bridge does not know are not given to guests. */
-const portFlags = (netns: string, tap: string): Action =>
-  command('bridge', '-n', netns, 'link', 'set', 'dev', tap, 'flood', 'off');
+const portFlags = (netns: string, tap: string): Action => command('bridge', '-n', netns, 'link', 'set', 'dev', tap, 'flood', 'off');
 
 function softwarePortSteps(place: LabPlace, spec: LabSpec, guest: LabGuest): Step[] {
   const netns = namespaceOf(place, guest.name);
@@ -181,8 +224,32 @@ function softwarePortSteps(place: LabPlace, spec: LabSpec, guest: LabGuest): Ste
         `software path of guest ${guest.name} on host ${guest.host}`,
         [
           ip(
-            host, 'link', 'add', 'name', tap, 'mtu', mtu, 'numtxqueues', queues, 'numrxqueues', queues, 'type', 'veth',
-            'peer', 'name', 'eth0', 'netns', netns, 'address', guest.mac, 'mtu', mtu, 'numtxqueues', queues, 'numrxqueues', queues,
+            host,
+            'link',
+            'add',
+            'name',
+            tap,
+            'mtu',
+            mtu,
+            'numtxqueues',
+            queues,
+            'numrxqueues',
+            queues,
+            'type',
+            'veth',
+            'peer',
+            'name',
+            'eth0',
+            'netns',
+            netns,
+            'address',
+            guest.mac,
+            'mtu',
+            mtu,
+            'numtxqueues',
+            queues,
+            'numrxqueues',
+            queues,
           ),
           features(host, tap, 'gro', 'on'),
           features(netns, 'eth0', 'gro', 'on', 'tx', 'off'),
@@ -241,7 +308,7 @@ function guestSteps(place: LabPlace, spec: LabSpec, guest: LabGuest): Step[] {
   ];
 }
 
-function processStep(name: string, directory: string, start: Extract<Action, { kind: 'start-process' }>, before: Action[]): Step {
+function processStep(name: string, directory: string, start: StartProcess, before: Action[]): Step {
   return step(`process ${name}`, [{ kind: 'make-directory', path: directory }, ...before, start], [{ kind: 'stop-process', name }]);
 }
 
@@ -258,7 +325,7 @@ function vmmStep(place: LabPlace, guest: LabGuest, programs: LabPrograms): Step 
 }
 
 /** Starts unipathd of one host; its configuration is written before. */
-export function startDaemon(place: LabPlace, host: string, programs: LabPrograms): Extract<Action, { kind: 'start-process' }> {
+export function startDaemon(place: LabPlace, host: string, programs: LabPrograms): StartProcess {
   return {
     kind: 'start-process',
     name: daemonProcess(host),

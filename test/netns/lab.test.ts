@@ -20,8 +20,9 @@ import { needs, testWith } from '../support/require.js';
 
 const cli = fileURLToPath(new URL('../support/lab_cli.js', import.meta.url));
 // One after the other: labs of one name cannot be beside each other, and two would be too much for two CPUs.
-const labTest = testWith(needs.root(), needs.tool('ip'), needs.tool('bridge'), needs.tool('ethtool'), needs.tool('nsenter'), needs.tool('sysctl')).serial;
-const fullLabTest = testWith(needs.root(), needs.tool('ip'), needs.tool('ethtool'), needs.tool('nsenter'), needs.tool('sysctl'), needs.bpffs()).serial;
+const missing = [needs.root(), ...['ip', 'bridge', 'ethtool', 'nsenter', 'sysctl'].map(needs.tool)];
+const labTest = testWith(...missing).serial;
+const fullLabTest = testWith(...missing, needs.bpffs()).serial;
 
 interface Ended {
   readonly code: number | null;
@@ -45,18 +46,24 @@ function traces(place: LabPlace): Record<string, readonly string[]> {
   const named = (text: string): boolean => text.includes(place.prefix);
   return {
     namespaces: list('/run/netns').filter(named),
-    links: execFileSync('ip', ['-o', 'link', 'show'], { encoding: 'utf8' }).split('\n').map((line) => line.split(':')[1] ?? ''),
+    links: execFileSync('ip', ['-o', 'link', 'show'], { encoding: 'utf8' })
+      .split('\n')
+      .map((line) => line.split(':')[1] ?? ''),
     pins: existsSync(place.pins) ? [place.pins] : [],
     state: existsSync(place.directory) ? [place.directory] : [],
-    processes: list('/proc').filter((pid) => /^\d+$/.test(pid) && pid !== String(process.pid)).flatMap((pid) => {
-      try {
-        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-        return words.includes(place.directory) || words.includes(`${place.prefix}-`) ? [words] : [];
-      } catch {
-        return [];
-      }
-    }),
-    mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => named(line) || line.includes(' - bpf ')),
+    processes: list('/proc')
+      .filter((pid) => /^\d+$/.test(pid) && pid !== String(process.pid))
+      .flatMap((pid) => {
+        try {
+          const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+          return words.includes(place.directory) || words.includes(`${place.prefix}-`) ? [words] : [];
+        } catch {
+          return [];
+        }
+      }),
+    mounts: readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .filter((line) => named(line) || line.includes(' - bpf ')),
   };
 }
 
@@ -133,7 +140,7 @@ labTest('a second up is refused, with what to do, and changes nothing', async (t
   t.is((await lab(NAME, 'exec', 'g2', '--', 'sh', '-c', 'exit 7')).code, 7);
 });
 
-labTest('somebody else\'s namespace of our name is refused and left alone', async (t) => {
+labTest("somebody else's namespace of our name is refused and left alone", async (t) => {
   const place = withLab(t, NAME);
   const netns = namespaceOf(place, 'b');
   execFileSync('ip', ['netns', 'add', netns]);
@@ -155,7 +162,10 @@ labTest('a step that fails takes down what was built before it', async (t) => {
   t.deepEqual(traces(place), before);
 });
 
-const everyStep = labSteps(labPlace(NAME), defaultLab, { daemons: false, mountBpffs: false, netnsDirectory: 'mounted', programs: labPrograms }).length;
+const stepCount = (daemons: boolean): number =>
+  labSteps(labPlace(NAME), defaultLab, { daemons, mountBpffs: false, netnsDirectory: 'mounted', programs: labPrograms }).length;
+
+const everyStep = stepCount(false);
 
 labTest(`up killed in the middle of any of its ${everyStep} steps without daemons, then down: nothing is left`, async (t) => {
   const place = withLab(t, NAME);
@@ -172,7 +182,7 @@ labTest(`up killed in the middle of any of its ${everyStep} steps without daemon
   }
 });
 
-const allSteps = labSteps(labPlace(NAME), defaultLab, { daemons: true, mountBpffs: false, netnsDirectory: 'mounted', programs: labPrograms }).length;
+const allSteps = stepCount(true);
 
 fullLabTest(`up killed while it starts daemons (its last ${allSteps - everyStep} steps), then down: nothing is left`, async (t) => {
   const place = withLab(t, NAME);
@@ -209,7 +219,8 @@ fullLabTest('a run that is interrupted takes its lab down', async (t) => {
   const before = traces(place);
   const folder = mkdtempSync(join(tmpdir(), 'unipath-lab-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
-  const child = spawn(process.execPath, [cli, 'lab', 'run', '--quick', '--name', NAME, '--html', join(folder, 'run.html')], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const argv = [cli, 'lab', 'run', '--quick', '--name', NAME, '--html', join(folder, 'run.html')];
+  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   let printed = '';
   for await (const text of child.stdout.setEncoding('utf8') as AsyncIterable<string>) {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { rmSync, writeFileSync } from 'node:fs';
 import type { ExecutionContext } from 'ava';
 import { createNetns, ip, netnsTest, runModuleIn } from '../support/netns.js';
 
@@ -61,6 +62,11 @@ netnsTest('a guest is its namespace, not a file of its name', async (t) => {
   const { host, guest } = lab(t);
   t.true(await runModuleIn(host, scenarios, 'exists', guest));
   t.false(await runModuleIn(host, scenarios, 'exists', 'upt-no-such-guest'));
+  // What is left of a namespace whose mount is gone.
+  const leftover = `upt-${process.pid}-leftover`;
+  writeFileSync(`/run/netns/${leftover}`, '');
+  t.teardown(() => rmSync(`/run/netns/${leftover}`));
+  t.false(await runModuleIn(host, scenarios, 'exists', leftover));
   t.regex(String(await runModuleIn(host, scenarios, 'plug', 'upt-no-such-guest')), /guest upt-no-such-guest is not there/);
   await t.throwsAsync(runModuleIn(host, scenarios, 'exists', '1234'), { message: /would be taken for a process id/ });
   await t.throwsAsync(runModuleIn(host, scenarios, 'exists', '../../etc'), { message: /not a name of a network namespace/ });

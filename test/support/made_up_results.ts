@@ -14,7 +14,14 @@ const PLAN: readonly [title: string, host: string, path: 'software' | 'accelerat
   ['back on host a', 'a', 'accelerated', 6],
 ];
 
-const frames = (sent: number, lost: number): FrameCounts => ({ sent, received: sent - lost, lost, duplicated: 0, reordered: 0, corrupt: 0 });
+const frames = (sent: number, lost: number): FrameCounts => ({
+  sent,
+  received: sent - lost,
+  lost,
+  duplicated: 0,
+  reordered: 0,
+  corrupt: 0,
+});
 
 export function madeUpResults(change: { readonly failure?: string } = {}): RunResults {
   let at = 0;
@@ -26,8 +33,19 @@ export function madeUpResults(change: { readonly failure?: string } = {}): RunRe
     at += seconds * 1000;
     bands.push({ lane: 'host', fromMs, toMs: at, label: host, tone: 'place' });
     bands.push({ lane: 'g1', fromMs: fromMs + (index === 0 ? 0 : 120), toMs: at + 120, label: path, tone: path });
-    bands.push({ lane: 'g2', fromMs, toMs: at, label: index > 1 && index < 6 ? 'accelerated' : 'software', tone: index > 1 && index < 6 ? 'accelerated' : 'software' });
-    events.push({ atMs: fromMs + 100, title, detail: fault ? '3 frames lost' : `g1 is ${path} on host ${host}`, tone: fault ? 'fault' : 'change' });
+    bands.push({
+      lane: 'g2',
+      fromMs,
+      toMs: at,
+      label: index > 1 && index < 6 ? 'accelerated' : 'software',
+      tone: index > 1 && index < 6 ? 'accelerated' : 'software',
+    });
+    events.push({
+      atMs: fromMs + 100,
+      title,
+      detail: fault ? '3 frames lost' : `g1 is ${path} on host ${host}`,
+      tone: fault ? 'fault' : 'change',
+    });
     const sent = seconds * 6000;
     return {
       name: `step-${index}`,
@@ -35,11 +53,20 @@ export function madeUpResults(change: { readonly failure?: string } = {}): RunRe
       kind: fault ? 'fault' : 'planned',
       fromMs,
       toMs: at,
-      where: { host, path, reason: path === 'accelerated' ? 'none' : host === 'c' ? 'adapter_without_vfs' : fault ? 'vf_lost' : 'policy_software' },
+      where: {
+        host,
+        path,
+        reason: path === 'accelerated' ? 'none' : host === 'c' ? 'adapter_without_vfs' : fault ? 'vf_lost' : 'policy_software',
+      },
       frames: frames(sent, fault ? 3 : 0),
-      flows: ['world to g1, IPv4', 'g1 to world, IPv6', 'g1 to g2'].map((name) => ({ name, frames: frames(sent / 3, 0), longestGapMs: index * 1.3 })),
+      flows: ['world to g1, IPv4', 'g1 to world, IPv6', 'g1 to g2'].map((name) => ({
+        name,
+        frames: frames(sent / 3, 0),
+        longestGapMs: index * 1.3,
+      })),
       framesPerSecond: 6000,
-      switchTimes: index === 0 ? { receiveMs: null, transmitMs: null } : { receiveMs: 0.4 * index, transmitMs: index === 3 ? -0.2 : 0.31 * index },
+      switchTimes:
+        index === 0 ? { receiveMs: null, transmitMs: null } : { receiveMs: 0.4 * index, transmitMs: index === 3 ? -0.2 : 0.31 * index },
       longestGapMs: index === 0 ? null : 2.4 * index,
       steering: [
         {
@@ -47,7 +74,12 @@ export function madeUpResults(change: { readonly failure?: string } = {}): RunRe
           ports:
             path === 'software'
               ? [{ port: 'tap', frames: [0, 0], unreachable: [] }]
-              : [{ port: 'tap', frames: [0, 0], unreachable: [] }, host === 'b' ? { port: 'vf', frames: [9000, 8000, 0, 0], unreachable: [2, 3] } : { port: 'vf', frames: [9800, 11_200], unreachable: [] }],
+              : [
+                  { port: 'tap', frames: [0, 0], unreachable: [] },
+                  host === 'b'
+                    ? { port: 'vf', frames: [9000, 8000, 0, 0], unreachable: [2, 3] }
+                    : { port: 'vf', frames: [9800, 11_200], unreachable: [] },
+                ],
           ...(path === 'software' ? { rfs: 0, rss: 0, single: 0, bridge: sent } : { rfs: sent - 40, rss: 40, single: 0, bridge: 120 }),
         },
         { guest: 'g2', ports: [{ port: 'vf', frames: [3000, 1800], unreachable: [] }], rfs: 4700, rss: 100, single: 0, bridge: 0 },
@@ -65,7 +97,10 @@ export function madeUpResults(change: { readonly failure?: string } = {}): RunRe
     unit,
     startMs: 0,
     binMs: 100,
-    values: Array.from({ length: at / 100 }, (_, index) => level + Math.sin(index / 7 + phase) * level * 0.02 + ((index * 7919 + phase * 31) % 13) * level * 0.004),
+    values: Array.from(
+      { length: at / 100 },
+      (_, index) => level + Math.sin(index / 7 + phase) * level * 0.02 + ((index * 7919 + phase * 31) % 13) * level * 0.004,
+    ),
   });
   return {
     schema: 1,

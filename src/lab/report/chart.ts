@@ -1,6 +1,6 @@
 /** The time chart as inline SVG: lanes of coloured bands on top, one panel per kind of traffic below, events across all of it. */
 import type { Band, RunEvent, RunResults, Series } from '../results.js';
-import { Html, grouped, html, seconds } from './html.js';
+import { type Html, grouped, html, seconds } from './html.js';
 
 const WIDTH = 1160;
 const LEFT = 74;
@@ -50,9 +50,12 @@ function lanes(bands: readonly Band[], scale: TimeScale, top: number): { svg: Ht
         const width = Math.max(0, scale.x(band.toMs) - x);
         // A label that does not fit is in the tooltip only.
         const fits = width > band.label.length * 6.4 + 8;
-        const text = fits ? html`<text class="in-${band.tone}" x="${round(x + width / 2)}" y="${y + LANE / 2 + 4}" text-anchor="middle">${band.label}</text>` : null;
+        const [middle, baseline] = [round(x + width / 2), y + LANE / 2 + 4];
+        const attributes = html`class="in-${band.tone}" x="${middle}" y="${baseline}" text-anchor="middle"`;
+        const text = fits ? html`<text ${attributes}>${band.label}</text>` : null;
         const title = `${name}: ${band.label}, ${seconds(band.fromMs)} to ${seconds(band.toMs)}`;
-        return html`<g><title>${title}</title><rect class="band ${band.tone}" x="${round(x)}" y="${y}" width="${round(width)}" height="${LANE}" rx="2"/>${text}</g>`;
+        return html`<g><title>${title}</title>
+<rect class="band ${band.tone}" x="${round(x)}" y="${y}" width="${round(width)}" height="${LANE}" rx="2"/>${text}</g>`;
       });
     return [label, ...shapes];
   });
@@ -107,7 +110,10 @@ function markers(events: readonly RunEvent[], scale: TimeScale, bottom: number):
     row = x - lastX < 17 ? 1 - row : 0;
     lastX = x;
     const y = 9 + row * 14;
-    return html`<g class="marker ${event.tone}"><title>${`${index + 1}. ${seconds(event.atMs)} ${event.title}. ${event.detail}`}</title><line x1="${round(x)}" x2="${round(x)}" y1="${y + 7}" y2="${bottom}"/><circle cx="${round(x)}" cy="${y}" r="8"/><text x="${round(x)}" y="${y + 3.5}" text-anchor="middle">${index + 1}</text></g>`;
+    const title = `${index + 1}. ${seconds(event.atMs)} ${event.title}${event.detail === '' ? '' : `: ${event.detail}`}`;
+    return html`<g class="marker ${event.tone}"><title>${title}</title>
+<line x1="${round(x)}" x2="${round(x)}" y1="${y + 7}" y2="${bottom}"/>
+<circle cx="${round(x)}" cy="${y}" r="8"/><text x="${round(x)}" y="${y + 3.5}" text-anchor="middle">${index + 1}</text></g>`;
   });
 }
 
@@ -128,13 +134,18 @@ export function timeChart(results: RunResults): { svg: Html; geometry: ChartGeom
   const panels = [...new Set(results.series.map((series) => series.panel))];
   let top = laneTop + laneHeight + PANEL_GAP + 4;
   const panelShapes = panels.map((name) => {
-    const shape = panel(name, results.series.filter((series) => series.panel === name), scale, top);
+    const shape = panel(
+      name,
+      results.series.filter((series) => series.panel === name),
+      scale,
+      top,
+    );
     top += PANEL + PANEL_GAP + 6;
     return shape;
   });
   const bottom = top - PANEL_GAP - 6;
   const height = bottom + AXIS;
-  const svg = html`<svg id="chart" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="Throughput over time, with the paths and the events">
+  const svg = html`<svg id="chart" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="Throughput, paths and events over time">
 ${laneShapes}${panelShapes}${timeAxis(scale, bottom + 17)}${markers(results.events, scale, bottom)}
 <line id="crosshair" y1="${laneTop}" y2="${bottom}" visibility="hidden"/></svg>`;
   return { svg, geometry: { left: LEFT, right: RIGHT, width: WIDTH, endMs: scale.endMs } };

@@ -40,9 +40,15 @@ export function milliseconds(value: number): string {
 /** Milliseconds since the start of the run -> "12.3 s". */
 export const seconds = (value: number): string => `${(value / 1000).toFixed(1)} s`;
 
-export const percent = (part: number, whole: number): string => (whole === 0 ? '–' : `${((100 * part) / whole).toFixed(part === whole || part === 0 ? 0 : 1)} %`);
+export function percent(part: number, whole: number): string {
+  if (whole === 0) return '–';
+  // 99.96 % must not read as 100.0 %.
+  if (part === whole || part === 0) return `${part === 0 ? 0 : 100} %`;
+  return `${Math.min(99.9, Math.max(0.1, (100 * part) / whole)).toFixed(1)} %`;
+}
 
 /** Bytes -> "12.3 MB", powers of ten. */
 export function bytes(value: number): string {
-  return value >= 1e9 ? `${(value / 1e9).toFixed(2)} GB` : value >= 1e6 ? `${(value / 1e6).toFixed(1)} MB` : `${(value / 1e3).toFixed(1)} kB`;
+  if (value >= 1e9) return `${(value / 1e9).toFixed(2)} GB`;
+  return value >= 1e6 ? `${(value / 1e6).toFixed(1)} MB` : `${(value / 1e3).toFixed(1)} kB`;
 }

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { labDown } from '../down.js';
+import type { LabSpec } from '../model.js';
 import type { LabPlace } from '../place.js';
 import { renderReport } from '../report/page.js';
 import { allFailures, type RunResults } from '../results.js';
@@ -33,6 +34,11 @@ function abortOnSignal(): { signal: AbortSignal; stop: () => void } {
       for (const name of signals) process.off(name, abort);
     },
   };
+}
+
+function whoIsThere({ hosts, guests }: LabSpec): string {
+  const names = (each: readonly { readonly name: string }[]): string => each.map(({ name }) => name).join(', ');
+  return `hosts ${names(hosts)}, guests ${names(guests)}`;
 }
 
 function writeResults(results: RunResults, options: LabRunOptions): void {
@@ -67,7 +73,7 @@ export async function labRun(options: LabRunOptions): Promise<LabRunResult> {
       },
     });
     isUp = true;
-    progress.line(`lab is up after ${((Date.now() - startedMs) / 1000).toFixed(1)} s: hosts ${lab.spec.hosts.map((host) => host.name).join(', ')}, guests ${lab.spec.guests.map((guest) => guest.name).join(', ')}`);
+    progress.line(`lab is up after ${((Date.now() - startedMs) / 1000).toFixed(1)} s: ${whoIsThere(lab.spec)}`);
     try {
       results = await runScenario(lab, mainScenario(pace), { pace, quick, progress, signal, takeDown: !options.keep });
       writeResults(results, options);

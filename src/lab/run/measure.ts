@@ -119,7 +119,10 @@ export function stepResult(
     frames,
     flows: flowResults(account, planned),
     framesPerSecond,
-    switchTimes: { receiveMs: maxOrNull(inStep.map((each) => each.receiveMs)), transmitMs: maxOrNull(inStep.map((each) => each.transmitMs)) },
+    switchTimes: {
+      receiveMs: maxOrNull(inStep.map((each) => each.receiveMs)),
+      transmitMs: maxOrNull(inStep.map((each) => each.transmitMs)),
+    },
     longestGapMs: longestGapMs(account, planned),
     steering: steering(record),
     tcpBytes: tcpBytes(record.tcpTo) - tcpBytes(record.tcpFrom),
@@ -127,7 +130,8 @@ export function stepResult(
     redirectErrors: record.redirectErrors,
     lossAllowed: step.kind === 'fault' ? inFlightAllowance(framesPerSecond) : 0,
   };
-  const otherPaths = new Map([...record.vnics].flatMap(([guest, vnic]) => (vnic === null || guest === SUBJECT ? [] : [[guest, vnic.path] as const])));
+  const otherPaths = new Map<string, VnicPath>();
+  for (const [guest, vnic] of record.vnics) if (vnic !== null && guest !== SUBJECT) otherPaths.set(guest, vnic.path);
   const failures = judgeStep(SUBJECT, result, step.expect, {
     guestPaths: record.guestPaths,
     otherPaths,

@@ -19,7 +19,11 @@ export class PluginWatch {
   readonly #timer: NodeJS.Timeout;
 
   /** @param pins root of the guest agent's pins. @throws NativeError when the plug-in is not there */
-  constructor(readonly guest: string, pins: string, onTransition: (guest: string, transition: Transition) => void) {
+  constructor(
+    readonly guest: string,
+    pins: string,
+    onTransition: (guest: string, transition: Transition) => void,
+  ) {
     this.#map = RawMap.fromPin(pluginStatePin(pins));
     this.#row = this.#map.mmap();
     this.#words = new BigUint64Array(this.#row.buffer, this.#row.byteOffset, pluginStateCodec.size / 8);

@@ -19,6 +19,8 @@ export interface Terminal {
 
 const CLEAR_LINE = '\r\x1b[K';
 const REDRAW_MS = 100;
+/** A terminal that does not tell its width says 0. */
+const FALLBACK_COLUMNS = 80;
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
 /** One step in one line. */
@@ -34,7 +36,8 @@ export function stepLine(index: number, count: number, step: StepResult): string
     `${grouped(Math.round(step.framesPerSecond))} frames/s`,
   ];
   const place = `${where.host} ${where.path}${where.reason === 'none' ? '' : ` (${where.reason})`}`;
-  return `${step.failures.length === 0 ? 'ok  ' : 'FAIL'} ${String(index + 1).padStart(2)}/${count} ${step.title}: ${place}; ${facts.join(', ')}`;
+  const verdict = step.failures.length === 0 ? 'ok  ' : 'FAIL';
+  return `${verdict} ${String(index + 1).padStart(2)}/${count} ${step.title}: ${place}; ${facts.join(', ')}`;
 }
 
 class PlainProgress implements Progress {
@@ -94,7 +97,7 @@ class LiveProgress extends PlainProgress {
     this.#frame = (this.#frame + 1) % SPINNER.length;
     const elapsed = ((Date.now() - this.#started) / 1000).toFixed(1);
     const text = `${SPINNER[this.#frame]} ${elapsed.padStart(5)} s  ${this.#doing}`;
-    this.#terminal.write(`${CLEAR_LINE}${text.slice(0, (this.#terminal.columns ?? 80) - 1)}`);
+    this.#terminal.write(`${CLEAR_LINE}${text.slice(0, (this.#terminal.columns || FALLBACK_COLUMNS) - 1)}`);
   }
 }
 

@@ -155,7 +155,9 @@ class Run {
     for (const record of this.#records) steps.push(await this.#resultOf(record));
     const endMs = end.monotonicMs - this.#startMs;
     const report = await traffic.tcpReport(tcp.id);
-    const lanes = [...this.stage.watches].flatMap(([guest, watch]) => pathBands(guest, 'software', watch.transitions, this.#startMs, endMs));
+    const lanes = [...this.stage.watches].flatMap(([guest, { transitions }]) =>
+      pathBands(guest, 'software', transitions, this.#startMs, endMs),
+    );
     const wrongWords = report.client.wrongWords + report.server.wrongWords;
     if (!report.alive) failures.push(`the TCP connection broke: ${[...report.client.errors, ...report.server.errors].join('; ')}`);
     return {
@@ -185,10 +187,12 @@ class Run {
     for (const { name, make } of this.lab.spec.hosts) {
       const status = await this.stage.hosts.client(name).status();
       for (const adapter of status.adapters) {
-        if (adapter.fallback_reason !== null) notes.push(`host ${name}: XDP in ${adapter.xdp_mode ?? 'no'} mode on ${adapter.uplink}: ${adapter.fallback_reason}`);
+        if (adapter.fallback_reason === null) continue;
+        notes.push(`host ${name}: XDP in ${adapter.xdp_mode ?? 'no'} mode on ${adapter.uplink}: ${adapter.fallback_reason}`);
       }
       if (make.queuesPerVf > cpus().length) {
-        notes.push(`host ${name}: VFs of make ${make.name} have ${make.queuesPerVf} queues and this machine ${cpus().length} CPUs: the queues that no CPU reaches are left out`);
+        const machine = `VFs of make ${make.name} have ${make.queuesPerVf} queues and this machine ${cpus().length} CPUs`;
+        notes.push(`host ${name}: ${machine}: the queues that no CPU reaches are left out`);
       }
     }
     return notes;
@@ -201,9 +205,10 @@ class Run {
       const { errors, sent } = await endpoint.snapshot();
       const skipped = sent.reduce((sum, each) => sum + each.skipped, 0);
       const refused = sent.reduce((sum, each) => sum + each.sendErrors, 0);
+      const why = sent.find((each) => each.lastError !== null)?.lastError;
       if (skipped > 0) notes.push(`${name} did not send ${skipped} frames because it was not let run in time`);
-      if (refused > 0) notes.push(`${name}: the socket refused ${refused} frames (${sent.find((each) => each.lastError !== null)?.lastError})`);
-      if (errors.kernelBufferErrors > 0) notes.push(`${name}: ${errors.kernelBufferErrors} frames arrived but found the receive buffer full`);
+      if (refused > 0) notes.push(`${name}: the socket refused ${refused} frames (${why})`);
+      if (errors.kernelBufferErrors > 0) notes.push(`${name}: ${errors.kernelBufferErrors} frames found the receive buffer full`);
       if (errors.kernelChecksumErrors > 0) notes.push(`${name}: ${errors.kernelChecksumErrors} frames arrived with a wrong checksum`);
       if (errors.misdelivered > 0) notes.push(`${name}: ${errors.misdelivered} frames arrived that were for somebody else`);
     }
@@ -214,7 +219,10 @@ class Run {
 function redirectNotes(steps: readonly StepResult[]): string[] {
   return steps
     .filter((step) => step.redirectErrors > 0)
-    .map((step) => `${step.title}: the kernel did not deliver ${step.redirectErrors} frames of all kinds, TCP included, after a program had sent them on their way`);
+    .map(
+      ({ title, redirectErrors }) =>
+        `${title}: the kernel dropped ${redirectErrors} frames (TCP included) after a program had redirected them`,
+    );
 }
 
 /** "world to g1 IPv4 flow 3: 1402-1408; ..." for the first few streams that lost frames. */

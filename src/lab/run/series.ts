@@ -13,16 +13,23 @@ export interface RecordedStream {
 }
 
 const PANELS: readonly { readonly panel: string; readonly pairs: readonly (readonly [from: string, to: string])[] }[] = [
-  { panel: 'World and g1', pairs: [['world', 'g1'], ['g1', 'world']] },
-  { panel: 'g1 and its neighbour g2', pairs: [['g1', 'g2'], ['g2', 'g1']] },
+  {
+    panel: 'World and g1',
+    pairs: [
+      ['world', 'g1'],
+      ['g1', 'world'],
+    ],
+  },
+  {
+    panel: 'g1 and its neighbour g2',
+    pairs: [
+      ['g1', 'g2'],
+      ['g2', 'g1'],
+    ],
+  },
 ];
 
-/** @param startMs CLOCK_MONOTONIC that is time 0 of the run */
-function seriesOf(panel: string, name: string, unit: string, timeline: TimelineData, startMs: number, values: readonly number[], factor: number): Series {
-  return { panel, name, unit, startMs: timeline.startMs - startMs, binMs: timeline.binMs, values: values.map((value) => value * factor) };
-}
-
-/** Frames by direction: an echo runs against its flow. */
+/** Frames by direction: an echo runs against its flow. @param startMs CLOCK_MONOTONIC that is time 0 of the run */
 export function frameSeries(flows: readonly PlannedFlow[], recorded: readonly RecordedStream[], startMs: number): Series[] {
   return PANELS.flatMap(({ panel, pairs }) =>
     pairs.flatMap(([from, to]) => {
@@ -33,13 +40,15 @@ export function frameSeries(flows: readonly PlannedFlow[], recorded: readonly Re
       });
       const timeline = sumTimelines(streams.map((stream) => stream.timeline));
       if (timeline.packets.length === 0) return [];
-      return [seriesOf(panel, `${from} to ${to}`, 'frames/s', timeline, startMs, timeline.packets, 1000 / timeline.binMs)];
+      const values = timeline.packets.map((packets) => (packets * 1000) / timeline.binMs);
+      return [{ panel, name: `${from} to ${to}`, unit: 'frames/s', startMs: timeline.startMs - startMs, binMs: timeline.binMs, values }];
     }),
   );
 }
 
 export function tcpSeries(name: string, timeline: TimelineData, startMs: number): Series {
-  return seriesOf('TCP stream', name, 'Mbit/s', timeline, startMs, timeline.bytes, (8 * 1000) / timeline.binMs / 1e6);
+  const values = timeline.bytes.map((bytes) => (bytes * 8) / (timeline.binMs * 1000));
+  return { panel: 'TCP stream', name, unit: 'Mbit/s', startMs: timeline.startMs - startMs, binMs: timeline.binMs, values };
 }
 
 /** The paths of one guest as coloured bands from 0 to endMs. */

@@ -1,11 +1,19 @@
 /** The results as a table for a terminal. Pure. */
 import { bytes, grouped, milliseconds, percent } from '../report/html.js';
-import { allFailures, type FrameCounts, type GuestSteering, type RunResults, type StepResult, totalFrames, worstSwitchMs } from '../results.js';
+import {
+  allFailures,
+  type FrameCounts,
+  type GuestSteering,
+  type RunResults,
+  type StepResult,
+  totalFrames,
+  worstSwitchMs,
+} from '../results.js';
 
 /** Columns two spaces apart; numbers to the right. */
 export function columns(rows: readonly (readonly string[])[], rightFrom: number): string[] {
   const widths: number[] = [];
-  for (const row of rows) row.forEach((cell, index) => (widths[index] = Math.max(widths[index] ?? 0, cell.length)));
+  for (const row of rows) for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
   return rows.map((row) =>
     row
       .map((cell, index) => (index >= rightFrom ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0)))
@@ -14,7 +22,8 @@ export function columns(rows: readonly (readonly string[])[], rightFrom: number)
   );
 }
 
-const HEAD = ['', 'STEP', 'HOST', 'PATH', 'SENT', 'RECEIVED', 'LOST', 'DUP', 'REORD', 'CORRUPT', 'SWITCH-MS', 'GAP-MS', 'FRAMES/S', 'QUEUES', 'RFS'];
+const FRAME_HEADS = ['SENT', 'RECEIVED', 'LOST', 'DUP', 'REORD', 'CORRUPT'];
+const HEAD = ['', 'STEP', 'HOST', 'PATH', ...FRAME_HEADS, 'SWITCH-MS', 'GAP-MS', 'FRAMES/S', 'QUEUES', 'RFS'];
 
 const counts = (frames: FrameCounts): string[] => [
   grouped(frames.sent),
@@ -33,8 +42,9 @@ const sum = (frames: readonly number[]): number => frames.reduce((total, value) 
 function queueCell(steering: GuestSteering | undefined): string {
   const [busiest] = [...(steering?.ports ?? [])].sort((a, b) => sum(b.frames) - sum(a.frames));
   if (busiest === undefined || sum(busiest.frames) === 0) return '-';
-  const shares = busiest.frames.map((value, queue) => (busiest.unreachable.includes(queue) ? 'x' : Math.round((100 * value) / sum(busiest.frames))));
-  return `${busiest.port} ${shares.join('/')}`;
+  const { port, frames, unreachable } = busiest;
+  const share = (value: number, queue: number) => (unreachable.includes(queue) ? 'x' : Math.round((100 * value) / sum(frames)));
+  return `${port} ${frames.map(share).join('/')}`;
 }
 
 function stepRow(step: StepResult, index: number, subject: string): string[] {
@@ -62,7 +72,8 @@ export function resultTable(results: RunResults, subject: string): string {
   for (const step of fault) {
     lines.push('', `${step.title}: ${step.frames.lost} frames lost of at most ${step.lossAllowed} in flight`);
   }
-  lines.push(`one TCP connection ${results.tcp.alive ? 'lived through all of it' : 'BROKE'}: ${bytes(results.tcp.bytes)}, ${results.tcp.wrongWords} wrong words`);
+  const { alive, bytes: carried, wrongWords } = results.tcp;
+  lines.push(`one TCP connection ${alive ? 'lived through all of it' : 'BROKE'}: ${bytes(carried)}, ${wrongWords} wrong words`);
   for (const note of results.notes) lines.push(note);
   const failures = allFailures(results);
   lines.push('', failures.length === 0 ? 'passed' : 'FAILED');

@@ -1,5 +1,5 @@
 /** Starts the endpoints of the scenario and opens its flows. */
-import { type LabSpec } from '../model.js';
+import type { LabSpec } from '../model.js';
 import { endpointNames, plannedFlows, plannedTcp, type PlannedFlow } from '../flows.js';
 import { namespaceOf, type LabPlace } from '../place.js';
 import { SUBJECT } from '../scenario.js';

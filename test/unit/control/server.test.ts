@@ -182,12 +182,15 @@ test('a listener is stopped by its signal, and ends with the daemon', async (t) 
   const { socket, controller, server } = await fakeDaemon(t);
   const stop = new AbortController();
   const client = new ControlClient(socket);
+  let received = 0;
   const drain = async (signal?: AbortSignal): Promise<string> => {
-    for await (const event of client.events(signal)) void event;
+    for await (const event of client.events(signal)) received += event.schema;
     return 'ended';
   };
   const stopped = drain(stop.signal);
   while (controller.listeners < 1) await sleep(5);
+  controller.emit(monitorEvent());
+  while (received < 1) await sleep(5);
   stop.abort();
   t.is(await stopped, 'ended');
   while (controller.listeners > 0) await sleep(5);

@@ -2,7 +2,15 @@ import test from 'ava';
 import { type JournalEntry, parseJournal } from '../../../src/lab/journal.js';
 import { mountedType } from '../../../src/lab/mounts.js';
 
-const head: JournalEntry = { kind: 'lab', schema: 1, mark: 'm', owner: 'run', made_by: { pid: 7, start: 70 }, time: '2025-01-01T00:00:00.000Z', daemons: true };
+const head: JournalEntry = {
+  kind: 'lab',
+  schema: 1,
+  mark: 'm',
+  owner: 'run',
+  made_by: { pid: 7, start: 70 },
+  time: '2025-01-01T00:00:00.000Z',
+  daemons: true,
+};
 const step: JournalEntry = { kind: 'step', title: 'one', undo: [{ kind: 'delete-netns', name: 'up-a' }] };
 const lines = (...entries: JournalEntry[]): string => entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
 
@@ -35,7 +43,7 @@ test('a line that is broken in the middle is not passed over in silence', (t) =>
   t.throws(() => parseJournal(`${lines(head)}{"kind":"ste\n${lines(step)}`), { message: /line 2/ });
 });
 
-test('a lab that a run was told to keep belongs to nobody\'s run any more', (t) => {
+test("a lab that a run was told to keep belongs to nobody's run any more", (t) => {
   t.is(parseJournal(lines(head)).head?.owner, 'run');
   t.is(parseJournal(lines(head, { kind: 'kept' })).head?.owner, 'up');
 });

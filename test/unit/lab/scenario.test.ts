@@ -9,15 +9,27 @@ test('the steps that the main job promises, in order', (t) => {
   t.deepEqual(
     steps.map(({ expect: { host, path } }) => `${host} ${path}`),
     [
-      'a software', 'a accelerated', 'a accelerated', 'a software', 'a accelerated', 'a accelerated', 'a accelerated',
-      'b software', 'b accelerated', 'c software', 'a accelerated',
+      'a software',
+      'a accelerated',
+      'a accelerated',
+      'a software',
+      'a accelerated',
+      'a accelerated',
+      'a accelerated',
+      'b software',
+      'b accelerated',
+      'c software',
+      'a accelerated',
     ],
   );
   t.is(new Set(steps.map((step) => step.name)).size, steps.length);
 });
 
 test('a step expects the guest where its changes take it', (t) => {
-  t.deepEqual(steps.map((step) => step.expect.host), homesAfter(steps, SUBJECT, 'a'));
+  t.deepEqual(
+    steps.map((step) => step.expect.host),
+    homesAfter(steps, SUBJECT, 'a'),
+  );
 });
 
 test('the two guests of host a meet in all four combinations of paths', (t) => {
@@ -34,8 +46,14 @@ test('acceleration is expected only where there are VFs, and its absence is give
 });
 
 test('only the unannounced death of a VF may lose frames', (t) => {
-  t.deepEqual(steps.filter((step) => step.kind === 'fault').map((step) => step.name), ['vf-dies']);
-  t.deepEqual(steps.filter((step) => step.changes.some((change) => change.kind === 'break-vf')).map((step) => step.name), ['vf-dies']);
+  t.deepEqual(
+    steps.filter((step) => step.kind === 'fault').map((step) => step.name),
+    ['vf-dies'],
+  );
+  t.deepEqual(
+    steps.filter((step) => step.changes.some((change) => change.kind === 'break-vf')).map((step) => step.name),
+    ['vf-dies'],
+  );
 });
 
 test('a daemon that is killed is started again in the same step, and what breaks is made whole', (t) => {

@@ -18,7 +18,9 @@ const commandsOf = (steps: readonly Step[]): string[] =>
   steps.flatMap((step) => step.actions).flatMap((action) => (action.kind === 'command' ? [action.argv.join(' ')] : []));
 
 const processesOf = (steps: readonly Step[]) =>
-  steps.flatMap((step) => step.actions).filter((action): action is Extract<Action, { kind: 'start-process' }> => action.kind === 'start-process');
+  steps
+    .flatMap((step) => step.actions)
+    .filter((action): action is Extract<Action, { kind: 'start-process' }> => action.kind === 'start-process');
 
 test('namespaces are those of the plan', (t) => {
   t.deepEqual(namespaces(place, defaultLab), ['up-world', 'up-a', 'up-b', 'up-c', 'up-g1', 'up-g2', 'up-g3']);
@@ -44,7 +46,10 @@ test('every process that is started is stopped', (t) => {
   for (const step of steps) {
     for (const start of processesOf([step])) t.deepEqual(step.undo, [{ kind: 'stop-process', name: start.name }], step.title);
   }
-  t.deepEqual(processesOf(steps).map(({ name }) => name), ['vmm g1', 'agent g1', 'agent g2', 'agent g3', 'unipathd a', 'unipathd b', 'unipathd c']);
+  t.deepEqual(
+    processesOf(steps).map(({ name }) => name),
+    ['vmm g1', 'agent g1', 'agent g2', 'agent g3', 'unipathd a', 'unipathd b', 'unipathd c'],
+  );
 });
 
 test('nothing is made outside the namespaces of the lab', (t) => {
@@ -53,13 +58,16 @@ test('nothing is made outside the namespaces of the lab', (t) => {
   }
 });
 
-test('a host has as many VFs, with as many queues at both ends, as its adapter\'s make says', (t) => {
+test("a host has as many VFs, with as many queues at both ends, as its adapter's make says", (t) => {
   const commands = commandsOf(labSteps(place, defaultLab, options));
   const vfs = (netns: string) => commands.filter((command) => command.startsWith(`ip -n ${netns} link add name vfp`));
   t.is(vfs('up-a').length, 4);
   t.is(vfs('up-b').length, 2);
   t.is(vfs('up-c').length, 0);
-  for (const [netns, queues] of [['up-a', 2], ['up-b', 4]] as const) {
+  for (const [netns, queues] of [
+    ['up-a', 2],
+    ['up-b', 4],
+  ] as const) {
     for (const command of vfs(netns)) {
       t.is(command.match(new RegExp(`numtxqueues ${queues}`, 'g'))?.length, 2);
       t.is(command.match(new RegExp(`numrxqueues ${queues}`, 'g'))?.length, 2);
@@ -69,7 +77,10 @@ test('a host has as many VFs, with as many queues at both ends, as its adapter\'
 
 test('a VF made again is the VF that was made first', (t) => {
   const steps = labSteps(place, defaultLab, options);
-  t.deepEqual(steps.find((step) => step.title === 'VF 1 of host b')?.actions, vfActions('up-b', hostOf(defaultLab, 'b'), 1, defaultLab.mtu));
+  t.deepEqual(
+    steps.find((step) => step.title === 'VF 1 of host b')?.actions,
+    vfActions('up-b', hostOf(defaultLab, 'b'), 1, defaultLab.mtu),
+  );
 });
 
 test('the guest that travels has a tap on every host, the others on their own', (t) => {
@@ -83,12 +94,17 @@ test('the guest that travels has a tap on every host, the others on their own', 
 
 test('without daemons there are the software paths only', (t) => {
   const steps = labSteps(place, defaultLab, { ...options, daemons: false });
-  t.deepEqual(processesOf(steps).map(({ name }) => name), ['vmm g1']);
+  t.deepEqual(
+    processesOf(steps).map(({ name }) => name),
+    ['vmm g1'],
+  );
 });
 
 test('what the lab mounts, it unmounts; what was there, it leaves', (t) => {
   const undos = (change: Partial<TopologyOptions>) =>
-    labSteps(place, defaultLab, { ...options, ...change }).flatMap((step) => step.undo).filter(({ kind }) => kind.startsWith('unmount') || kind === 'remove-empty-directory');
+    labSteps(place, defaultLab, { ...options, ...change })
+      .flatMap((step) => step.undo)
+      .filter(({ kind }) => kind.startsWith('unmount') || kind === 'remove-empty-directory');
   t.deepEqual(undos({}), []);
   t.deepEqual(undos({ mountBpffs: true }), [{ kind: 'unmount-if-empty', path: '/sys/fs/bpf' }]);
   t.deepEqual(undos({ netnsDirectory: 'missing' }), [
@@ -97,11 +113,17 @@ test('what the lab mounts, it unmounts; what was there, it leaves', (t) => {
   ]);
 });
 
-test('a host\'s configuration names its VFs and the guests it serves', (t) => {
+test("a host's configuration names its VFs and the guests it serves", (t) => {
   const config = parse(daemonConfigFor(place, defaultLab, 'b', ['g3', 'g1']));
   t.is(config.socket, '/run/unipath-lab/b/unipath.sock');
-  t.deepEqual(config.adapters[0].vfs, [{ port: 'vfp0', device: 'vf0' }, { port: 'vfp1', device: 'vf1' }]);
-  t.deepEqual(config.vnics.map((vnic: { name: string }) => vnic.name), ['g1', 'g3']);
+  t.deepEqual(config.adapters[0].vfs, [
+    { port: 'vfp0', device: 'vf0' },
+    { port: 'vfp1', device: 'vf1' },
+  ]);
+  t.deepEqual(
+    config.vnics.map((vnic: { name: string }) => vnic.name),
+    ['g1', 'g3'],
+  );
   t.deepEqual(config.vnics[0].guest, { netns: 'up-g1' });
   t.throws(() => daemonConfigFor(place, defaultLab, 'z', []), { message: /no host "z"/ });
 });

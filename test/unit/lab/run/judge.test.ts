@@ -9,18 +9,22 @@ const { failures: _, ...good } = accelerated;
 
 const expect: Expectation = { host: 'a', path: 'accelerated', reason: 'none', others: { g2: 'software' } };
 const calm: StepSurroundings = {
-  guestPaths: new Map([['g1', 'accelerated'], ['g2', 'software']]),
+  guestPaths: new Map([
+    ['g1', 'accelerated'],
+    ['g2', 'software'],
+  ]),
   otherPaths: new Map([['g2', 'software']]),
   tcpAlive: true,
   problems: [],
   lostWhere: '',
 };
-const judge = (change: object, around: Partial<StepSurroundings> = {}): string[] => judgeStep('g1', { ...good, ...change }, expect, { ...calm, ...around });
+const judge = (change: object, around: Partial<StepSurroundings> = {}): string[] =>
+  judgeStep('g1', { ...good, ...change }, expect, { ...calm, ...around });
 const frames = (change: object) => ({ frames: { ...good.frames, ...change } });
 
 test('a step in which all is as it must be', (t) => {
   t.deepEqual(judge({}), []);
-  t.deepEqual(judge(frames({ reordered: 7 })), [], 'order between paths is nobody\'s promise');
+  t.deepEqual(judge(frames({ reordered: 7 })), [], "order between paths is nobody's promise");
 });
 
 test('one frame lost, doubled or corrupt is a failure that says so', (t) => {
@@ -40,19 +44,29 @@ test('a step without traffic proves nothing', (t) => {
 });
 
 test('the path that was not reached, with the reason', (t) => {
-  t.deepEqual(judge({ where: { host: 'a', path: 'software', reason: 'no_free_vf' } }), ['unipathd says g1 is software (no_free_vf), not accelerated (none)']);
+  t.deepEqual(judge({ where: { host: 'a', path: 'software', reason: 'no_free_vf' } }), [
+    'unipathd says g1 is software (no_free_vf), not accelerated (none)',
+  ]);
   t.deepEqual(judge({ where: { host: 'b', path: 'accelerated', reason: 'none' } }), ['g1 is on host b, not on a']);
 });
 
 test('the guest and unipathd must agree', (t) => {
-  t.deepEqual(judge({}, { guestPaths: new Map([['g1', 'software']]) }), ['guest g1 itself transmits on its software path, not accelerated']);
+  t.deepEqual(judge({}, { guestPaths: new Map([['g1', 'software']]) }), [
+    'guest g1 itself transmits on its software path, not accelerated',
+  ]);
   t.deepEqual(judge({}, { otherPaths: new Map([['g2', 'accelerated']]) }), ['unipathd says g2 is accelerated, not software']);
 });
 
 test('accelerated without a frame through the VF is not accelerated', (t) => {
-  t.deepEqual(judge({ steering: [{ guest: 'g1', ports: [{ port: 'vf', frames: [0, 0], unreachable: [] }], rfs: 0, rss: 0, single: 0, bridge: 9 }] }), ['no frame was redirected to the VF of g1']);
+  t.deepEqual(
+    judge({ steering: [{ guest: 'g1', ports: [{ port: 'vf', frames: [0, 0], unreachable: [] }], rfs: 0, rss: 0, single: 0, bridge: 9 }] }),
+    ['no frame was redirected to the VF of g1'],
+  );
 });
 
 test('a broken connection, and what could not be done', (t) => {
-  t.deepEqual(judge({}, { tcpAlive: false, problems: ['g1 is not accelerated after 10 s'] }), ['g1 is not accelerated after 10 s', 'the TCP connection broke']);
+  t.deepEqual(judge({}, { tcpAlive: false, problems: ['g1 is not accelerated after 10 s'] }), [
+    'g1 is not accelerated after 10 s',
+    'the TCP connection broke',
+  ]);
 });

@@ -62,5 +62,11 @@ test('a guest that only transmits has switched all the same', (t) => {
   const follower = new PathFollower();
   const seen = state({ rxLast: 100, txLast: 100 }, { txFirst: 105 });
   t.is(follower.observe(seen, 200 * MS).transition, null);
-  t.deepEqual(follower.observe(seen, 406 * MS).transition, { from: 'software', to: 'accelerated', atNs: 105 * MS, receiveMs: null, transmitMs: 5 });
+  t.deepEqual(follower.observe(seen, 406 * MS).transition, {
+    from: 'software',
+    to: 'accelerated',
+    atNs: 105 * MS,
+    receiveMs: null,
+    transmitMs: 5,
+  });
 });

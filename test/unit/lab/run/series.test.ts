@@ -6,7 +6,15 @@ const flow = (id: number, from: string, to: string): PlannedFlow => ({
   kind: `${from} to ${to}`,
   from,
   to,
-  spec: { id, family: 4, from: { address: '10.0.0.1', port: 1 }, to: { address: '10.0.0.2', port: 2 }, packetsPerSecond: 1, sizes: [64], echoEvery: 1 },
+  spec: {
+    id,
+    family: 4,
+    from: { address: '10.0.0.1', port: 1 },
+    to: { address: '10.0.0.2', port: 2 },
+    packetsPerSecond: 1,
+    sizes: [64],
+    echoEvery: 1,
+  },
 });
 const timeline = (startMs: number, packets: number[]) => ({ binMs: 100, startMs, packets, bytes: packets.map((count) => count * 1000) });
 
@@ -32,15 +40,26 @@ test('an answer runs against its flow', (t) => {
 });
 
 test('bytes become Mbit/s', (t) => {
-  t.deepEqual(tcpSeries('x', timeline(500, [100]), 400), { panel: 'TCP stream', name: 'x', unit: 'Mbit/s', startMs: 100, binMs: 100, values: [8] });
+  t.deepEqual(tcpSeries('x', timeline(500, [100]), 400), {
+    panel: 'TCP stream',
+    name: 'x',
+    unit: 'Mbit/s',
+    startMs: 100,
+    binMs: 100,
+    values: [8],
+  });
 });
 
 test('bands cover the run from one switch to the next', (t) => {
-  const switched = (to: 'software' | 'accelerated', atMs: number) => ({ from: 'software', to, atNs: atMs * 1e6, receiveMs: 0, transmitMs: 0 }) as const;
+  const switched = (to: 'software' | 'accelerated', atMs: number) =>
+    ({ from: 'software', to, atNs: atMs * 1e6, receiveMs: 0, transmitMs: 0 }) as const;
   const bands = pathBands('g1', 'software', [switched('accelerated', 1200), switched('software', 1500)], 1000, 900);
-  t.deepEqual(bands.map(({ fromMs, toMs, tone }) => [fromMs, toMs, tone]), [
-    [0, 200, 'software'],
-    [200, 500, 'accelerated'],
-    [500, 900, 'software'],
-  ]);
+  t.deepEqual(
+    bands.map(({ fromMs, toMs, tone }) => [fromMs, toMs, tone]),
+    [
+      [0, 200, 'software'],
+      [200, 500, 'accelerated'],
+      [500, 900, 'software'],
+    ],
+  );
 });

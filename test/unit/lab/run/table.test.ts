@@ -4,7 +4,16 @@ import { columns, resultTable } from '../../../../src/lab/run/table.js';
 import { madeUpResults } from '../../../support/made_up_results.js';
 
 test('columns are as wide as their widest cell', (t) => {
-  t.deepEqual(columns([['a', '1'], ['bbb', '22']], 1), ['a     1', 'bbb  22']);
+  t.deepEqual(
+    columns(
+      [
+        ['a', '1'],
+        ['bbb', '22'],
+      ],
+      1,
+    ),
+    ['a     1', 'bbb  22'],
+  );
 });
 
 test('the table has a line for each step and says how it ended', (t) => {

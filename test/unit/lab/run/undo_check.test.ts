@@ -3,7 +3,10 @@ import { remains } from '../../../../src/lab/run/undo_check.js';
 
 const mac = '52:54:00:77:00:01';
 const clean = [{ ifname: 'pf0', master: 'br0' }, { ifname: 'vfp0' }, { ifname: 'vf0' }];
-const learnt = [{ mac, ifname: 'tap-g1' }, { mac: '33:33:00:00:00:01', ifname: 'br0', state: 'permanent' }];
+const learnt = [
+  { mac, ifname: 'tap-g1' },
+  { mac: '33:33:00:00:00:01', ifname: 'br0', state: 'permanent' },
+];
 
 test('a host as it was before', (t) => {
   t.deepEqual(remains(clean, learnt, 1, [mac]), []);
