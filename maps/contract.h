@@ -46,6 +46,10 @@ enum contract_limit {
 	RSS_KEY_SIZE = 40,
 	/* Tap and VF port: two rows in `steerings`, vNIC id * PORTS_PER_VNIC + port_role. */
 	PORTS_PER_VNIC = 2,
+	/* IEEE Std 802, Local Experimental EtherType 1: control frames. They never cross the uplink or go guest to guest. */
+	CONTROL_ETHERTYPE = 0x88b5,
+	/* "UNIP", first in every control frame. */
+	CONTROL_MAGIC = 0x554e4950,
 };
 
 /* What made the pinned state, so that a restarted daemon knows whether it may adopt it. */

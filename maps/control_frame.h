@@ -5,10 +5,6 @@
 
 #include "verdicts.h"
 
-/* IEEE Std 802, Local Experimental EtherType 1. Never crosses the uplink, never goes from guest to guest. */
-#define CONTROL_ETHERTYPE 0x88b5
-#define CONTROL_MAGIC 0x554e4950 /* "UNIP" */
-
 enum control_command {
 	CONTROL_DRAIN = 1,	/* host to guest: stop transmitting on the VF, it will be unplugged */
 	CONTROL_DRAINED = 2,	/* guest to host: done; nothing follows on the VF */

@@ -43,7 +43,7 @@ enum redirect_error {
 } __attribute__((packed));
 
 struct redirect_error_key {
-	__u32 ifindex;		/* where the frame was going; for a CPU queue: the CPU */
+	__u32 ifindex;		/* kind REDIRECT and EXCEPTION: where the frame came in; DEVMAP: where it was going; CPUMAP: the CPU */
 	__s32 error;		/* negative errno; 0 when the kernel gives none */
 	enum redirect_error kind;
 	__u8 reserved[3];

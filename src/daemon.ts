@@ -45,7 +45,12 @@ async function readyToStart(configFile: string): Promise<Config> {
 }
 
 /** Reads the file again; one after the other. Settings, other than adapters and vNICs, hold until the next start. */
-function reloader(configFile: string, { settings }: Config, controller: Reconciler, metrics: Metrics): () => Promise<Omit<ReloadReply, 'schema'>> {
+function reloader(
+  configFile: string,
+  { settings }: Config,
+  controller: Reconciler,
+  metrics: Metrics,
+): () => Promise<Omit<ReloadReply, 'schema'>> {
   let last: Promise<unknown> = Promise.resolve();
   const reload = async (): Promise<Omit<ReloadReply, 'schema'>> => {
     try {
@@ -142,7 +147,9 @@ async function main(configFile: string): Promise<void> {
   process.on('SIGHUP', () => undefined);
   const config = await readyToStart(configFile);
   // The socket comes first: a second daemon on it stops here, before it touches the data plane.
-  const control = await ControlServer.listen(config.settings.socket, null, (error, url) => log.error({ err: error, url }, 'a request failed'));
+  const control = await ControlServer.listen(config.settings.socket, null, (error, url) =>
+    log.error({ err: error, url }, 'a request failed'),
+  );
   try {
     await start(config, configFile, control);
   } catch (error) {

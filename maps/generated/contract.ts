@@ -43,6 +43,8 @@ export const ContractLimit = {
   RSS_INPUT_SIZE: 36,
   RSS_KEY_SIZE: 40,
   PORTS_PER_VNIC: 2,
+  CONTROL_ETHERTYPE: 34997,
+  CONTROL_MAGIC: 1431193936,
 } as const;
 
 /** enum reason; the prefix REASON_ is left out. */
@@ -722,6 +724,8 @@ export const hostFingerprint: Fingerprint = {
       RSS_INPUT_SIZE: 36,
       RSS_KEY_SIZE: 40,
       PORTS_PER_VNIC: 2,
+      CONTROL_ETHERTYPE: 34997,
+      CONTROL_MAGIC: 1431193936,
     },
     'enum reason': {
       size: 4,

@@ -104,4 +104,9 @@ async function measure(options: WorkerOptions): Promise<WorkerReport> {
   }
 }
 
-process.stdout.write(JSON.stringify(await measure(JSON.parse(process.argv[2] ?? '{}') as WorkerOptions)));
+try {
+  process.stdout.write(JSON.stringify(await measure(JSON.parse(process.argv[2] ?? '{}') as WorkerOptions)));
+} catch (error) {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

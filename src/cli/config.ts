@@ -38,7 +38,8 @@ async function check(context: Context, file: string): Promise<void> {
 async function reload(context: Context): Promise<void> {
   const reply = await context.client().reload();
   if (context.json) return context.printJson(reply);
-  for (const what of ['added', 'removed', 'changed'] as const) if (reply[what].length > 0) context.printLine(`${what}: ${reply[what].join(', ')}`);
+  for (const what of ['added', 'removed', 'changed'] as const)
+    if (reply[what].length > 0) context.printLine(`${what}: ${reply[what].join(', ')}`);
   if (reply.added.length + reply.removed.length + reply.changed.length === 0) context.printLine('nothing changed');
 }
 

@@ -32,7 +32,8 @@ const COMMON_OPTIONS: readonly (readonly [string, string])[] = [
 
 /** Options that stand before or behind the command; shown in the help of the whole only. */
 export function addCommonOptions(command: Command): void {
-  for (const [flags, description] of COMMON_OPTIONS) command.addOption(command.createOption(flags, description).hideHelp(command.parent !== null));
+  for (const [flags, description] of COMMON_OPTIONS)
+    command.addOption(command.createOption(flags, description).hideHelp(command.parent !== null));
 }
 
 /** "2.5" -> 2500. @throws CliError */

@@ -29,5 +29,10 @@ function print(context: Context, event: MonitorEvent): void {
   const who = event.vnic ?? event.adapter ?? '-';
   const time = event.time.replace('T', ' ').replace('Z', '');
   const kind = event.kind.padEnd(KIND_WIDTH);
-  context.printLine({ text: time, style: 'quiet' }, '  ', event.kind === 'error' ? { text: kind, style: 'bad' } : kind, `  ${who.padEnd(WHO_WIDTH)}  ${event.message}`);
+  context.printLine(
+    { text: time, style: 'quiet' },
+    '  ',
+    event.kind === 'error' ? { text: kind, style: 'bad' } : kind,
+    `  ${who.padEnd(WHO_WIDTH)}  ${event.message}`,
+  );
 }

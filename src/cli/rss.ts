@@ -26,13 +26,16 @@ export function registerRss(program: Command, context: (command: Command) => Con
     .option('--sport <number>', 'source port')
     .option('--dport <number>', 'destination port')
     .option('--key <hex>', `${RSS_KEY_SIZE} bytes; default: the key of the published test vectors`)
-    .action((source: string, destination: string, options: HashOptions, command: Command) => hash(context(command), source, destination, options));
+    .action((source: string, destination: string, options: HashOptions, command: Command) =>
+      hash(context(command), source, destination, options),
+    );
 }
 
 const usage = (message: string): CliError => new CliError(message, 'usage', null, ExitCode.usage);
 
 function addressBytes(text: string): Uint8Array {
-  if (!ipaddr.isValid(text) || (ipaddr.IPv4.isValid(text) && !ipaddr.IPv4.isValidFourPartDecimal(text))) throw usage(`${text}: not an IPv4 or IPv6 address`);
+  if (!ipaddr.isValid(text) || (ipaddr.IPv4.isValid(text) && !ipaddr.IPv4.isValidFourPartDecimal(text)))
+    throw usage(`${text}: not an IPv4 or IPv6 address`);
   return Uint8Array.from(ipaddr.parse(text).toByteArray());
 }
 
@@ -43,7 +46,8 @@ function port(text: string, option: string): number {
 
 function keyBytes(text: string): Buffer {
   const digits = text.replaceAll(':', '');
-  if (!/^[0-9a-fA-F]*$/.test(digits) || digits.length !== RSS_KEY_SIZE * 2) throw usage(`--key: must be ${RSS_KEY_SIZE * 2} hexadecimal digits`);
+  if (!/^[0-9a-fA-F]*$/.test(digits) || digits.length !== RSS_KEY_SIZE * 2)
+    throw usage(`--key: must be ${RSS_KEY_SIZE * 2} hexadecimal digits`);
   return Buffer.from(digits, 'hex');
 }
 
@@ -52,7 +56,10 @@ function hash(context: Context, source: string, destination: string, options: Ha
   if (from.length !== to.length) throw usage(`${source} and ${destination} are not of the same family`);
   const { sport, dport } = options;
   if ((sport === undefined) !== (dport === undefined)) throw usage('give both --sport and --dport, or neither');
-  const input = sport === undefined || dport === undefined ? rssInput2Tuple(from, to) : rssInput4Tuple(from, to, port(sport, '--sport'), port(dport, '--dport'));
+  const input =
+    sport === undefined || dport === undefined
+      ? rssInput2Tuple(from, to)
+      : rssInput4Tuple(from, to, port(sport, '--sport'), port(dport, '--dport'));
   const value = toeplitzHash(keyBytes(options.key ?? VERIFICATION_KEY), input);
   const hex = `0x${value.toString(16).padStart(8, '0')}`;
   const bucket = value % RETA_SIZE;

@@ -62,12 +62,19 @@ function printBrief(context: Context, { adapters, vnics, last_reconcile_age_ms }
     `VFs used ${adapters.reduce((sum, { vfs_used }) => sum + vfs_used, 0)}/${adapters.reduce((sum, { vfs }) => sum + vfs.length, 0)}`,
     `last reconcile ${ageText(last_reconcile_age_ms)}`,
   ];
-  context.printLine(verdict, ` ${parts.join(', ')}${problems.length === 0 ? '' : `; ${problems[0]}${problems.length > 1 ? ` (and ${problems.length - 1} more)` : ''}`}`);
+  context.printLine(
+    verdict,
+    ` ${parts.join(', ')}`,
+    problems.length === 0 ? '' : `; ${problems[0]}`,
+    problems.length > 1 ? ` (and ${problems.length - 1} more)` : '',
+  );
 }
 
 function printFull(context: Context, status: StatusReply, problems: readonly string[]): void {
   const { version, pid, adopted, last_reconcile_age_ms, adapters, vnics } = status;
-  context.printLine(`unipathd ${version}, pid ${pid}${adopted ? ', took over running programs' : ''}, last reconcile ${ageText(last_reconcile_age_ms)}`);
+  context.printLine(
+    `unipathd ${version}, pid ${pid}${adopted ? ', took over running programs' : ''}, last reconcile ${ageText(last_reconcile_age_ms)}`,
+  );
   if (adapters.length > 0) {
     context.printLine('');
     context.printTable(

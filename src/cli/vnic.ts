@@ -20,7 +20,9 @@ export function registerVnic(program: Command, context: (command: Command) => Co
     .description('all of them, or everything about one')
     .argument('[name]')
     .option('-s, --stats', 'with counters')
-    .action(async (name: string | undefined, options: { stats?: boolean }, command: Command) => show(context(command), name, options.stats === true));
+    .action(async (name: string | undefined, options: { stats?: boolean }, command: Command) =>
+      show(context(command), name, options.stats === true),
+    );
   for (const [verb, description] of VERBS) {
     vnic
       .command(verb)
@@ -45,10 +47,23 @@ async function show(context: Context, name: string | undefined, stats: boolean):
 }
 
 function printAll(context: Context, vnics: readonly VnicStatus[], countersOf: ((vnic: VnicStatus) => Counters | null) | null): void {
-  const headings = ['VNIC', 'ID', 'MAC', 'VLAN', 'ADAPTER', 'TAP', 'PATH', 'WANT', 'VF', ...(countersOf === null ? [] : ['TO-GUEST', 'FROM-GUEST']), 'REASON'];
+  const headings = [
+    'VNIC',
+    'ID',
+    'MAC',
+    'VLAN',
+    'ADAPTER',
+    'TAP',
+    'PATH',
+    'WANT',
+    'VF',
+    ...(countersOf === null ? [] : ['TO-GUEST', 'FROM-GUEST']),
+    'REASON',
+  ];
   const rows = vnics.map((vnic) => {
     const counters = countersOf?.(vnic) ?? null;
-    const sums = countersOf === null ? [] : [String(counters === null ? 0 : toGuest(counters)), String(counters === null ? 0 : fromGuest(counters))];
+    const sums =
+      countersOf === null ? [] : [String(counters === null ? 0 : toGuest(counters)), String(counters === null ? 0 : fromGuest(counters))];
     const { name, id, mac, vlan, adapter, tap, vf } = vnic;
     return [name, String(id), mac, String(vlan), adapter, tap, pathCell(vnic), wantText(vnic), vf ?? '-', ...sums, reasonCell(vnic)];
   });
@@ -80,8 +95,12 @@ function printOne(context: Context, vnic: VnicStatus, counters: Counters | null)
   if (counters === null) return;
   context.printLine('');
   const reasons = Object.entries(counters.reasons).filter(([, { packets }]) => packets > 0);
-  context.printTable(['REASON', 'FRAMES', 'BYTES'], reasons.map(([reason, { packets, bytes }]) => [reason, String(packets), String(bytes)]));
-  const spread = (queues: readonly number[]): string => queues.flatMap((packets, queue) => (packets > 0 ? `${queue}:${packets}` : [])).join(' ') || '-';
+  context.printTable(
+    ['REASON', 'FRAMES', 'BYTES'],
+    reasons.map(([reason, { packets, bytes }]) => [reason, String(packets), String(bytes)]),
+  );
+  const spread = (queues: readonly number[]): string =>
+    queues.flatMap((packets, queue) => (packets > 0 ? `${queue}:${packets}` : [])).join(' ') || '-';
   context.printLine('');
   context.printList([
     ['from tap', String(counters.from_tap.packets)],
@@ -101,7 +120,8 @@ async function act(context: Context, name: string, verb: Verb, wait: string | un
   const { vnic, reached } = reply;
   if (context.json) context.printJson(reply);
   else if (reached) context.printLine(`${vnic.name} is on the ${vnic.path} path${vnic.vf === null ? '' : ` by ${vnic.vf}`}`);
-  else if (wait === undefined) context.printLine(`${vnic.name} is asked to be on the ${vnic.want} path; now ${vnic.path}: ${vnic.reason_text}`);
+  else if (wait === undefined)
+    context.printLine(`${vnic.name} is asked to be on the ${vnic.want} path; now ${vnic.path}: ${vnic.reason_text}`);
   else context.io.err(`${vnic.name} is not on the ${vnic.want} path after ${wait} s: ${vnic.reason_text}\n`);
   if (!reached && wait !== undefined) throw new ExitWith(ExitCode.timedOut);
 }

@@ -47,7 +47,8 @@ export function degradations(status: StatusReply): readonly string[] {
   if (last_reconcile_age_ms === null) problems.push('the first reconcile is not done yet');
   else if (last_reconcile_age_ms > STALE_AFTER_MS) problems.push(`the last reconcile was ${ageText(last_reconcile_age_ms)}`);
   if (reconcile_error !== null) problems.push(`the last reconcile failed: ${reconcile_error}`);
-  for (const adapter of adapters) if (!adapter.attached) problems.push(`adapter ${adapter.name}: no program is attached to ${adapter.uplink}`);
+  for (const adapter of adapters)
+    if (!adapter.attached) problems.push(`adapter ${adapter.name}: no program is attached to ${adapter.uplink}`);
   for (const vnic of vnics) if (!isAsWanted(vnic)) problems.push(`vNIC ${vnic.name}: ${vnic.reason_text}`);
   return problems;
 }

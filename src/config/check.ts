@@ -12,7 +12,10 @@ export interface Problem {
 
 /** "vnics[0].mac" */
 export function fieldName(path: readonly PropertyKey[]): string {
-  return path.reduce<string>((text, step) => (typeof step === 'number' ? `${text}[${step}]` : `${text}${text === '' ? '' : '.'}${String(step)}`), '');
+  return path.reduce<string>(
+    (text, step) => (typeof step === 'number' ? `${text}[${step}]` : `${text}${text === '' ? '' : '.'}${String(step)}`),
+    '',
+  );
 }
 
 /** Remembers where a value was first used and complains about the second use. */
@@ -47,7 +50,10 @@ export function checkConfig(config: ConfigFile): readonly Problem[] {
     if (!bridges.has(adapter.bridge)) devices.add(adapter.bridge, ['adapters', i, 'bridge']);
     bridges.set(adapter.bridge, ['adapters', i, 'bridge']);
     if (adapter.vfs.length > MAX_VFS_PER_ADAPTER) {
-      problems.push({ path: ['adapters', i, 'vfs'], message: `${adapter.vfs.length} VFs are more than an adapter can have (${MAX_VFS_PER_ADAPTER})` });
+      problems.push({
+        path: ['adapters', i, 'vfs'],
+        message: `${adapter.vfs.length} VFs are more than an adapter can have (${MAX_VFS_PER_ADAPTER})`,
+      });
     }
     for (const [j, vf] of adapter.vfs.entries()) {
       devices.add(vf.port, ['adapters', i, 'vfs', j, 'port']);

@@ -84,7 +84,9 @@ export function parseConfig(text: string, file: string): Config {
   }
   if (!isMap(document.contents)) {
     const message = 'must be a mapping with the keys adapters and vnics';
-    throw new ConfigError(file, [{ line: 1, column: 1, field: '', message: document.contents === null ? `is empty; it ${message}` : message }]);
+    throw new ConfigError(file, [
+      { line: 1, column: 1, field: '', message: document.contents === null ? `is empty; it ${message}` : message },
+    ]);
   }
 
   let value: unknown;
@@ -97,7 +99,11 @@ export function parseConfig(text: string, file: string): Config {
   const parsed = configSchema.safeParse(value);
   const problems = parsed.success ? checkConfig(parsed.data) : parsed.error.issues.flatMap((issue) => problemsOf(issue, value));
   if (problems.length > 0) {
-    const located = problems.map((problem) => ({ ...at(offsetOf(document, problem)), field: fieldName(problem.path), message: problem.message }));
+    const located = problems.map((problem) => ({
+      ...at(offsetOf(document, problem)),
+      field: fieldName(problem.path),
+      message: problem.message,
+    }));
     located.sort((a, b) => a.line - b.line || a.column - b.column);
     throw new ConfigError(file, located);
   }
@@ -190,7 +196,11 @@ function toConfig(file: ConfigFile): Config {
     },
     desired: {
       adapters: file.adapters,
-      vnics: file.vnics.map(({ cut_through, guest, ...rest }) => ({ ...rest, guest: { kind: 'netns', netns: guest.netns }, cutThrough: cut_through })),
+      vnics: file.vnics.map(({ cut_through, guest, ...rest }) => ({
+        ...rest,
+        guest: { kind: 'netns', netns: guest.netns },
+        cutThrough: cut_through,
+      })),
     },
   };
 }

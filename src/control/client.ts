@@ -119,7 +119,12 @@ export class ControlClient {
     const text = await this.#text(await this.#open(method, path, body, waitMs));
     const reply = JSON.parse(text) as T;
     if (reply.schema !== PROTOCOL_SCHEMA) {
-      throw new RequestError(200, 'other_schema', `unipathd speaks version ${reply.schema} of the protocol, not ${PROTOCOL_SCHEMA}`, 'use the unipath of its version');
+      throw new RequestError(
+        200,
+        'other_schema',
+        `unipathd speaks version ${reply.schema} of the protocol, not ${PROTOCOL_SCHEMA}`,
+        'use the unipath of its version',
+      );
     }
     return reply;
   }
@@ -173,6 +178,11 @@ function requestError(status: number, body: string): RequestError {
     const { code, message, hint } = (JSON.parse(body) as ErrorReply).error;
     return new RequestError(status, code, message, hint);
   } catch {
-    return new RequestError(status, 'not_understood', `answer ${status} that is not understood: ${body.slice(0, 200)}`, 'does unipathd listen on this socket?');
+    return new RequestError(
+      status,
+      'not_understood',
+      `answer ${status} that is not understood: ${body.slice(0, 200)}`,
+      'does unipathd listen on this socket?',
+    );
   }
 }

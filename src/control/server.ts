@@ -178,7 +178,13 @@ function statusOf({ controller, version, adopted }: ControlTarget): Omit<StatusR
   };
 }
 
-async function act(controller: Controller, request: IncomingMessage, response: ServerResponse, encodedName: string, verb: string): Promise<void> {
+async function act(
+  controller: Controller,
+  request: IncomingMessage,
+  response: ServerResponse,
+  encodedName: string,
+  verb: string,
+): Promise<void> {
   const path = Object.hasOwn(WANTED, verb) ? WANTED[verb] : undefined;
   if (path === undefined) throw new Refusal(404, 'unknown_verb', `no such verb: ${verb}`, `verbs are: ${Object.keys(WANTED).join(', ')}`);
   allow(request, 'POST');

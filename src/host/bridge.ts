@@ -19,7 +19,8 @@ interface FdbJson {
   readonly flags?: readonly string[];
 }
 
-const isMissingDevice = (error: unknown): boolean => error instanceof CommandError && /Cannot find device|No such device/.test(error.stderr);
+const isMissingDevice = (error: unknown): boolean =>
+  error instanceof CommandError && /Cannot find device|No such device/.test(error.stderr);
 
 /** null when the device is no bridge port, or not there. @throws CommandError */
 export async function readPortFlags(device: string): Promise<BridgePortFlags | null> {
@@ -53,7 +54,17 @@ export async function writePortFlags(device: string, flags: BridgePortFlags): Pr
  * @throws CommandError
  */
 export async function replaceStaticEntry(mac: MacAddress, device: string, vlan: number): Promise<void> {
-  await run('bridge', ['fdb', 'replace', mac, 'dev', device, 'master', 'dynamic', 'extern_learn', ...(vlan === 0 ? [] : ['vlan', String(vlan)])]);
+  await run('bridge', [
+    'fdb',
+    'replace',
+    mac,
+    'dev',
+    device,
+    'master',
+    'dynamic',
+    'extern_learn',
+    ...(vlan === 0 ? [] : ['vlan', String(vlan)]),
+  ]);
 }
 
 /** No error when the entry, or its device, is gone already. @throws CommandError */
@@ -74,6 +85,10 @@ export async function hasStaticEntry(mac: MacAddress, device: string, vlan: numb
     throw error;
   });
   return (rows as readonly FdbJson[]).some(
-    (row) => row.mac === mac && (row.state === 'static' || row.flags?.includes('extern_learn') === true) && row.master !== undefined && (row.vlan ?? 0) === vlan,
+    (row) =>
+      row.mac === mac &&
+      (row.state === 'static' || row.flags?.includes('extern_learn') === true) &&
+      row.master !== undefined &&
+      (row.vlan ?? 0) === vlan,
   );
 }

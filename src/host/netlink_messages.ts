@@ -48,7 +48,8 @@ export function readAttributes(buf: Buffer): ReadonlyMap<number, Buffer> {
   let offset = 0;
   while (offset + ATTRIBUTE_HEADER_SIZE <= buf.length) {
     const length = readU16(buf, offset);
-    if (length < ATTRIBUTE_HEADER_SIZE || offset + length > buf.length) throw new RangeError(`netlink attribute of ${length} bytes at ${offset}`);
+    if (length < ATTRIBUTE_HEADER_SIZE || offset + length > buf.length)
+      throw new RangeError(`netlink attribute of ${length} bytes at ${offset}`);
     attributes.set(readU16(buf, offset + 2) & 0x3fff, buf.subarray(offset + ATTRIBUTE_HEADER_SIZE, offset + length));
     offset += align4(length);
   }

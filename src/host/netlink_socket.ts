@@ -8,7 +8,15 @@
  */
 import { createRequire } from 'node:module';
 import { getSystemErrorName } from 'node:util';
-import { type NetlinkMessage, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, messageErrno, splitMessages, writeRequest } from './netlink_messages.js';
+import {
+  type NetlinkMessage,
+  NLM_F_DUMP_INTR,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  messageErrno,
+  splitMessages,
+  writeRequest,
+} from './netlink_messages.js';
 
 export const NETLINK_ROUTE = 0;
 export const NETLINK_GENERIC = 16;
@@ -21,7 +29,9 @@ interface RawSocket {
   close(): void;
 }
 
-const { RawNetlinkSocket } = createRequire(import.meta.url)('netlink/dist/raw.js') as { RawNetlinkSocket: new (protocol: number) => RawSocket };
+const { RawNetlinkSocket } = createRequire(import.meta.url)('netlink/dist/raw.js') as {
+  RawNetlinkSocket: new (protocol: number) => RawSocket;
+};
 
 const ANSWER_DEADLINE_MS = 2_000;
 /** A list that changes on every one of this many readings is taken as it is; the changes come as events anyway. */
@@ -90,7 +100,10 @@ export class NetlinkSocket {
       if (this.#closed) return reject(new NetlinkError(what, 'socket closed'));
       this.#sequence = (this.#sequence + 1) >>> 0;
       const parts: NetlinkMessage[] = [];
-      const deadline = setTimeout(() => this.#drop(new NetlinkError(what, `no answer within ${ANSWER_DEADLINE_MS} ms`)), ANSWER_DEADLINE_MS);
+      const deadline = setTimeout(
+        () => this.#drop(new NetlinkError(what, `no answer within ${ANSWER_DEADLINE_MS} ms`)),
+        ANSWER_DEADLINE_MS,
+      );
       this.#pending = {
         sequence: this.#sequence,
         parts,

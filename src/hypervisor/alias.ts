@@ -25,7 +25,8 @@ export function formatAlias(before: DeviceBefore): string {
   const { mac, up, offloads, alias } = before;
   const own = alias === '' ? '' : ` alias ${alias}`;
   const note = `unipath before: mac ${mac} ${up ? 'up' : 'down'} tx ${word(offloads.tx)} gro ${word(offloads.gro)}${own}`;
-  if (Buffer.byteLength(note) > ALIAS_LIMIT_BYTES) throw new RangeError(`the device's alias is too long to be kept: "${alias}"; shorten it`);
+  if (Buffer.byteLength(note) > ALIAS_LIMIT_BYTES)
+    throw new RangeError(`the device's alias is too long to be kept: "${alias}"; shorten it`);
   return note;
 }
 

@@ -79,7 +79,9 @@ export class NetnsHypervisor implements Hypervisor {
     }
     if (inside !== null) {
       if (inside.address === mac) return;
-      throw new PlugError(`guest ${netns} already holds device ${device}, under MAC address ${inside.address} and not ${mac}; unplug it first`);
+      throw new PlugError(
+        `guest ${netns} already holds device ${device}, under MAC address ${inside.address} and not ${mac}; unplug it first`,
+      );
     }
     const outside = await this.#show(device, null);
     if (outside === null) throw new PlugError(`device ${device} of VF ${vf.port} is not on the host`);

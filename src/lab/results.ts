@@ -97,14 +97,14 @@ export interface Band {
   readonly fromMs: number;
   readonly toMs: number;
   readonly label: string;
-  readonly tone: 'software' | 'accelerated' | 'place' | 'absent';
+  readonly tone: 'software' | 'accelerated' | 'place';
 }
 
 export interface RunEvent {
   readonly atMs: number;
   readonly title: string;
   readonly detail: string;
-  readonly tone: 'change' | 'fault' | 'note';
+  readonly tone: 'change' | 'fault';
 }
 
 export interface RunResults {

@@ -9,7 +9,7 @@ export interface Collector {
 
 type Labels = Readonly<Record<string, string>>;
 
-/** One family whose values are read elsewhere: emptied, then filled, within one turn of the event loop, so that no scrape sees it half full. */
+/** One family whose values are read elsewhere: emptied and filled within one turn of the event loop, never scraped half full. */
 export interface Family {
   clear(): void;
   set(labels: Labels, value: number | bigint): void;

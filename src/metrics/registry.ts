@@ -46,7 +46,12 @@ export class Metrics {
         vnicIds: () => controller.vnicIds(),
       }),
     ];
-    const events = new Counter({ name: 'unipath_events_total', help: 'Events of the control plane.', labelNames: ['kind'], registers: [registry] });
+    const events = new Counter({
+      name: 'unipath_events_total',
+      help: 'Events of the control plane.',
+      labelNames: ['kind'],
+      registers: [registry],
+    });
     for (const kind of EVENT_KINDS) events.inc({ kind }, 0);
     controller.onEvent(({ kind }) => events.inc({ kind }));
     this.#reloaded = new Gauge({

@@ -25,7 +25,7 @@ export interface Stage {
   readonly watches: ReadonlyMap<string, PluginWatch>;
   /** VFs that break-vf deleted: host name and index. */
   readonly brokenVfs: { readonly host: string; readonly index: number }[];
-  readonly note: (title: string, detail: string, tone: 'change' | 'fault' | 'note') => void;
+  readonly note: (title: string, detail: string, tone: 'change' | 'fault') => void;
   readonly signal: AbortSignal;
 }
 
@@ -63,10 +63,10 @@ async function breakVf(stage: Stage, guest: string): Promise<void> {
   const vnic = await stage.hosts.vnic(guest);
   if (vnic === null || vnic.vf === null) throw new ChangeFailedError(`${guest} has no VF that could break`);
   const host = stage.hosts.homeOf(guest);
+  stage.note(`${vnic.vf} of host ${host} dies`, `deleted with its device in ${guest}, without notice`, 'fault');
   // One end of a veth pair takes the other with it, wherever that is.
   await run('ip', ['-n', namespaceOf(stage.lab.place, host), 'link', 'delete', 'dev', vnic.vf]);
   stage.brokenVfs.push({ host, index: Number(/\d+$/.exec(vnic.vf)?.[0]) });
-  stage.note(`${vnic.vf} of host ${host} is gone`, `deleted with its device in ${guest}`, 'fault');
   await awaitPath(stage, guest, 'software').catch((error: unknown) => {
     // It may be on another VF before anyone looked.
     if (stage.watches.get(guest)?.path !== 'accelerated') throw error;
@@ -94,7 +94,7 @@ async function rehome(stage: Stage, guestName: string, to: string): Promise<void
   await hosts.serve(to, guestName, true);
   await vmm.switch(guest.mac);
   hosts.homes.set(guestName, to);
-  stage.note(`${guestName} is on host ${to}`, `was on ${from}`, 'change');
+  stage.note(`${guestName} is on host ${to}`, `re-homed live from host ${from}`, 'change');
   await sleep(LINGER_MS);
   await hosts.serve(from, guestName, false);
   await vmm.detach(namespaceOf(lab.place, from));

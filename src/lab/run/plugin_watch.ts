@@ -19,11 +19,7 @@ export class PluginWatch {
   readonly #timer: NodeJS.Timeout;
 
   /** @param pins root of the guest agent's pins. @throws NativeError when the plug-in is not there */
-  constructor(
-    readonly guest: string,
-    pins: string,
-    onTransition: (guest: string, transition: Transition) => void,
-  ) {
+  constructor(pins: string) {
     this.#map = RawMap.fromPin(pluginStatePin(pins));
     this.#row = this.#map.mmap();
     this.#words = new BigUint64Array(this.#row.buffer, this.#row.byteOffset, pluginStateCodec.size / 8);
@@ -31,9 +27,7 @@ export class PluginWatch {
     this.#timer = setInterval(() => {
       const { transition, reset } = this.#follower.observe(this.read(), nowNs());
       if (reset !== null) this.#reset(reset);
-      if (transition === null) return;
-      this.transitions.push(transition);
-      onTransition(this.guest, transition);
+      if (transition !== null) this.transitions.push(transition);
     }, POLL_MS);
   }
 

@@ -88,7 +88,7 @@ class Run {
     const home = hosts.homeOf(SUBJECT);
     const tcpFrom = await traffic.tcpReport(tcp.id);
     progress.doing(`${index + 1}/${count} ${step.title}`);
-    if (index > 0) this.event(step.title, '', step.kind === 'fault' ? 'fault' : 'change');
+    const eventsBefore = this.#events.length;
     for (const change of step.changes) {
       signal.throwIfAborted();
       try {
@@ -120,9 +120,20 @@ class Run {
       problems,
     };
     this.#records.push(record);
+    // What the changes themselves had to tell says more than the step's title.
+    if (index > 0 && this.#events.length === eventsBefore) this.event(step.title, this.#pathDetail(from), 'change', from.monotonicMs);
     this.#place(from, to, home, record.home);
     progress.step(index, count, await this.#resultOf(record));
     return to;
+  }
+
+  /** Who moved to which path since a mark, and how long after it. */
+  #pathDetail(from: Mark): string {
+    return [...this.stage.watches]
+      .flatMap(([guest, { transitions }]) => transitions.map((transition) => ({ guest, ...transition })))
+      .filter(({ atNs }) => atNs / 1e6 >= from.monotonicMs)
+      .map(({ guest, to, atNs }) => `${guest} on its ${to} path after ${Math.round(atNs / 1e6 - from.monotonicMs)} ms`)
+      .join(', ');
   }
 
   #place(from: Mark, to: Mark, before: string, after: string): void {
@@ -131,7 +142,7 @@ class Run {
     const startMs = from.monotonicMs - this.#startMs;
     const atMs = before !== after && moved !== undefined ? moved.atMs : startMs;
     const last = this.#places.at(-1);
-    if (last?.label === after) this.#places[this.#places.length - 1] = { ...last, toMs: endMs };
+    if (last?.label === `host ${after}`) this.#places[this.#places.length - 1] = { ...last, toMs: endMs };
     else {
       if (last !== undefined) this.#places[this.#places.length - 1] = { ...last, toMs: atMs };
       this.#places.push({ lane: 'host', fromMs: last === undefined ? 0 : atMs, toMs: endMs, label: `host ${after}`, tone: 'place' });
@@ -255,10 +266,8 @@ export async function runScenario(lab: Lab, steps: readonly ScenarioStep[], opti
       vmms.set(guest.name, vmm);
     }
     const watches = new Map<string, PluginWatch>();
-    const onTransition = (guest: string, transition: Transition): void =>
-      run.event(`${guest} transmits on its ${transition.to} path`, '', 'note', transition.atNs / 1e6);
     for (const guest of WATCHED) {
-      const watch = new PluginWatch(guest, guestPins(lab.place, guest), onTransition);
+      const watch = new PluginWatch(guestPins(lab.place, guest));
       closers.push(() => watch.close());
       watches.set(guest, watch);
     }

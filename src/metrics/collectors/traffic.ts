@@ -37,7 +37,11 @@ export function trafficCollector(registry: Registry, source: TrafficSource): Col
   const bytes = count('vnic_bytes_total', 'Bytes of a vNIC by what was decided and why.', byReason);
   const sentFrames = count('vnic_transmit_frames_total', 'Frames that the guest sent, by the path on which it did.', ['vnic', 'path']);
   const sentBytes = count('vnic_transmit_bytes_total', 'Bytes that the guest sent, by the path on which it did.', ['vnic', 'path']);
-  const queues = count('vnic_queue_frames_total', 'Frames redirected to a queue of the guest, by path and queue.', ['vnic', 'path', 'queue']);
+  const queues = count('vnic_queue_frames_total', 'Frames redirected to a queue of the guest, by path and queue.', [
+    'vnic',
+    'path',
+    'queue',
+  ]);
   const handovers = count('vnic_cpu_handovers_total', 'Frames redirected through another CPU to reach their queue.', ['vnic']);
   const learnt = count('vnic_flows_learnt_total', 'Flows learnt from what the guest sends.', ['vnic']);
   const moved = count('vnic_flows_moved_total', 'Known flows that the guest moved to another queue.', ['vnic']);
@@ -47,7 +51,12 @@ export function trafficCollector(registry: Registry, source: TrafficSource): Col
   const errors = count('redirect_errors_total', 'Frames lost after they were redirected, by place and error.', ['kind', 'error']);
   const perVnic = [frames, bytes, sentFrames, sentBytes, queues, handovers, learnt, moved, changes];
 
-  const reasons = (labels: Readonly<Record<string, string>>, all: Readonly<Record<string, Tally>>, packets: typeof frames, octets: typeof bytes) => {
+  const reasons = (
+    labels: Readonly<Record<string, string>>,
+    all: Readonly<Record<string, Tally>>,
+    packets: typeof frames,
+    octets: typeof bytes,
+  ) => {
     for (const [reason, tally] of Object.entries(all)) {
       const named = { ...labels, verdict: verdictOf(reason), reason };
       packets.set(named, tally.packets);
@@ -57,7 +66,10 @@ export function trafficCollector(registry: Registry, source: TrafficSource): Col
 
   const addVnic = (vnic: string, row: VnicTally): void => {
     reasons({ vnic }, row.reasons, frames, bytes);
-    for (const [path, tally, perQueue] of [['software', row.fromTap, row.tapQueues], ['accelerated', row.fromVf, row.vfQueues]] as const) {
+    for (const [path, tally, perQueue] of [
+      ['software', row.fromTap, row.tapQueues],
+      ['accelerated', row.fromVf, row.vfQueues],
+    ] as const) {
       sentFrames.set({ vnic, path }, tally.packets);
       sentBytes.set({ vnic, path }, tally.bytes);
       // There are 64 rows whatever the port has: those never used say nothing, and would be most of the scrape.

@@ -10,9 +10,15 @@ export function vnicCollector(registry: Registry, status: () => readonly VnicSta
   const info = gauge(registry, 'unipath_vnic_info', 'What a vNIC is; join on vnic.', ['vnic', 'mac', 'vlan', 'adapter', 'tap']);
   const path = gauge(registry, 'unipath_vnic_path', '1 for the path that the vNIC is on, 0 for the other.', ['vnic', 'path']);
   const want = gauge(registry, 'unipath_vnic_want', '1 for the path that the vNIC is wanted on, 0 for the other.', ['vnic', 'path']);
-  const reason = gauge(registry, 'unipath_vnic_reason', '1 for the reason why the vNIC is not accelerated; none when it is.', ['vnic', 'reason']);
+  const reason = gauge(registry, 'unipath_vnic_reason', '1 for the reason why the vNIC is not accelerated; none when it is.', [
+    'vnic',
+    'reason',
+  ]);
   const queues = gauge(registry, 'unipath_vnic_queues', 'Queues of the port of a path.', ['vnic', 'path']);
-  const unreachable = gauge(registry, 'unipath_vnic_queues_unreachable', 'Queues of the port of a path that no CPU reaches.', ['vnic', 'path']);
+  const unreachable = gauge(registry, 'unipath_vnic_queues_unreachable', 'Queues of the port of a path that no CPU reaches.', [
+    'vnic',
+    'path',
+  ]);
 
   return {
     name: 'vnics',
