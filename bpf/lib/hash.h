@@ -8,18 +8,19 @@
 #include "steerings.h"
 
 /*
- * One 32-bit word of hash input: four table look-ups. `first` is the index of its first byte. The empty asm keeps clang
- * from computing all table addresses ahead, which would overflow the 512-byte stack.
+ * Four bytes of hash input: four table look-ups. `first` is the index of the first byte. Bytes are read one by one, which is
+ * cheaper than taking a word apart. The empty asm keeps clang from computing all table addresses ahead, which would
+ * overflow the 512-byte stack.
  */
-#define TOEPLITZ_WORD(h, tables, first, word)                  \
-	do {                                                   \
-		__u32 w = (word);                              \
-		h ^= (tables)[(first)][w & 0xff];              \
-		h ^= (tables)[(first) + 1][(w >> 8) & 0xff];   \
-		asm volatile("" : "+r"(h));                    \
-		h ^= (tables)[(first) + 2][(w >> 16) & 0xff];  \
-		h ^= (tables)[(first) + 3][w >> 24];           \
-		asm volatile("" : "+r"(h));                    \
+#define TOEPLITZ_WORD(h, tables, first, bytes)       \
+	do {                                         \
+		const __u8 *in = (const __u8 *)(bytes); \
+		h ^= (tables)[(first)][in[0]];       \
+		h ^= (tables)[(first) + 1][in[1]];   \
+		asm volatile("" : "+r"(h));          \
+		h ^= (tables)[(first) + 2][in[2]];   \
+		h ^= (tables)[(first) + 3][in[3]];   \
+		asm volatile("" : "+r"(h));          \
 	} while (0)
 
 /*
@@ -28,33 +29,27 @@
  */
 static __always_inline __u32 toeplitz_hash(const struct rss *r, const struct tuple *t)
 {
+	const __u32 *a = t->addresses;
 	__u32 h = 0;
 
 	if (t->family == 4) {
-		TOEPLITZ_WORD(h, r->tables, 0, t->source[0]);
-		TOEPLITZ_WORD(h, r->tables, 4, t->destination[0]);
+		TOEPLITZ_WORD(h, r->tables, 0, a);
+		TOEPLITZ_WORD(h, r->tables, 4, a + 1);
 		if (t->l4 != L4_NONE)
-			TOEPLITZ_WORD(h, r->tables, 8, t->ports);
+			TOEPLITZ_WORD(h, r->tables, 8, &t->ports);
 	} else if (t->family == 6) {
-		TOEPLITZ_WORD(h, r->tables, 0, t->source[0]);
-		TOEPLITZ_WORD(h, r->tables, 4, t->source[1]);
-		TOEPLITZ_WORD(h, r->tables, 8, t->source[2]);
-		TOEPLITZ_WORD(h, r->tables, 12, t->source[3]);
-		TOEPLITZ_WORD(h, r->tables, 16, t->destination[0]);
-		TOEPLITZ_WORD(h, r->tables, 20, t->destination[1]);
-		TOEPLITZ_WORD(h, r->tables, 24, t->destination[2]);
-		TOEPLITZ_WORD(h, r->tables, 28, t->destination[3]);
+		TOEPLITZ_WORD(h, r->tables, 0, a);
+		TOEPLITZ_WORD(h, r->tables, 4, a + 1);
+		TOEPLITZ_WORD(h, r->tables, 8, a + 2);
+		TOEPLITZ_WORD(h, r->tables, 12, a + 3);
+		TOEPLITZ_WORD(h, r->tables, 16, a + 4);
+		TOEPLITZ_WORD(h, r->tables, 20, a + 5);
+		TOEPLITZ_WORD(h, r->tables, 24, a + 6);
+		TOEPLITZ_WORD(h, r->tables, 28, a + 7);
 		if (t->l4 != L4_NONE)
-			TOEPLITZ_WORD(h, r->tables, 32, t->ports);
+			TOEPLITZ_WORD(h, r->tables, 32, &t->ports);
 	}
 	return h;
-}
-
-static __always_inline __u64 mix(__u64 h)
-{
-	h ^= h >> 32;
-	h *= 0x9e3779b97f4a7c15ULL;
-	return h ^ h >> 29;
 }
 
 static __always_inline __u64 pair(__u32 low, __u32 high)
@@ -64,22 +59,29 @@ static __always_inline __u64 pair(__u32 low, __u32 high)
 
 /*
  * Flow hash toward the guest. `reverse` 1: the tuple was sent by the guest, so source and destination change places.
- * Only for tuples with ports.
+ * Only for tuples with ports. Every part has its own odd factor and the products are added, so that the multiplications do not wait
+ * for each other; the end brings high bits down.
  */
 static __always_inline __u64 flow_hash(const struct tuple *t, int reverse)
 {
-	const __u32 *from = reverse ? t->destination : t->source;
-	const __u32 *to = reverse ? t->source : t->destination;
+	const __u32 *a = t->addresses;
 	__u32 ports = reverse ? t->ports << 16 | t->ports >> 16 : t->ports;
-	__u64 h = flow_seed;
+	__u64 seed = flow_seed;
+	__u64 h = (seed ^ pair(ports, t->l4)) * 0x9e3779b97f4a7c15ULL;
 
 	if (t->family == 6) {
-		h = mix(h ^ pair(from[1], to[1]));
-		h = mix(h ^ pair(from[2], to[2]));
-		h = mix(h ^ pair(from[3], to[3]));
+		const __u32 *from = reverse ? a + 4 : a, *to = reverse ? a : a + 4;
+
+		h += (seed ^ pair(from[1], to[1])) * 0xbf58476d1ce4e5b9ULL;
+		h += (seed ^ pair(from[2], to[2])) * 0x94d049bb133111ebULL;
+		h += (seed ^ pair(from[3], to[3])) * 0xd6e8feb86659fd93ULL;
+		h += (seed ^ pair(from[0], to[0])) * 0xff51afd7ed558ccdULL;
+	} else {
+		h += (seed ^ (reverse ? pair(a[1], a[0]) : pair(a[0], a[1]))) * 0xff51afd7ed558ccdULL;
 	}
-	h = mix(h ^ pair(from[0], to[0]));
-	return mix(h ^ pair(ports, t->protocol));
+	h ^= h >> 32;
+	h *= 0xc4ceb9fe1a85ec53ULL;
+	return h ^ h >> 29;
 }
 
 #endif

@@ -45,16 +45,17 @@ enum l4_kind {
 	L4_UDP = 2,
 };
 
-/* What identifies a flow, as read from the packet: network order in memory, i.e. hash-input order. */
+/*
+ * What identifies a flow. The addresses stay in the packet: copies of them would be spilled to the stack and read back.
+ * `family` and `l4` are whole words because only of these the verifier remembers which value it saw.
+ */
 struct tuple {
-	__u32 source[4];	/* IPv4 uses [0] */
-	__u32 destination[4];
+	const __u32 *addresses;	/* source, then destination: 1 + 1 words of IPv4, 4 + 4 of IPv6; network order */
+	__u64 family;		/* 4, 6; 0 = not IP */
+	__u64 l4;		/* enum l4_kind; what follows is there when it is not L4_NONE */
 	__u32 ports;		/* source port first in memory */
-	__u16 length;		/* L4 bytes, host order, as the IP header has it */
-	__u8 family;		/* 4, 6; 0 = not IP */
-	__u8 l4;		/* enum l4_kind */
-	__u8 protocol;
-	__be16 checksum;	/* of the L4 header; valid when l4 != L4_NONE */
+	__u32 pseudo;		/* what protocol and length add to the pseudo-header sum, network order */
+	__be16 checksum;	/* of the L4 header */
 };
 
 /* MAC address (first wire byte lowest) | VLAN id << 48 | a bit that makes no key zero. */
@@ -94,9 +95,9 @@ static __always_inline int parse_frame(struct cursor *c, struct frame *f)
 }
 
 /* Ports and checksum of a TCP or UDP header, when it is there and whole. */
-static __always_inline void parse_l4(struct cursor *c, struct tuple *t)
+static __always_inline void parse_l4(struct cursor *c, struct tuple *t, __u8 protocol)
 {
-	if (t->protocol == IPPROTO_TCP) {
+	if (protocol == IPPROTO_TCP) {
 		struct tcphdr *tcp = c->at;
 
 		if ((void *)(tcp + 1) > c->end)
@@ -104,7 +105,7 @@ static __always_inline void parse_l4(struct cursor *c, struct tuple *t)
 		t->ports = *(__u32 *)tcp;
 		t->checksum = tcp->check;
 		t->l4 = L4_TCP;
-	} else if (t->protocol == IPPROTO_UDP) {
+	} else if (protocol == IPPROTO_UDP) {
 		struct udphdr *udp = c->at;
 
 		if ((void *)(udp + 1) > c->end)
@@ -117,11 +118,13 @@ static __always_inline void parse_l4(struct cursor *c, struct tuple *t)
 
 /*
  * The flow a frame belongs to. Fragments have no ports, the first one too: all of a datagram must meet on one queue
- * (the RSS rule of common NICs). Sets family 0 when the headers are not IP or are cut short.
+ * (the RSS rule of common NICs). Leaves family 0 when the headers are not IP or are cut short.
  */
 static __always_inline void parse_tuple(struct cursor *c, __be16 type, struct tuple *t)
 {
 	*t = (struct tuple){};
+	/* In memory from here on: as registers, every branch below would spill and zero them again. */
+	asm volatile("" : : "r"(t) : "memory");
 	if (type == bpf_htons(ETH_P_IP)) {
 		struct iphdr *ip = c->at;
 		__u32 header_length;
@@ -132,14 +135,12 @@ static __always_inline void parse_tuple(struct cursor *c, __be16 type, struct tu
 		if (ip->version != 4 || header_length < sizeof(*ip))
 			return;
 		t->family = 4;
-		t->source[0] = ip->saddr;
-		t->destination[0] = ip->daddr;
-		t->protocol = ip->protocol;
-		t->length = bpf_ntohs(ip->tot_len) - header_length;
+		t->addresses = &ip->saddr;
 		if (ip->frag_off & bpf_htons(IP_FRAGMENT))
 			return;
+		t->pseudo = bpf_htons(ip->protocol) + bpf_htons(bpf_ntohs(ip->tot_len) - header_length);
 		c->at += header_length;
-		parse_l4(c, t);
+		parse_l4(c, t, ip->protocol);
 	} else if (type == bpf_htons(ETH_P_IPV6)) {
 		struct ipv6hdr *ip = c->at;
 
@@ -148,12 +149,10 @@ static __always_inline void parse_tuple(struct cursor *c, __be16 type, struct tu
 		if (ip->version != 6)
 			return;
 		t->family = 6;
-		__builtin_memcpy(t->source, &ip->saddr, sizeof(t->source));
-		__builtin_memcpy(t->destination, &ip->daddr, sizeof(t->destination));
-		t->protocol = ip->nexthdr;
-		t->length = bpf_ntohs(ip->payload_len);
+		t->addresses = ip->saddr.in6_u.u6_addr32;
+		t->pseudo = bpf_htons(ip->nexthdr) + ip->payload_len;
 		c->at = ip + 1;
-		parse_l4(c, t);
+		parse_l4(c, t, ip->nexthdr);
 	}
 }
 
@@ -164,20 +163,19 @@ static __always_inline void parse_tuple(struct cursor *c, __be16 type, struct tu
  */
 static __always_inline int has_partial_checksum(const struct tuple *t)
 {
+	const __u32 *a = t->addresses;
 	__u64 sum;
 
 	if (t->l4 == L4_NONE)
 		return 0;
-	sum = (__u64)t->source[0] + t->destination[0] + bpf_htons(t->protocol) + bpf_htons(t->length);
-	if (t->family == 6) {
-		sum += (__u64)t->source[1] + t->source[2] + t->source[3];
-		sum += (__u64)t->destination[1] + t->destination[2] + t->destination[3];
-	}
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (__u64)a[0] + a[1] + t->pseudo;
+	if (t->family == 6)
+		sum += (__u64)a[2] + a[3] + a[4] + a[5] + a[6] + a[7];
+	/* Below 2^36; the carries of these three steps cannot leave more than 16 bits. */
+	sum = (__u32)sum + (sum >> 32);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
-	return (__u16)sum == t->checksum;
+	return sum == t->checksum;
 }
 
 #endif

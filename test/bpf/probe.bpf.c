@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR MIT)
-/* The packet programs' own parsing and hashing, laid open to tests: each program returns one result in place of a verdict. */
+/*
+ * The packet programs' own parsing and hashing, laid open to tests: each program returns one result in place of a verdict.
+ * And a sink for live frames.
+ */
 #include "hash.h"
 
 /* Parses the frame as steer_uplink does. Returns -1 when there is no Ethernet header. */
@@ -32,7 +35,7 @@ int probe_partial(struct xdp_md *ctx)
 	return !parse(ctx, &t) && has_partial_checksum(&t);
 }
 
-/* Both halves of the flow hash, folded. */
+/* Both halves of the flow hash, folded. Frames without ports have none: 0. */
 static __always_inline int fold(__u64 hash)
 {
 	return hash ^ hash >> 32;
@@ -43,7 +46,7 @@ int probe_flow(struct xdp_md *ctx)
 {
 	struct tuple t;
 
-	return parse(ctx, &t) ? 0 : fold(flow_hash(&t, 0));
+	return parse(ctx, &t) || t.l4 == L4_NONE ? 0 : fold(flow_hash(&t, 0));
 }
 
 SEC("xdp")
@@ -51,7 +54,26 @@ int probe_reverse(struct xdp_md *ctx)
 {
 	struct tuple t;
 
-	return parse(ctx, &t) ? 0 : fold(flow_hash(&t, 1));
+	return parse(ctx, &t) || t.l4 == L4_NONE ? 0 : fold(flow_hash(&t, 1));
+}
+
+/* Frames that reached the far end of a port, by receive queue. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MAX_QUEUES);
+	__type(key, __u32);
+	__type(value, __u64);
+} arrivals SEC(".maps");
+
+SEC("xdp")
+int probe_sink(struct xdp_md *ctx)
+{
+	__u32 queue = ctx->rx_queue_index;
+	__u64 *count = bpf_map_lookup_elem(&arrivals, &queue);
+
+	if (count)
+		*count += 1;
+	return XDP_DROP;
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";

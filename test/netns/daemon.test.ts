@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
@@ -12,7 +12,14 @@ import { temporaryFolder } from '../support/control_socket.js';
 import { createNetns, ip } from '../support/netns.js';
 import { needs, testWith } from '../support/require.js';
 
-const daemonTest = testWith(needs.root(), needs.tool('ip'), needs.tool('nsenter'), needs.tool('ethtool'), needs.bpffs(), needs.file(hostObjectPath, 'the BPF objects'));
+const daemonTest = testWith(
+  needs.root(),
+  needs.tool('ip'),
+  needs.tool('nsenter'),
+  needs.tool('ethtool'),
+  needs.bpffs(),
+  needs.file(hostObjectPath, 'the BPF objects'),
+);
 const daemonFile = fileURLToPath(new URL('../../src/daemon.js', import.meta.url));
 const DEADLINE_MS = 20_000;
 let sites = 0;
@@ -41,7 +48,12 @@ function makeSite(t: ExecutionContext): Site {
   const pair = (here: string, peer: string): void =>
     void ip(host, `link add ${here} numrxqueues 2 numtxqueues 2 type veth peer name ${peer} numrxqueues 2 numtxqueues 2`);
   ip(host, 'link add br0 type bridge');
-  for (const [here, peer] of [['pf0', 'wire'], ['tap-g1', 'g1'], ['vfp0', 'vf0']] as const) pair(here, peer);
+  for (const [here, peer] of [
+    ['pf0', 'wire'],
+    ['tap-g1', 'g1'],
+    ['vfp0', 'vf0'],
+  ] as const)
+    pair(here, peer);
   ip(host, `link set dev wire netns ${world}`);
   ip(host, `link set dev g1 netns ${guest}`);
   for (const device of ['br0', 'pf0', 'tap-g1', 'vfp0']) ip(host, `link set dev ${device} ${device === 'br0' ? '' : 'master br0 '}up`);
@@ -71,7 +83,9 @@ class Daemon {
   err = '';
 
   constructor(t: ExecutionContext, host: string, ...args: readonly string[]) {
-    this.child = spawn('nsenter', [`--net=/run/netns/${host}`, process.execPath, daemonFile, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn('nsenter', [`--net=/run/netns/${host}`, process.execPath, daemonFile, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.child.stdout?.on('data', (text: Buffer) => {
       this.log += text.toString();
     });
@@ -84,7 +98,8 @@ class Daemon {
   async says(pattern: RegExp): Promise<void> {
     const deadline = Date.now() + DEADLINE_MS;
     while (!pattern.test(this.log)) {
-      if (Date.now() > deadline || this.child.exitCode !== null) throw new Error(`unipathd did not say ${pattern}:\n${this.log}\n${this.err}`);
+      if (Date.now() > deadline || this.child.exitCode !== null)
+        throw new Error(`unipathd did not say ${pattern}:\n${this.log}\n${this.err}`);
       await sleep(10);
     }
   }
@@ -108,9 +123,14 @@ function hostState(site: Site): unknown {
     JSON.parse(execFileSync('nsenter', [`--net=/run/netns/${site.host}`, command, ...args], { encoding: 'utf8' }) || '[]');
   const links = inHost('ip', '-j', '-d', 'link', 'show') as Record<string, unknown>[];
   const timers = /timer|operstate|state/;
-  const steady = JSON.parse(JSON.stringify(links, (key, value: unknown) => (timers.test(key) ? undefined : value))) as Record<string, unknown>[];
+  const steady = JSON.parse(JSON.stringify(links, (key, value: unknown) => (timers.test(key) ? undefined : value))) as Record<
+    string,
+    unknown
+  >[];
   steady.sort((a, b) => String(a['ifname']).localeCompare(String(b['ifname'])));
-  const fdb = (inHost('bridge', '-j', 'fdb', 'show') as { state?: string }[]).filter(({ state }) => state === 'static' || state === 'permanent');
+  const fdb = (inHost('bridge', '-j', 'fdb', 'show') as { state?: string }[]).filter(
+    ({ state }) => state === 'static' || state === 'permanent',
+  );
   return { links: steady, fdb: fdb.map((entry) => JSON.stringify(entry)).sort(), ports: inHost('bridge', '-j', '-d', 'link', 'show') };
 }
 
@@ -128,8 +148,8 @@ daemonTest('what is wrong is said in one sentence before anything is changed', a
   await refused(/^unipathd: .*none\.yaml: no such file; write one/, 1, '--config', `${site.configFile}.none.yaml`);
   site.writeConfig({ xdp_mode: 'turbo' });
   await refused(/^unipathd: .*unipath\.yaml:\d+:\d+: xdp_mode: "turbo" is none of: auto, native, generic/, 1, '--config', site.configFile);
-  site.writeConfig({ pins: '/tmp/unipath-no-bpffs' });
-  await refused(/^unipathd: \/tmp\/unipath-no-bpffs.* is not on a bpffs; mount one/, 1, '--config', site.configFile);
+  site.writeConfig({ pins: join(dirname(site.configFile), 'pins') });
+  await refused(/^unipathd: .*pins is not on a bpffs; mount one/, 1, '--config', site.configFile);
   t.false(existsSync(site.socket));
   t.false(existsSync(site.pins));
   t.deepEqual(hostState(site), before);
@@ -140,7 +160,12 @@ daemonTest('ended, killed and started again: the data plane stays; down leaves t
   const before = hostState(site);
 
   const first = await started(t, site);
-  t.like(await site.client.status(), { adopted: false, reconcile_error: null, adapters: [{ attached: true }], vnics: [{ name: 'g1', path: 'software' }] });
+  t.like(await site.client.status(), {
+    adopted: false,
+    reconcile_error: null,
+    adapters: [{ attached: true }],
+    vnics: [{ name: 'g1', path: 'software' }],
+  });
   const second = new Daemon(t, site.host, '--config', site.configFile);
   t.is(await second.end(), 1);
   t.regex(second.err, new RegExp(`^unipathd: unipathd with pid ${first.child.pid} listens on ${site.socket} already`));

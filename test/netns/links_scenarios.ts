@@ -169,7 +169,9 @@ const scenarios: Readonly<Record<string, () => Promise<unknown>>> = {
     const { LinuxHostNetwork } = await import('../../src/host/network.js');
     const network = new LinuxHostNetwork();
     const received = (): number => {
-      const [link] = JSON.parse(execFileSync('ip', ['-j', '-s', 'link', 'show', 'dev', 'p1'], { encoding: 'utf8' })) as { stats64: { rx: { bytes: number } } }[];
+      const [link] = JSON.parse(execFileSync('ip', ['-j', '-s', 'link', 'show', 'dev', 'p1'], { encoding: 'utf8' })) as {
+        stats64: { rx: { bytes: number } };
+      }[];
       return link?.stats64.rx.bytes ?? 0;
     };
     const before = received();
@@ -177,7 +179,12 @@ const scenarios: Readonly<Record<string, () => Promise<unknown>>> = {
     frame.set([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xb5]);
     network.sendFrame((await network.links()).get('p0')?.ifindex ?? 0, frame);
     const bytes = received() - before;
-    const down = await Promise.resolve().then(() => network.sendFrame(999_999, frame)).then(() => 'sent', (error: Error) => error.message);
+    const down = await Promise.resolve()
+      .then(() => network.sendFrame(999_999, frame))
+      .then(
+        () => 'sent',
+        (error: Error) => error.message,
+      );
     network.close();
     return { bytes, down };
   },

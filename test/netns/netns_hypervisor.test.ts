@@ -96,7 +96,10 @@ netnsTest('a name taken on the host meanwhile is reported, and the guest keeps t
 netnsTest('a plug that fails half-way leaves the device as it was', async (t) => {
   const { host, guest } = lab(t);
   const before = state(host);
-  t.regex(String(await runModuleIn(host, scenarios, 'plug', guest, 'vf0', 'vfp0', '01:00:00:00:00:01')), /`ip link set dev vf0 address 01:/);
+  t.regex(
+    String(await runModuleIn(host, scenarios, 'plug', guest, 'vf0', 'vfp0', '01:00:00:00:00:01')),
+    /`ip link set dev vf0 address 01:/,
+  );
   t.is(state(host), before);
   // A bridge cannot leave its namespace: the last step fails.
   ip(host, 'link add stuck type bridge');

@@ -64,7 +64,17 @@ export class FakeController implements Controller {
   adapters: AdapterStatus[] = [adapterStatus()];
   vnics: VnicStatus[] = [
     vnicStatus(),
-    vnicStatus({ name: 'g2', id: 2, mac: '52:54:00:00:00:02', tap: 'tap-g2', path: 'software', phase: 'software', reason: 'no_free_vf', vf: null, vf_queues: null }),
+    vnicStatus({
+      name: 'g2',
+      id: 2,
+      mac: '52:54:00:00:00:02',
+      tap: 'tap-g2',
+      path: 'software',
+      phase: 'software',
+      reason: 'no_free_vf',
+      vf: null,
+      vf_queues: null,
+    }),
   ];
   state: ReconcileHealth = { lastReconcileAgeMs: 1500, error: null };
   /** Answer of `want`: whether the path was reached. */
@@ -94,7 +104,11 @@ export class FakeController implements Controller {
 
   async want(name: string, path: VnicPath | null, waitMs: number): Promise<{ reached: boolean; vnic: VnicStatus }> {
     const vnic = this.vnics.find((each) => each.name === name);
-    if (vnic === undefined) throw new UnknownNameError(name, this.vnics.map((each) => each.name));
+    if (vnic === undefined)
+      throw new UnknownNameError(
+        name,
+        this.vnics.map((each) => each.name),
+      );
     this.calls.push(`want ${name} ${path} ${waitMs}`);
     return { reached: this.reached, vnic };
   }

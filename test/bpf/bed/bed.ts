@@ -65,12 +65,15 @@ function enterOwnNetns(): void {
   }
 }
 
+/** The other end of a port's veth. */
+export function farEnd(port: PortName): string {
+  return `${port}-far`;
+}
+
 /** Returns ifindex by name. */
 function makePorts(): Map<PortName, number> {
-  for (const port of PORTS) {
-    const options = ['numrxqueues', String(PORT_QUEUES), 'numtxqueues', String(PORT_QUEUES)];
-    execFileSync('ip', ['link', 'add', port, ...options, 'type', 'veth', 'peer', 'name', `${port}-far`]);
-  }
+  const options = ['numrxqueues', String(PORT_QUEUES), 'numtxqueues', String(PORT_QUEUES)];
+  for (const port of PORTS) execFileSync('ip', ['link', 'add', port, ...options, 'type', 'veth', 'peer', 'name', farEnd(port), ...options]);
   const links = JSON.parse(execFileSync('ip', ['-j', 'link', 'show'], { encoding: 'utf8' })) as { ifindex: number; ifname: string }[];
   return new Map(links.flatMap(({ ifindex, ifname }) => (PORTS.includes(ifname as PortName) ? [[ifname as PortName, ifindex] as const] : [])));
 }
@@ -111,15 +114,19 @@ export class Bed {
     this.counters = new PerCpuMap(object.map('counters'), hostMaps.counters.key, hostMaps.counters.value);
   }
 
-  /** Un-pinned; everything is gone with the process. `rodata`: further knobs. */
-  static async create(rodata: Readonly<Record<string, Buffer>> = {}): Promise<Bed> {
-    enterOwnNetns();
+  /**
+   * Un-pinned; everything is gone with the process.
+   * @param options.rodata further knobs
+   * @param options.netns `own`: a new one for the thread of JavaScript; `current`: the process was started in one
+   */
+  static async create(options: { readonly rodata?: Readonly<Record<string, Buffer>>; readonly netns?: 'own' | 'current' } = {}): Promise<Bed> {
+    if (options.netns !== 'current') enterOwnNetns();
     const ifindexes = makePorts();
     const flowsPerVnic = Buffer.alloc(4);
     flowsPerVnic.writeUInt32LE(FLOWS_PER_VNIC);
     const object = BpfObject.open(hostObjectPath, {
       maxEntries: { flows: FLOWS_PER_VNIC * ContractLimit.MAX_VNICS, cpus: possibleCpus() },
-      rodata: { flows_per_vnic: flowsPerVnic, ...rodata },
+      rodata: { flows_per_vnic: flowsPerVnic, ...options.rodata },
       programs: ['steer_uplink', 'steer_guest', 'steer_queue'],
     });
     await object.load();
@@ -253,6 +260,12 @@ export class Bed {
     const { verdict, data } = program.testRun({ data: bytes, ingressIfindex: this.ifindex(on), rxQueue: queue, cpu });
     if (!data.equals(bytes)) throw new Error('the program changed the frame');
     return VERDICTS[verdict] ?? 'aborted';
+  }
+
+  /** Sends the frame `count` times: what the program says is done. The process must have been started in the bed's namespace. */
+  async sendLive(bytes: Buffer, on: PortName, count: number): Promise<void> {
+    const program = isUplink(on) ? this.#programs.uplink : this.#programs.guest;
+    await program.sendLiveFrames({ data: bytes, ingressIfindex: this.ifindex(on), repeat: count });
   }
 
   /** Records of the ring buffer since the last call. */

@@ -1,5 +1,5 @@
 /** The flow hash of bpf/lib/hash.h once more, in another language: says which slot a flow takes, and which two flows share one. */
-import { addressBytes } from '../../support/packet_layers.js';
+import { addressBytes, IpProtocol } from '../../support/packet_layers.js';
 import { FLOWS_PER_VNIC } from './bed.js';
 
 /** Default of the knob `flow_seed`. */
@@ -15,11 +15,12 @@ export interface FlowTuple {
   readonly protocol: number;
 }
 
-function mix(value: bigint): bigint {
-  let hash = value ^ (value >> 32n);
-  hash = (hash * 0x9e3779b97f4a7c15n) & MASK_64;
-  return hash ^ (hash >> 29n);
-}
+/** Of the ports, and of the four words of the addresses. */
+const PORTS_FACTOR = 0x9e3779b97f4a7c15n;
+const FACTORS = [0xff51afd7ed558ccdn, 0xbf58476d1ce4e5b9n, 0x94d049bb133111ebn, 0xd6e8feb86659fd93n] as const;
+const LAST_FACTOR = 0xc4ceb9fe1a85ec53n;
+/** enum l4_kind of bpf/lib/parse.h, by IP protocol. */
+const L4_KINDS: Readonly<Record<number, bigint>> = { [IpProtocol.tcp]: 1n, [IpProtocol.udp]: 2n };
 
 /** Words as the program loads them: network order in memory, read little-endian. */
 function words(address: string): bigint[] {
@@ -32,10 +33,12 @@ export function flowHash(tuple: FlowTuple): bigint {
   const ports = Buffer.alloc(4);
   ports.writeUInt16BE(tuple.fromPort, 0);
   ports.writeUInt16BE(tuple.toPort, 2);
-  let hash = SEED;
-  for (let i = 1; i < from.length; i++) hash = mix(hash ^ from[i]! ^ (to[i]! << 32n));
-  hash = mix(hash ^ from[0]! ^ (to[0]! << 32n));
-  return mix(hash ^ BigInt(ports.readUInt32LE()) ^ (BigInt(tuple.protocol) << 32n));
+  const kind = L4_KINDS[tuple.protocol] ?? 0n;
+  let hash = (SEED ^ BigInt(ports.readUInt32LE()) ^ (kind << 32n)) * PORTS_FACTOR;
+  for (const [i, word] of from.entries()) hash += (SEED ^ word ^ (to[i]! << 32n)) * FACTORS[i]!;
+  hash &= MASK_64;
+  hash = ((hash ^ (hash >> 32n)) * LAST_FACTOR) & MASK_64;
+  return hash ^ (hash >> 29n);
 }
 
 export function flowSlot(tuple: FlowTuple): number {

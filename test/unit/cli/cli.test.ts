@@ -54,7 +54,10 @@ degraded  vNIC g2: accelerated
 
 test('status: all is well', async (t) => {
   const { socket, controller } = await fakeDaemon(t);
-  controller.vnics = [vnicStatus(), vnicStatus({ name: 'g2', want: 'software', path: 'software', phase: 'software', reason: 'policy_software', vf: null })];
+  controller.vnics = [
+    vnicStatus(),
+    vnicStatus({ name: 'g2', want: 'software', path: 'software', phase: 'software', reason: 'policy_software', vf: null }),
+  ];
   const { code, out } = await run(`-S ${socket} status --brief`);
   t.is(out, 'OK uplinks 1/1 native, vNICs accelerated 1/2, VFs used 1/2, last reconcile 1.5 s ago\n');
   t.is(code, 0);
@@ -161,7 +164,11 @@ test('vnic show --stats', async (t) => {
 
 test('vnic accelerate, software, auto: with and without waiting', async (t) => {
   const { socket, controller } = await fakeDaemon(t);
-  t.deepEqual(await run(`-S ${socket} vnic accelerate g1 --wait 2.5`), { code: 0, out: 'g1 is on the accelerated path by vfp0\n', err: '' });
+  t.deepEqual(await run(`-S ${socket} vnic accelerate g1 --wait 2.5`), {
+    code: 0,
+    out: 'g1 is on the accelerated path by vfp0\n',
+    err: '',
+  });
   controller.reached = false;
   const asked = await run(`-S ${socket} vnic software g2`);
   t.deepEqual([asked.code, asked.out], [0, 'g2 is asked to be on the accelerated path; now software: accelerated\n']);
@@ -187,17 +194,34 @@ nic0     pf0     br0     native    2     1      8     0       4     64
 
 test('names that do not exist suggest the near one', async (t) => {
   const { socket } = await fakeDaemon(t);
-  t.deepEqual(await run(`-S ${socket} vnic show g11`), { code: 1, out: '', err: 'unipath: there is no vNIC "g11"\n  did you mean "g1"?\n' });
+  t.deepEqual(await run(`-S ${socket} vnic show g11`), {
+    code: 1,
+    out: '',
+    err: 'unipath: there is no vNIC "g11"\n  did you mean "g1"?\n',
+  });
   t.deepEqual(await run(`-S ${socket} adapter show x`), { code: 1, out: '', err: 'unipath: there is no adapter "x"\n  there are: nic0\n' });
   const act = await run(`-S ${socket} vnic software g22`);
   t.deepEqual([act.code, act.err], [1, 'unipath: there is no vNIC "g22"; did you mean "g2"?\n']);
   const json = await run(`-S ${socket} -j vnic show g11`);
-  t.deepEqual(JSON.parse(json.out), { schema: 1, error: { code: 'unknown_vnic', message: 'there is no vNIC "g11"', hint: 'did you mean "g1"?' } });
+  t.deepEqual(JSON.parse(json.out), {
+    schema: 1,
+    error: { code: 'unknown_vnic', message: 'there is no vNIC "g11"', hint: 'did you mean "g1"?' },
+  });
   t.is(json.err, '');
 });
 
 test('wrong usage is code 2', async (t) => {
-  for (const line of ['', 'statuss', 'status --nothing', 'vnic', 'vnic software', 'vnic software a b', 'status --wait soon', 'status --wait -1', '--timeout x status']) {
+  for (const line of [
+    '',
+    'statuss',
+    'status --nothing',
+    'vnic',
+    'vnic software',
+    'vnic software a b',
+    'status --wait soon',
+    'status --wait -1',
+    '--timeout x status',
+  ]) {
     const { code, out } = await run(line);
     t.is(code, 2, line);
     t.is(out, '', line);
@@ -209,7 +233,8 @@ test('help is code 0 and names the exit codes', async (t) => {
   const { code, out } = await run('--help');
   t.is(code, 0);
   t.regex(out, /Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 daemon unreachable, 4 degraded \(status\), 5 timed out\./);
-  for (const command of ['status', 'vnic', 'adapter', 'monitor', 'config', 'down', 'metrics', 'version', 'rss', 'lab']) t.regex(out, new RegExp(`^  ${command} `, 'm'));
+  for (const command of ['status', 'vnic', 'adapter', 'monitor', 'config', 'down', 'metrics', 'version', 'rss', 'lab'])
+    t.regex(out, new RegExp(`^  ${command} `, 'm'));
 });
 
 test('no daemon is code 3, one that does not answer code 5', async (t) => {
@@ -236,8 +261,17 @@ test('monitor prints until interrupted', async (t) => {
   stop.abort();
   const [plain, json, filtered] = await Promise.all(all);
   t.is(plain?.code, 0);
-  t.is(plain?.out, '2030-01-02 03:04:05.678  path    g1        software -> accelerated\n2030-01-02 03:04:05.678  error   nic0      no room\n');
-  t.deepEqual((json?.out ?? '').trim().split('\n').map((line) => (JSON.parse(line) as { kind: string }).kind), ['path', 'error']);
+  t.is(
+    plain?.out,
+    '2030-01-02 03:04:05.678  path    g1        software -> accelerated\n2030-01-02 03:04:05.678  error   nic0      no room\n',
+  );
+  t.deepEqual(
+    (json?.out ?? '')
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { kind: string }).kind),
+    ['path', 'error'],
+  );
   t.is(filtered?.out, '');
 });
 
@@ -261,7 +295,14 @@ test('config check needs no daemon and lists everything that is wrong', async (t
   t.is(err, `unipath: ${bad}:1:1: sockett: unknown key; did you mean "socket"?\n${bad}:2:12: adapters[0].bridge: is missing\n`);
   const json = await run(`config check -j ${bad}`);
   t.is(json.code, 1);
-  t.like(JSON.parse(json.out), { schema: 1, ok: false, problems: [{ line: 1, column: 1, field: 'sockett' }, { line: 2, column: 12, field: 'adapters[0].bridge' }] });
+  t.like(JSON.parse(json.out), {
+    schema: 1,
+    ok: false,
+    problems: [
+      { line: 1, column: 1, field: 'sockett' },
+      { line: 2, column: 12, field: 'adapters[0].bridge' },
+    ],
+  });
 });
 
 test('config reload, down, metrics', async (t) => {
@@ -280,14 +321,23 @@ test('rss hash agrees with the published vectors', async (t) => {
 });
 
 test('rss hash refuses what is no flow', async (t) => {
-  const wrong = ['1.2.3.4 ::1', '1.2.3 4.5.6.7', 'x y', '1.2.3.4 5.6.7.8 --sport 1', '1.2.3.4 5.6.7.8 --sport 1 --dport 65536', '1.2.3.4 5.6.7.8 --key 00'];
+  const wrong = [
+    '1.2.3.4 ::1',
+    '1.2.3 4.5.6.7',
+    'x y',
+    '1.2.3.4 5.6.7.8 --sport 1',
+    '1.2.3.4 5.6.7.8 --sport 1 --dport 65536',
+    '1.2.3.4 5.6.7.8 --key 00',
+  ];
   for (const line of wrong) t.is((await run(`rss hash ${line}`)).code, 2, line);
 });
 
 test('the program itself: exit code, and no complaint when its reader goes away', async (t) => {
   const program = fileURLToPath(new URL('../../../src/cli.js', import.meta.url));
   const end = await new Promise<Run>((resolve) => {
-    execFile(process.execPath, [program, '-S', '/nonexistent/x.sock', 'status'], (error, out, err) => resolve({ code: Number(error?.code ?? 0), out, err }));
+    execFile(process.execPath, [program, '-S', '/nonexistent/x.sock', 'status'], (error, out, err) =>
+      resolve({ code: Number(error?.code ?? 0), out, err }),
+    );
   });
   t.is(end.code, 3);
   t.regex(end.err, /^unipath: unipathd is not reachable: there is no socket/);

@@ -199,13 +199,19 @@ function unmark(marked: string): { text: string; places: string[] } {
 for (const [title, marked, ...complaints] of refused) {
   test(`refused: ${title}`, (t) => {
     const { text, places } = unmark(marked);
-    t.deepEqual(problems(text), complaints.map((complaint, i) => `F${places[i] === undefined ? '' : `:${places[i]}`}: ${complaint}`));
+    t.deepEqual(
+      problems(text),
+      complaints.map((complaint, i) => `F${places[i] === undefined ? '' : `:${places[i]}`}: ${complaint}`),
+    );
   });
 }
 
 test('refused: more than 254 VFs listed, more than 1023 vNICs', (t) => {
   const vfs = Array.from({ length: 255 }, (_, i) => ({ port: `p${i}`, device: `d${i}` }));
-  t.regex(problems(stringify({ adapters: [{ name: 'n', uplink: 'u', bridge: 'b', vfs }] }))[0] ?? '', /adapters\[0\]\.vfs: 255 VFs are more than/);
+  t.regex(
+    problems(stringify({ adapters: [{ name: 'n', uplink: 'u', bridge: 'b', vfs }] }))[0] ?? '',
+    /adapters\[0\]\.vfs: 255 VFs are more than/,
+  );
   const vnics = Array.from({ length: 1024 }, (_, i) => ({
     name: `g${i}`,
     mac: `52:54:00:00:${(i >> 8).toString(16).padStart(2, '0')}:${(i & 255).toString(16).padStart(2, '0')}`,
@@ -221,7 +227,9 @@ test('refused: more than 254 VFs listed, more than 1023 vNICs', (t) => {
 test('files that cannot be read say what to do', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'unipath-config-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
-  await t.throwsAsync(loadConfig(join(folder, 'none.yaml')), { message: `${join(folder, 'none.yaml')}: no such file; write one, or name another with --config FILE` });
+  await t.throwsAsync(loadConfig(join(folder, 'none.yaml')), {
+    message: `${join(folder, 'none.yaml')}: no such file; write one, or name another with --config FILE`,
+  });
   await t.throwsAsync(loadConfig(folder), { message: `${folder}: is a folder; name the file in it` });
   writeFileSync(join(folder, 'x.yaml'), GOOD);
   t.is((await loadConfig(join(folder, 'x.yaml'))).desired.vnics.length, 2);

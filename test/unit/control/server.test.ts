@@ -11,7 +11,10 @@ import { monitorEvent } from '../../support/fake_controller.js';
 
 interface Answer {
   readonly status: number;
-  readonly body: { readonly schema?: number; readonly error?: { readonly code: string; readonly message: string; readonly hint: string | null } };
+  readonly body: {
+    readonly schema?: number;
+    readonly error?: { readonly code: string; readonly message: string; readonly hint: string | null };
+  };
 }
 
 /** A request as no well-behaved client makes it. */
@@ -173,7 +176,11 @@ test('events come one per line, to every client, until it goes away', async (t) 
   while (controller.listeners < 2) await sleep(5);
   controller.emit(monitorEvent({ message: 'one\ntwo' }));
   controller.emit(monitorEvent({ message: 'three' }));
-  for (const events of await both) t.deepEqual(events.map(({ message }) => message), ['one\ntwo', 'three']);
+  for (const events of await both)
+    t.deepEqual(
+      events.map(({ message }) => message),
+      ['one\ntwo', 'three'],
+    );
   for (let i = 0; i < 100 && controller.listeners > 0; i++) await sleep(5);
   t.is(controller.listeners, 0);
 });

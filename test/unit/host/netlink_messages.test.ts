@@ -14,13 +14,19 @@ import {
   writeRequest,
 } from '../../../src/host/netlink_messages.js';
 
-const attribute = fc.record({ type: fc.integer({ min: 1, max: 200 }), value: fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)) });
+const attribute = fc.record({
+  type: fc.integer({ min: 1, max: 200 }),
+  value: fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+});
 
 test('attributes are read as they were written', (t) => {
   fc.assert(
     fc.property(fc.uniqueArray(attribute, { selector: ({ type }) => type }), (attributes) => {
       const read = readAttributes(Buffer.concat(attributes.map(({ type, value }) => writeAttribute(type, value))));
-      t.deepEqual([...read], attributes.map(({ type, value }) => [type, value]));
+      t.deepEqual(
+        [...read],
+        attributes.map(({ type, value }) => [type, value]),
+      );
     }),
   );
 });
@@ -31,15 +37,27 @@ test('the nested flag is no part of the type', (t) => {
 
 test('messages are split as they were joined', (t) => {
   fc.assert(
-    fc.property(fc.array(fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes)), { maxLength: 5 }), (payloads) => {
-      const padded = payloads.map((payload, i) => {
-        const request = writeRequest(16 + i, i, payload, true);
-        return Buffer.concat([request, Buffer.alloc(-request.length & 3)]);
-      });
-      const messages = [...splitMessages(Buffer.concat(padded))];
-      t.deepEqual(messages.map(({ payload }) => payload), payloads);
-      t.deepEqual(messages.map(({ type, sequence }) => [type, sequence]), payloads.map((_, i) => [16 + i, i]));
-    }),
+    fc.property(
+      fc.array(
+        fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes)),
+        { maxLength: 5 },
+      ),
+      (payloads) => {
+        const padded = payloads.map((payload, i) => {
+          const request = writeRequest(16 + i, i, payload, true);
+          return Buffer.concat([request, Buffer.alloc(-request.length & 3)]);
+        });
+        const messages = [...splitMessages(Buffer.concat(padded))];
+        t.deepEqual(
+          messages.map(({ payload }) => payload),
+          payloads,
+        );
+        t.deepEqual(
+          messages.map(({ type, sequence }) => [type, sequence]),
+          payloads.map((_, i) => [16 + i, i]),
+        );
+      },
+    ),
   );
 });
 
@@ -73,7 +91,14 @@ const linkInfo = (kind: string, data: Buffer): Buffer =>
   writeAttribute(18, Buffer.concat([writeAttribute(1, Buffer.from(`${kind}\0`)), writeAttribute(2, data)]));
 
 function linkMessage(...attributes: readonly Buffer[]): Buffer {
-  return Buffer.concat([Buffer.alloc(4), bytesOfU32(7), bytesOfU32(0x10001), Buffer.alloc(4), writeAttribute(3, Buffer.from('x0\0')), ...attributes]);
+  return Buffer.concat([
+    Buffer.alloc(4),
+    bytesOfU32(7),
+    bytesOfU32(0x10001),
+    Buffer.alloc(4),
+    writeAttribute(3, Buffer.from('x0\0')),
+    ...attributes,
+  ]);
 }
 
 test('a tap has as many queues as are open; another device those the kernel made', (t) => {

@@ -46,7 +46,12 @@ function setUp(): { metrics: Metrics; controller: FakeController; counts: FakeCo
   const controller = new FakeController();
   const counts = new FakeCounts();
   const failures: string[] = [];
-  const metrics = new Metrics({ version: '1.2.3', controller, dataPlane: counts, failed: (collector, error) => failures.push(`${collector}: ${error.message}`) });
+  const metrics = new Metrics({
+    version: '1.2.3',
+    controller,
+    dataPlane: counts,
+    failed: (collector, error) => failures.push(`${collector}: ${error.message}`),
+  });
   return { metrics, controller, counts, failures };
 }
 
@@ -73,7 +78,12 @@ test('counters of vNICs, by reason and by queue', async (t) => {
     'unipath_vnic_transmit_frames_total{vnic="g1",path="software"} 5',
     'unipath_vnic_transmit_frames_total{vnic="g1",path="accelerated"} 6',
   ]);
-  for (const [name, value] of [['cpu_handovers', 8], ['flows_learnt', 9], ['flows_moved', 10], ['path_changes', 11]]) {
+  for (const [name, value] of [
+    ['cpu_handovers', 8],
+    ['flows_learnt', 9],
+    ['flows_moved', 10],
+    ['path_changes', 11],
+  ]) {
     t.deepEqual(samples(text, `unipath_vnic_${name}_total`), [`unipath_vnic_${name}_total{vnic="g1"} ${value}`]);
   }
   t.deepEqual(samples(text, 'unipath_unknown_frames_total'), ['unipath_unknown_frames_total{verdict="pass",reason="pass_unknown_mac"} 12']);
@@ -96,7 +106,10 @@ test('where each vNIC is and why', async (t) => {
     'unipath_vnic_path{vnic="g2",path="software"} 1',
     'unipath_vnic_path{vnic="g2",path="accelerated"} 0',
   ]);
-  t.deepEqual(samples(text, 'unipath_vnic_reason'), ['unipath_vnic_reason{vnic="g1",reason="none"} 1', 'unipath_vnic_reason{vnic="g2",reason="no_free_vf"} 1']);
+  t.deepEqual(samples(text, 'unipath_vnic_reason'), [
+    'unipath_vnic_reason{vnic="g1",reason="none"} 1',
+    'unipath_vnic_reason{vnic="g2",reason="no_free_vf"} 1',
+  ]);
   t.true(text.includes('unipath_vnic_info{vnic="g1",mac="52:54:00:00:00:01",vlan="0",adapter="nic0",tap="tap-g1"} 1\n'));
   t.true(text.includes('unipath_vnic_queues_unreachable{vnic="g1",path="accelerated"} 2\n'));
 });
@@ -118,7 +131,8 @@ test('the VF pool and the queue budget', async (t) => {
 
 test('up, age and error of the reconcile', async (t) => {
   const { metrics, controller } = setUp();
-  const state = async (): Promise<string[]> => samples(await metrics.render()).filter((line) => /^unipath_(up|last_reconcile_age_seconds|reconcile_failed) /.test(line));
+  const state = async (): Promise<string[]> =>
+    samples(await metrics.render()).filter((line) => /^unipath_(up|last_reconcile_age_seconds|reconcile_failed) /.test(line));
   t.deepEqual(await state(), ['unipath_up 1', 'unipath_last_reconcile_age_seconds 1.5', 'unipath_reconcile_failed 0']);
   controller.state = { lastReconcileAgeMs: null, error: null };
   t.deepEqual(await state(), ['unipath_up 0', 'unipath_reconcile_failed 0']);
@@ -153,7 +167,10 @@ test('a vNIC that is gone leaves no series behind', async (t) => {
 test('a collector that fails costs its own families only, and is counted', async (t) => {
   const { metrics, counts, failures } = setUp();
   const errors = async (): Promise<string[]> => samples(await metrics.render(), 'unipath_scrape_collector_errors_total');
-  t.deepEqual(await errors(), ['reconcile', 'adapters', 'vnics', 'traffic'].map((name) => `unipath_scrape_collector_errors_total{collector="${name}"} 0`));
+  t.deepEqual(
+    await errors(),
+    ['reconcile', 'adapters', 'vnics', 'traffic'].map((name) => `unipath_scrape_collector_errors_total{collector="${name}"} 0`),
+  );
   counts.redirectErrors = () => {
     throw new Error('map is gone');
   };
@@ -211,7 +228,7 @@ test('over TCP: /metrics and nothing else', async (t) => {
   t.is((await fetch(`http://127.0.0.1:${listener.port}/v1/status`)).status, 404);
   t.is((await fetch(`http://127.0.0.1:${listener.port}/metrics`, { method: 'POST' })).status, 404);
   await t.throwsAsync(listenForScrapes(metrics, '127.0.0.1', listener.port), {
-    message: `cannot serve metrics on 127.0.0.1 port ${listener.port}: something listens there already; choose another port in metrics.listen`,
+    message: /^cannot serve metrics on 127\.0\.0\.1 port \d+: something listens there already; choose another port in metrics\.listen$/,
   });
   await t.throwsAsync(listenForScrapes(metrics, '192.0.2.1', 1), { message: /this machine has no such address; correct metrics\.listen/ });
 });
