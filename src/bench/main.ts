@@ -2,19 +2,15 @@
  * `npm run bench`: what a frame costs from the uplink to a guest's port, by unipath, by the Linux bridge and by a minimal
  * bpf_redirect_map, in one run with the same source and the same sink. Ratios are what it is for: absolute figures are the machine's.
  */
-import { spawn } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { onlineCpus } from '../native/cpus.js';
 import { benchObjectPath, hostObjectPath } from '../paths.js';
-import type { WorkerOptions, WorkerReport } from './model.js';
-import { raiseStage, removeStage, type Stage } from './stage.js';
+import { runWorker } from './run_worker.js';
+import { raiseStage, removeStage, sweepStages } from './stage.js';
 import { summarize } from './stats.js';
 import { BENCH_VNICS, QUEUES } from './subject.js';
 import { renderResult } from './table.js';
-
-const workerPath = fileURLToPath(new URL('./worker.js', import.meta.url));
 
 interface Options {
   readonly rounds?: number;
@@ -40,29 +36,16 @@ function problem(): string | null {
   return missing === undefined ? null : `${missing} is missing: run \`npm run build:bpf\``;
 }
 
-function runWorker(stage: Stage, options: WorkerOptions): Promise<WorkerReport> {
-  const command = ['--cpu-list', String(options.cpu), 'nsenter', `--net=/run/netns/${stage.host}`, process.execPath, workerPath, JSON.stringify(options)];
-  return new Promise((resolve, reject) => {
-    const child = spawn('taskset', command, { stdio: ['ignore', 'pipe', 'inherit'] });
-    const output: Buffer[] = [];
-    child.stdout.on('data', (bytes: Buffer) => output.push(bytes));
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      if (code === 0) resolve(JSON.parse(Buffer.concat(output).toString()) as WorkerReport);
-      else reject(new Error(`the measuring process ended with ${signal ?? `exit code ${code}`}`));
-    });
-  });
-}
-
 async function bench(asked: Options): Promise<void> {
   const cpus = onlineCpus();
   const cpu = asked.cpu ?? cpus[0] ?? 0;
   if (!cpus.includes(cpu)) throw new Error(`CPU ${cpu} is not online; there are ${cpus.join(', ')}`);
   // Another queue needs a CPU that is not congruent.
   const otherCpu = cpus.find((other) => other % QUEUES !== cpu % QUEUES) ?? null;
+  await sweepStages();
   const stage = await raiseStage(process.pid, QUEUES, BENCH_VNICS);
   try {
-    const report = await runWorker(stage, {
+    const report = await runWorker(stage.host, {
       cpu, otherCpu, guestNetns: stage.guest,
       rounds: asked.rounds ?? (asked.quick ? QUICK.rounds : ROUNDS),
       sliceNs: asked.quick ? QUICK.sliceNs : SLICE_NS,
@@ -85,8 +68,6 @@ const program = new Command('bench')
   .action(async (options: Options) => {
     const why = problem();
     if (why !== null) program.error(why);
-    // The worker gets the same signal from the terminal and ends; `finally` then removes the namespaces.
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => undefined);
     await bench(options);
   });
 

@@ -2,7 +2,8 @@
  * The network the bench runs in, made and removed by it:
  *   [wire] pf0-far == pf0 [host: bridge br0] vfp0 == vf0 [guest: sink]
  */
-import { runJson, run } from '../host/exec.js';
+import { existsSync } from 'node:fs';
+import { run, runJson } from '../host/exec.js';
 
 const PREFIX = 'upb';
 
@@ -22,10 +23,10 @@ function ip(netns: string, command: string): Promise<string> {
   return run('ip', ['-n', netns, ...command.split(' ')]);
 }
 
-/** @param queues of the port and of the device behind it */
+/** @param pid makes the names unique @param queues of the port and of the device behind it @param vnics how many addresses the bridge knows */
 export async function raiseStage(pid: number, queues: number, vnics: number): Promise<Stage> {
-  const [wire, host, guest] = ['wire', 'host', 'guest'].map((place) => `${PREFIX}-${pid}-${place}`) as [string, string, string];
-  const stage = { wire, host, guest };
+  const stage = { wire: `${PREFIX}-${pid}-wire`, host: `${PREFIX}-${pid}-host`, guest: `${PREFIX}-${pid}-guest` };
+  const { wire, host, guest } = stage;
   try {
     for (const netns of [wire, host, guest]) {
       await run('ip', ['netns', 'add', netns]);
@@ -50,8 +51,20 @@ export async function raiseStage(pid: number, queues: number, vnics: number): Pr
   }
 }
 
+async function listNetns(): Promise<string[]> {
+  return ((await runJson('ip', ['-j', 'netns', 'list'])) as { name: string }[]).map(({ name }) => name);
+}
+
 /** Idempotent; the devices go with their namespaces. */
 export async function removeStage(stage: Stage): Promise<void> {
-  const present = new Set(((await runJson('ip', ['-j', 'netns', 'list'])) as { name: string }[]).map(({ name }) => name));
-  for (const netns of [stage.wire, stage.host, stage.guest]) if (present.has(netns)) await run('ip', ['netns', 'del', netns]);
+  const present = await listNetns();
+  for (const netns of [stage.wire, stage.host, stage.guest]) if (present.includes(netns)) await run('ip', ['netns', 'del', netns]);
+}
+
+/** Removes what a bench that was killed has left. */
+export async function sweepStages(): Promise<void> {
+  for (const netns of await listNetns()) {
+    const owner = new RegExp(`^${PREFIX}-(\\d+)-`).exec(netns)?.[1];
+    if (owner !== undefined && !existsSync(`/proc/${owner}`)) await run('ip', ['netns', 'del', netns]);
+  }
 }

@@ -85,7 +85,8 @@ async function measure(options: WorkerOptions): Promise<WorkerReport> {
     const rounds: Round[] = [];
     for (let i = 0; i < options.rounds; i++) {
       const ways: Partial<Record<Way, Sample>> = {};
-      for (const way of WAYS.filter((candidate) => frames.has(candidate))) {
+      // Forth and back, so that a machine that slows down favours nobody.
+      for (const way of (i % 2 === 0 ? WAYS : WAYS.toReversed()).filter((candidate) => frames.has(candidate))) {
         ways[way] = await measureWay(subject, sink, way, frames.get(way) ?? WARM_UP_FRAMES, options.cpu);
       }
       const programs: Partial<Record<MeasuredProgram, number>> = {};

@@ -27,7 +27,7 @@ export function adoptStage(row: StoredVnic, spec: VnicSpec, observed: Observed, 
   if (row.vfIfindex === 0) return { phase: 'software', refusal: null };
   const seen = observed.vfs.find((vf) => vf.port?.ifindex === row.vfIfindex);
   if (seen === undefined) {
-    const vf: ClaimedVf = { port: '', device: '', ifindex: row.vfIfindex, before: { mtu: 0, up: false, bridge: null, flags: null } };
+    const vf: ClaimedVf = { port: `ifindex ${row.vfIfindex}`, device: '', ifindex: row.vfIfindex, before: { mtu: 0, up: false, bridge: null, flags: null } };
     return { phase: 'draining', step: 'releasing', vf, failed: false, notBeforeMs: 0, problem: null };
   }
   const vf = claimOf(seen, observed);

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { ExitCode, ExitWith } from '../cli/exit.js';
 import { missingCommandHint } from '../host/exec.js';
 import { packageRoot } from '../paths.js';
 import { labDown } from './down.js';
@@ -19,7 +20,12 @@ interface PlaceOptions {
 
 const placeFrom = (options: PlaceOptions): LabPlace => labPlace(options.name ?? null);
 
-const wantsJson = (command: Command): boolean => (command.optsWithGlobals() as { json?: unknown }).json === true;
+/** How JSON is asked for on every command of unipath; null: it is not. */
+function jsonPrinter(command: Command): ((document: object) => void) | null {
+  const { json, pretty } = command.optsWithGlobals<{ json?: boolean; pretty?: boolean }>();
+  if (json !== true && pretty !== true) return null;
+  return (document) => void process.stdout.write(`${JSON.stringify(document, null, pretty === true ? 2 : 0)}\n`);
+}
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
@@ -38,15 +44,16 @@ async function up(options: PlaceOptions & { daemons: boolean; failAfter?: string
 async function down(options: PlaceOptions & { quiet?: boolean }): Promise<void> {
   const { undone, failures } = await labDown(placeFrom(options), options.quiet === true ? () => {} : (title) => say(`undo: ${title}`));
   for (const failure of failures) say(`cannot undo ${failure}`);
-  if (failures.length > 0) process.exitCode = 1;
-  else if (undone.length === 0) say('no lab is up');
+  if (failures.length > 0) throw new ExitWith(ExitCode.failed);
+  if (undone.length === 0) say('no lab is up');
 }
 
 async function status(options: PlaceOptions, command: Command): Promise<void> {
   const found = await labStatus(placeFrom(options));
-  if (wantsJson(command)) process.stdout.write(`${JSON.stringify(found)}\n`);
+  const printJson = jsonPrinter(command);
+  if (printJson !== null) printJson(found);
   else process.stdout.write(printStatus(found));
-  if (!found.up) process.exitCode = 1;
+  if (!found.up) throw new ExitWith(ExitCode.failed);
 }
 
 interface RunOptions extends PlaceOptions {
@@ -57,17 +64,19 @@ interface RunOptions extends PlaceOptions {
 }
 
 async function run(options: RunOptions, command: Command): Promise<void> {
-  const json = wantsJson(command);
+  const printJson = jsonPrinter(command);
+  // Whoever reads us may go away; the lab must be taken down all the same.
+  process.stdout.removeAllListeners('error').on('error', () => {});
   const { passed, results } = await labRun({
     place: placeFrom(options),
     quick: options.quick ?? false,
     keep: options.keep ?? false,
     htmlFile: options.html,
     jsonFile: options.results ?? null,
-    out: json ? process.stderr : process.stdout,
+    out: printJson === null ? process.stdout : process.stderr,
   });
-  if (json && results !== null) process.stdout.write(`${JSON.stringify(results)}\n`);
-  if (!passed) process.exitCode = 1;
+  if (results !== null) printJson?.(results);
+  if (!passed) throw new ExitWith(ExitCode.failed);
 }
 
 /** Runs a command in a namespace of the lab, on the caller's terminal; ends as it ended. */
@@ -76,21 +85,21 @@ async function exec(name: string, argv: readonly string[], options: PlaceOptions
   const netns = namespaceOf(place, name);
   if (!existsSync(namespacePath(netns))) {
     say(readJournal(place) === null ? 'no lab is up; make one with `unipath lab up`' : `the lab has no namespace "${name}"`);
-    process.exitCode = 1;
-    return;
+    throw new ExitWith(ExitCode.failed);
   }
   const mark = readJournal(place)?.head?.mark ?? '';
   const child = spawn('nsenter', [`--net=${namespacePath(netns)}`, ...argv], {
     stdio: 'inherit',
     env: { ...process.env, [MARK_VARIABLE]: mark },
   });
-  process.exitCode = await new Promise<number>((resolve) => {
+  const exitCode = await new Promise<number>((resolve) => {
     child.once('error', () => {
       say(`nsenter could not be run: ${missingCommandHint('nsenter')}`);
       resolve(127);
     });
     child.once('close', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 143)));
   });
+  if (exitCode !== 0) throw new ExitWith(exitCode);
 }
 
 /** Adds `lab` and what is below it. */

@@ -56,6 +56,8 @@ const SETTINGS = {
 const command = (...argv: string[]): Action => ({ kind: 'command', argv });
 const ip = (netns: string, ...argv: string[]): Action => command('ip', '-n', netns, ...argv);
 const inNetns = (netns: string, ...argv: string[]): Action => command('nsenter', `--net=${namespacePath(netns)}`, ...argv);
+/** An IPv6 station needs a link-local address: without, it cannot ask whether its neighbours are still there. */
+const linkLocal = (netns: string, device: string): Action => ip(netns, 'link', 'set', 'dev', device, 'addrgenmode', 'eui64');
 const features = (netns: string, device: string, ...argv: string[]): Action => inNetns(netns, 'ethtool', '-K', device, ...argv);
 
 const step = (title: string, actions: Action[], undo: Undo[], inside: string[] = []): Step => ({ title, actions, undo, inside });
@@ -113,6 +115,7 @@ function worldSteps(place: LabPlace, spec: LabSpec): Step[] {
         ip(world, 'link', 'add', 'name', 'sw0', 'mtu', String(spec.mtu), 'type', 'bridge', 'stp_state', '0', 'mcast_snooping', '0'),
         ip(world, 'address', 'add', `${spec.world.ipv4}/${IPV4_PREFIX_LENGTH}`, 'dev', 'sw0'),
         ip(world, 'address', 'add', `${spec.world.ipv6}/${IPV6_PREFIX_LENGTH}`, 'dev', 'sw0', 'nodad'),
+        linkLocal(world, 'sw0'),
         ip(world, 'link', 'set', 'dev', 'sw0', 'up'),
       ],
       [],
@@ -212,6 +215,18 @@ function hostSteps(place: LabPlace, spec: LabSpec, host: LabHost): Step[] {
 /** What libvirt calls macTableManager: frames for addresses that the bridge does not know are not given to guests. */
 const portFlags = (netns: string, tap: string): Action => command('bridge', '-n', netns, 'link', 'set', 'dev', tap, 'flood', 'off');
 
+/** Frames that a tap holds while the VMM is not let run. */
+const TAP_QUEUE_FRAMES = '20000';
+
+/**
+ * A multi-queue tap has 256 transmit queues for the packet scheduler, whatever is opened: a default scheduler of this length
+ * would be 120 MB, and half a second of a CPU that nobody else gets. The tap's own rings are all the queue that is needed.
+ */
+const tapQueue = (netns: string, tap: string): Action[] => [
+  command('tc', '-n', netns, 'qdisc', 'replace', 'dev', tap, 'root', 'noqueue'),
+  ip(netns, 'link', 'set', 'dev', tap, 'txqueuelen', TAP_QUEUE_FRAMES),
+];
+
 function softwarePortSteps(place: LabPlace, spec: LabSpec, guest: LabGuest): Step[] {
   const netns = namespaceOf(place, guest.name);
   const mtu = String(spec.mtu);
@@ -268,6 +283,7 @@ function softwarePortSteps(place: LabPlace, spec: LabSpec, guest: LabGuest): Ste
       `tap of guest ${guest.name} on host ${name}`,
       [
         ip(host, 'tuntap', 'add', 'dev', tap, 'mode', 'tap', ...multiQueue),
+        ...tapQueue(host, tap),
         ip(host, 'link', 'set', 'dev', tap, 'mtu', mtu, 'master', 'br0', 'up'),
         portFlags(host, tap),
       ],
@@ -280,6 +296,7 @@ function softwarePortSteps(place: LabPlace, spec: LabSpec, guest: LabGuest): Ste
       `virtual NIC of guest ${guest.name}`,
       [
         ip(netns, 'tuntap', 'add', 'dev', 'eth0', 'mode', 'tap', ...multiQueue),
+        ...tapQueue(netns, 'eth0'),
         ip(netns, 'link', 'set', 'dev', 'eth0', 'address', guest.mac, 'mtu', mtu),
         features(netns, 'eth0', 'tx', 'off'),
       ],
@@ -300,6 +317,7 @@ function guestSteps(place: LabPlace, spec: LabSpec, guest: LabGuest): Step[] {
       [
         ip(netns, 'address', 'add', `${guest.ipv4}/${IPV4_PREFIX_LENGTH}`, 'dev', 'eth0'),
         ip(netns, 'address', 'add', `${guest.ipv6}/${IPV6_PREFIX_LENGTH}`, 'dev', 'eth0', 'nodad'),
+        linkLocal(netns, 'eth0'),
         ip(netns, 'link', 'set', 'dev', 'eth0', 'up'),
       ],
       [],

@@ -43,14 +43,14 @@ export const labPrograms: LabPrograms = {
   vmm: compiled('./vmm.js'),
 };
 
-const COMMANDS = ['ip', 'bridge', 'ethtool', 'nsenter', 'sysctl'];
+const COMMANDS = ['ip', 'bridge', 'tc', 'ethtool', 'nsenter', 'sysctl'];
 
 async function refuseUnlessPossible(place: LabPlace, spec: LabSpec): Promise<void> {
   if (process.platform !== 'linux') throw new LabRefusedError('the lab is made of Linux network namespaces; this is not Linux');
   if (process.getuid?.() !== 0) throw new LabRefusedError('the lab makes network namespaces: run it as root');
   for (const command of COMMANDS) {
     try {
-      await run(command, [command === 'ip' || command === 'bridge' ? '-V' : '--version']);
+      await run(command, [['ip', 'bridge', 'tc'].includes(command) ? '-V' : '--version']);
     } catch {
       throw new LabRefusedError(`the command "${command}" is missing: ${missingCommandHint(command)}`);
     }

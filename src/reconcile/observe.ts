@@ -167,7 +167,7 @@ function allVfs(desired: Desired, tenants: readonly Tenant[]): { adapter: string
   for (const tenant of tenants) {
     const vf = claimedVf(tenant.state);
     const key = `${vf?.port} ${vf?.device}`;
-    if (vf !== null && vf.port !== '' && !vfs.has(key)) vfs.set(key, { adapter: tenant.adapter.name, spec: { port: vf.port, device: vf.device } });
+    if (vf !== null && vf.device !== '' && !vfs.has(key)) vfs.set(key, { adapter: tenant.adapter.name, spec: { port: vf.port, device: vf.device } });
   }
   return [...vfs.values()];
 }

@@ -140,9 +140,46 @@ hashTest.serial('any key, any tuple: as the definition says', (t) => {
   }), { numRuns: 200 });
 });
 
-hashTest.serial('what is not IP has hash 0', (t) => {
+const v4 = { from: '192.0.2.1', to: '192.0.2.2' };
+const v6 = { from: '2001:db8::1', to: '2001:db8::2' };
+const ipAt = 14;
+
+/** Not IP, cut short, or lying about itself. */
+const unreadable: readonly (readonly [title: string, built: FrameBuilder])[] = [
+  ['ARP', frame().ethernet({ from: STATION, to: BROADCAST }).arp({ senderMac: STATION, sender: v4.from, target: v4.to })],
+  ['nothing after Ethernet', ethernet.ipv4(v4).truncate(ipAt)],
+  ['IPv4 one byte short', ethernet.ipv4(v4).truncate(ipAt + 19)],
+  ['IPv6 one byte short', ethernet.ipv6(v6).truncate(ipAt + 39)],
+  ['IPv4 of version 5', ethernet.ipv4({ ...v4, version: 5 }).udp(1, 2)],
+  ['IPv4 with a header of 16 bytes', ethernet.ipv4({ ...v4, headerWords: 4 }).udp(1, 2)],
+  ['IPv6 of version 4', ethernet.ipv6({ ...v6, version: 4 }).udp(1, 2)],
+];
+
+for (const [title, built] of unreadable) {
+  hashTest.serial(`hash 0: ${title}`, (t) => {
+    setKey(rssVectorKey);
+    t.is(result('probe_toeplitz', built), 0);
+  });
+}
+
+/** The addresses can be read, the ports cannot. */
+const withoutPorts: readonly (readonly [title: string, built: FrameBuilder, addresses: { from: string; to: string }])[] = [
+  ['UDP one byte short', ethernet.ipv4(v4).udp(1, 2).truncate(ipAt + 20 + 7), v4],
+  ['TCP one byte short', ethernet.ipv6(v6).tcp(1, 2).truncate(ipAt + 40 + 19), v6],
+  ['an IPv4 header longer than the frame', ethernet.ipv4({ ...v4, headerWords: 15 }).udp(1, 2), v4],
+];
+
+for (const [title, built, { from, to }] of withoutPorts) {
+  hashTest.serial(`addresses alone: ${title}`, (t) => {
+    setKey(rssVectorKey);
+    t.is(result('probe_toeplitz', built), toeplitzHash(rssVectorKey, rssInput2Tuple(addressBytes(from), addressBytes(to))));
+  });
+}
+
+hashTest.serial('behind IPv4 options the ports are found', (t) => {
   setKey(rssVectorKey);
-  t.is(result('probe_toeplitz', frame().ethernet({ from: STATION, to: BROADCAST }).arp({ senderMac: STATION, sender: '192.0.2.1', target: '192.0.2.2' })), 0);
+  const input = rssInput4Tuple(addressBytes(v4.from), addressBytes(v4.to), 7, 8);
+  t.is(result('probe_toeplitz', ethernet.ipv4({ ...v4, options: Buffer.alloc(40, 1) }).udp(7, 8)), toeplitzHash(rssVectorKey, input));
 });
 
 hashTest.serial('any RETA: the queue is the one of the bucket', (t) => {

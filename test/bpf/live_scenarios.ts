@@ -11,7 +11,7 @@ import { Bed, farEnd, rises } from './bed/bed.js';
 import { accelerated, cutThrough } from './bed/given.js';
 import { guestFrame, IP, type PortName, PORT_QUEUES, STATION, wireTo } from './bed/world.js';
 
-const FLOWS = 32;
+const FLOWS = 16;
 /** Per flow at once; fewer than a CPU's queue holds. */
 const FRAMES = 32;
 const STEPS = 100;

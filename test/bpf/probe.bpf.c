@@ -57,7 +57,7 @@ int probe_reverse(struct xdp_md *ctx)
 	return parse(ctx, &t) || t.l4 == L4_NONE ? 0 : fold(flow_hash(&t, 1));
 }
 
-/* Frames that reached the far end of a port, by receive queue. */
+/* IPv4 frames that reached the far end of a port, by receive queue; other frames are the kernel's own chatter. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, MAX_QUEUES);
@@ -68,10 +68,11 @@ struct {
 SEC("xdp")
 int probe_sink(struct xdp_md *ctx)
 {
+	struct ethhdr *eth = (void *)(long)ctx->data;
 	__u32 queue = ctx->rx_queue_index;
 	__u64 *count = bpf_map_lookup_elem(&arrivals, &queue);
 
-	if (count)
+	if (count && (void *)(eth + 1) <= (void *)(long)ctx->data_end && eth->h_proto == bpf_htons(ETH_P_IP))
 		*count += 1;
 	return XDP_DROP;
 }

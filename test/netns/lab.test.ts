@@ -18,9 +18,9 @@ import { labPrograms, labUp } from '../../src/lab/up.js';
 import { Endpoint } from '../../src/lab/traffic/client.js';
 import { needs, testWith } from '../support/require.js';
 
-const cli = fileURLToPath(new URL('../support/lab_cli.js', import.meta.url));
+const cli = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 // One after the other: labs of one name cannot be beside each other, and two would be too much for two CPUs.
-const missing = [needs.root(), ...['ip', 'bridge', 'ethtool', 'nsenter', 'sysctl'].map(needs.tool)];
+const missing = [needs.root(), ...['ip', 'bridge', 'tc', 'ethtool', 'nsenter', 'sysctl'].map(needs.tool)];
 const labTest = testWith(...missing).serial;
 const fullLabTest = testWith(...missing, needs.bpffs()).serial;
 

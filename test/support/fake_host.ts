@@ -133,7 +133,7 @@ export class FakeHost implements HostNetwork {
 
   setLink(device: string, change: { up?: boolean; mtu?: number; bridge?: string | null }): Promise<void> {
     return this.#faults.around(`setLink ${device} ${JSON.stringify(change)}`, async () => {
-      await this.#clock.sleep(LATENCY_MS);
+      await this.#faults.take(this.#clock.sleep(LATENCY_MS));
       if (this.untouchable.has(device)) this.#faults.violate(`setLink ${device}`);
       const link = this.#link(device);
       if (change.mtu !== undefined) link.mtu = change.mtu;
@@ -151,7 +151,7 @@ export class FakeHost implements HostNetwork {
 
   setBridgePortFlags(device: string, flags: BridgePortFlags): Promise<void> {
     return this.#faults.around(`setBridgePortFlags ${device}`, async () => {
-      await this.#clock.sleep(LATENCY_MS);
+      await this.#faults.take(this.#clock.sleep(LATENCY_MS));
       if (this.untouchable.has(device)) this.#faults.violate(`setBridgePortFlags ${device}`);
       if (!this.#flags.has(device)) throw new Error(`${device} is not a bridge port`);
       if (this.#link(device).up && flags.flood === false && this.#flags.get(device)?.flood === true) {

@@ -89,7 +89,7 @@ export class FakeHypervisor implements Hypervisor {
 
   plug(guest: GuestSpec, vf: VfSpec, mac: MacAddress): Promise<void> {
     return this.#faults.around(`plug ${guest.netns} ${vf.device}`, async () => {
-      await this.#clock.sleep(MOVE_MS);
+      await this.#faults.take(this.#clock.sleep(MOVE_MS));
       const devices = this.#guests.get(guest.netns);
       if (devices === undefined) throw new Error(`guest ${guest.netns} is not there`);
       if (devices.has(vf.device)) return;
@@ -103,7 +103,7 @@ export class FakeHypervisor implements Hypervisor {
 
   unplug(guest: GuestSpec, vf: VfSpec): Promise<void> {
     return this.#faults.around(`unplug ${guest.netns} ${vf.device}`, async () => {
-      await this.#clock.sleep(MOVE_MS);
+      await this.#faults.take(this.#clock.sleep(MOVE_MS));
       const held = this.#guests.get(guest.netns)?.get(vf.device);
       if (held === undefined) {
         if (!this.#host.has(vf.device)) throw new Error(`device ${vf.device} did not come back`);

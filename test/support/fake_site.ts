@@ -104,6 +104,7 @@ export class Site {
     });
     const kill = (): void => {
       life.ended = true;
+      this.faults.interrupt();
       void reconciler.stop();
     };
     return { reconciler, kill };

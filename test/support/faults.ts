@@ -13,6 +13,20 @@ export class Faults {
   /** Told after every call, failed or not. */
   onCall: (call: string) => void = () => undefined;
 
+  #life = 0;
+
+  /** Whoever was doing something is dead: what it has begun does not get done. */
+  interrupt(): void {
+    this.#life++;
+  }
+
+  /** Time that a call takes; ends with an error when its caller dies meanwhile. */
+  async take(sleep: Promise<void>): Promise<void> {
+    const life = this.#life;
+    await sleep;
+    if (life !== this.#life) throw new Error('interrupted');
+  }
+
   async around(call: string, action: () => Promise<void> | void): Promise<void> {
     const moment = this.#begin(call);
     if (moment !== 'before') await action();

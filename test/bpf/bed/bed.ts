@@ -209,9 +209,9 @@ export class Bed {
     this.paths.set(id, { word, vfSeen });
   }
 
-  /** Default: one queue. Queue q is served by CPU q unless said otherwise. */
+  /** Default: one queue. Queue q is served by CPU q % 2 unless said otherwise; queues beyond the last have a CPU, too, from larger days. */
   setSteering(name: VnicName, role: PortRole, row: { readonly queues?: number; readonly reta?: (bucket: number) => number; readonly queueCpus?: readonly number[] }): void {
-    const { queues = 1, reta = () => 0, queueCpus = [0, 1] } = row;
+    const { queues = 1, reta = () => 0, queueCpus = [0, 1, 0, 1] } = row;
     const steering: Steering = {
       queues,
       reta: Uint8Array.from({ length: ContractLimit.RETA_SIZE }, (_, bucket) => reta(bucket)),

@@ -1,5 +1,6 @@
 /** Frames that arrive on an uplink: which port, which queue, which reason. */
-import { BROADCAST, EtherType, frame } from '../../support/packet_builder.js';
+import { BROADCAST, EtherType, frame, IpProtocol } from '../../support/packet_builder.js';
+import { collidingPort } from '../bed/flow_hash.js';
 import { accelerated, cutThrough, earlier, frameMax, noCpu, noTarget, queues, unreachableQueues, withoutVf } from '../bed/given.js';
 import type { Row } from '../bed/row.js';
 import { guestFrame, guestUdp, IP, IP6, MULTICAST, NOBODY, STATION, VNICS, wireTo, wireUdp } from '../bed/world.js';
@@ -74,6 +75,8 @@ const answered = (...layers: Parameters<typeof earlier>) => [earlier(...layers),
 const rfs = { on: 'pf0', verdict: 'redirect', to: 'vf1', toQueue: 1, byCpu: 1, counted: ['g1', 'redirect_rfs'] } as const;
 const heardOnQueue1 = { on: 'vf1', queue: 1 } as const;
 const g1to = guestFrame('g1', STATION);
+/** Of wireUdp. */
+const wireFlow = { ...v4, fromPort: 1000, toPort: 53, protocol: IpProtocol.udp };
 
 export const queueRows: readonly Row[] = [
   { title: 'RSS: the queue of this CPU is reached straight', frame: wireUdp, ...twoQueues },
@@ -100,6 +103,7 @@ export const queueRows: readonly Row[] = [
     ...twoQueues, given: answered(guestUdp, heardOnQueue1),
   },
   { title: 'RFS: another port is another flow', frame: untilIp.ip(v4.from, v4.to).udp(1001, 53), ...twoQueues, given: answered(guestUdp, heardOnQueue1) },
+  { title: 'RFS: ... also when it shares the slot', frame: untilIp.ip(v4.from, v4.to).udp(collidingPort(wireFlow), 53), ...twoQueues, given: answered(guestUdp, heardOnQueue1) },
   { title: 'RFS: the guest\'s own direction is not taken for the other', frame: untilIp.ip(v4.to, v4.from).udp(53, 1000), ...twoQueues, given: answered(guestUdp, heardOnQueue1) },
   {
     title: 'RFS: a neighbour\'s flow is not ours, whatever its tuple', frame: wireUdp, ...twoQueues,

@@ -54,7 +54,7 @@ test('every process that is started is stopped', (t) => {
 
 test('nothing is made outside the namespaces of the lab', (t) => {
   for (const command of commandsOf(labSteps(place, defaultLab, options))) {
-    t.regex(command, /^ip netns add up-|^(ip|bridge) -n up-|^nsenter --net=\/run\/netns\/up-/, command);
+    t.regex(command, /^ip netns add up-|^(ip|bridge|tc) -n up-|^nsenter --net=\/run\/netns\/up-/, command);
   }
 });
 

@@ -89,7 +89,8 @@ class World {
       case 'wait':
         return clock.advance(event.ms);
       case 'want':
-        await this.reconciler.want(vnic?.name ?? '', event.path, 0).catch(() => undefined);
+        // A name that is not configured just now is refused.
+        this.reconciler.want(vnic?.name ?? '', event.path, 0).catch(() => undefined);
         return;
       case 'lose-vf':
         return hypervisor.destroyVf(spec);
@@ -161,7 +162,7 @@ class World {
     }
     this.desired = site.desired;
     await site.clock.run(this.reconciler.setDesired(this.desired));
-    for (const { name } of site.desired.vnics) await this.reconciler.want(name, null, 0);
+    for (const { name } of site.desired.vnics) await site.clock.run(this.reconciler.want(name, null, 0));
     await site.clock.advance(90_000);
     // A guest that fell back uses its VF again.
     for (const id of site.dataPlane.vnics().keys()) site.dataPlane.guestTransmits(id, 'vf');

@@ -1,0 +1,51 @@
+/** The knobs that are set between open and load: what they change, and what they leave alone. */
+import test from 'ava';
+import { hostKnobs } from '../../maps/generated/contract.js';
+import { encode } from '../../src/btf/codec.js';
+import { onlineCpus } from '../../src/native/cpus.js';
+import { hostObjectPath } from '../../src/paths.js';
+import { IpProtocol } from '../support/packet_builder.js';
+import { needs, testWith } from '../support/require.js';
+import { Bed } from './bed/bed.js';
+import { flowTag } from './bed/flow_hash.js';
+import { accelerated, earlier, queues, remote } from './bed/given.js';
+import { checkRow, type Row } from './bed/row.js';
+import { guestFrame, guestUdp, IP, STATION, wireTo, wireUdp } from './bed/world.js';
+
+const knobTest = testWith(
+  needs.root(), needs.tool('ip'), needs.file(hostObjectPath, 'bpf/unipath.bpf.o (make -C bpf)'), onlineCpus().includes(1) ? null : 'CPU 1',
+);
+
+/** A physical uplink never delivers a partial checksum; another seed for the flow hash. */
+let bed: Bed;
+test.before(async () => {
+  if (process.getuid?.() !== 0) return;
+  bed = await Bed.create({ rodata: { uplink_partial_checksum: encode(hostKnobs.uplink_partial_checksum, 0), flow_seed: encode(hostKnobs.flow_seed, 0x0123456789abcdefn) } });
+});
+test.after.always(() => bed?.close());
+
+const rows: readonly Row[] = [
+  {
+    title: 'uplink_partial_checksum 0: a frame from the wire that looks partial is redirected',
+    given: [accelerated('g1')], frame: wireTo('g1').ip(IP.station, IP.g1).partialChecksum().udp(1, 2), on: 'pf0', verdict: 'redirect', to: 'vf1',
+    counted: ['g1', 'redirect_single'],
+  },
+  {
+    title: 'uplink_partial_checksum 0: one from a guest is not',
+    given: [accelerated('g1'), remote(STATION)], frame: guestFrame('g1', STATION).ip(IP.g1, IP.station).partialChecksum().udp(1, 2), on: 'vf1', verdict: 'pass',
+    counted: ['g1', 'pass_partial_checksum'], learns: { vnic: 'g1', queue: 0 },
+  },
+  {
+    title: 'flow_seed: any other will do', given: [earlier(guestUdp, { on: 'vf1', queue: 1 }), accelerated('g1'), queues('vf1', 2, 0)],
+    frame: wireUdp, on: 'pf0', verdict: 'redirect', to: 'vf1', toQueue: 1, byCpu: 1, counted: ['g1', 'redirect_rfs'],
+  },
+];
+
+for (const row of rows) knobTest.serial(row.title, (t) => checkRow(t, bed, row));
+
+knobTest.serial('flow_seed: the tag of a flow follows from it', (t) => {
+  bed.reset();
+  bed.run(guestUdp.build(), { on: 'vf1', queue: 1 });
+  const [, flow] = [...bed.learntFlows()][0]!;
+  t.not(flow.tag, flowTag({ from: IP.station, to: IP.g1, fromPort: 1000, toPort: 53, protocol: IpProtocol.udp }), 'the tag with the default seed');
+});
