@@ -32,6 +32,11 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`);
 /** A second lab beside the usual one: for tests. */
 const withName = (command: Command): Command => command.addOption(command.createOption('--name <name>').hideHelp());
 
+const HINTS = `the lab is up; now for example:
+  unipath lab status
+  unipath lab exec a -- unipath -S /run/unipath-lab/a/unipath.sock vnic accelerate g1
+  unipath lab down`;
+
 async function up(options: PlaceOptions & { daemons: boolean; failAfter?: string; quiet?: boolean }): Promise<void> {
   const lab = await labUp(placeFrom(options), {
     daemons: options.daemons,
@@ -39,6 +44,7 @@ async function up(options: PlaceOptions & { daemons: boolean; failAfter?: string
     failAfter: options.failAfter === undefined ? null : Number(options.failAfter),
   });
   lab.journal.close();
+  if (options.quiet !== true) say(HINTS);
 }
 
 async function down(options: PlaceOptions & { quiet?: boolean }): Promise<void> {

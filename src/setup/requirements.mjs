@@ -46,6 +46,7 @@ export const requirements = [
   command('tc', 'shows the guest plug-in', 'iproute2', 'iproute-tc'),
   command('ethtool', 'sets offloads', 'ethtool'),
   command('nsenter', 'starts processes in network namespaces', 'util-linux'),
+  command('sysctl', 'sets network namespaces up', 'procps', 'procps-ng'),
   { what: 'libbpf.so.1', why: 'loads the BPF programs', apt: 'libbpf1', dnf: 'libbpf', present: () => hasLibrary('libbpf.so.1') },
   file('/usr/include/bpf/bpf_helpers.h', 'declares the BPF helpers', 'libbpf-dev', 'libbpf-devel'),
   file('/usr/include/linux/bpf.h', 'declares the kernel interface', 'linux-libc-dev', 'kernel-headers'),

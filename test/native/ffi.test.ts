@@ -69,11 +69,11 @@ test('asynchronous calls overlap and leave the event loop alone', async (t) => {
       await turn();
     }
   })();
-  const results = await Promise.all([usleep.async(100_000), usleep.async(100_000), abs.async(-7), abs.async(-8)]);
+  const results = await Promise.all([usleep.async(600_000), usleep.async(600_000), abs.async(-7), abs.async(-8)]);
   over = true;
   await count;
   t.deepEqual(results, [0, 0, 7, 8]);
-  t.true(performance.now() - start < 190, 'one after the other');
+  t.true(performance.now() - start < 1150, 'one after the other');
   t.true(turns > 20, `${turns} turns of the loop`);
 });
 

@@ -100,6 +100,13 @@ async function rehome(stage: Stage, guestName: string, to: string): Promise<void
   await vmm.detach(namespaceOf(lab.place, from));
 }
 
+async function startDaemon(stage: Stage, host: string): Promise<void> {
+  await stage.hosts.start(host);
+  const { adopted } = await stage.hosts.client(host).status();
+  stage.note(`unipathd of host ${host} is back`, adopted ? 'took over what it found pinned' : 'started anew', 'change');
+  if (!adopted) throw new ChangeFailedError(`unipathd of host ${host} did not take over the programs that were running`);
+}
+
 /** @throws ChangeFailedError when it was done but has not come about; anything else: it could not be done */
 export async function performChange(change: Change, stage: Stage): Promise<void> {
   switch (change.kind) {
@@ -115,8 +122,7 @@ export async function performChange(change: Change, stage: Stage): Promise<void>
       await stage.hosts.kill(change.host);
       return stage.note(`unipathd of host ${change.host} killed`, 'SIGKILL; the data plane goes on alone', 'fault');
     case 'start-daemon':
-      await stage.hosts.start(change.host);
-      return stage.note(`unipathd of host ${change.host} is back`, 'adopted what it found pinned', 'change');
+      return startDaemon(stage, change.host);
     case 'await-path':
       return awaitPath(stage, change.guest, change.path);
     case 'wait':

@@ -1,6 +1,6 @@
 /** `lab run`: the lab up, the scenario through it, the results out, the lab down again, whatever happens in between. */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { labDown } from '../down.js';
 import type { LabSpec } from '../model.js';
 import type { LabPlace } from '../place.js';
@@ -54,6 +54,14 @@ export interface LabRunResult {
   readonly results: RunResults | null;
 }
 
+/** What everyone in the lab said, for finding out why a run failed; `lab down` removes the originals. Returns the file's name. */
+function keepLogs(place: LabPlace, htmlFile: string): string {
+  const file = `${htmlFile.replace(/\.html$/, '')}.log`;
+  const logs = readdirSync(place.directory, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.log'));
+  writeFileSync(file, logs.map((name) => `== ${name}\n${readFileSync(join(place.directory, name), 'utf8')}`).join('\n'));
+  return file;
+}
+
 /** @throws when the lab cannot be built, or traffic cannot be set up; the lab is down again then */
 export async function labRun(options: LabRunOptions): Promise<LabRunResult> {
   const { place, quick, out } = options;
@@ -80,6 +88,7 @@ export async function labRun(options: LabRunOptions): Promise<LabRunResult> {
       progress.end();
       out.write(`\n${resultTable(results, SUBJECT)}\nreport: ${options.htmlFile}\n`);
       passed = allFailures(results).length === 0;
+      if (!passed) out.write(`logs: ${keepLogs(place, options.htmlFile)}\n`);
     } finally {
       if (options.keep) lab.journal.add({ kind: 'kept' });
       lab.journal.close();

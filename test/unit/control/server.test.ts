@@ -84,15 +84,19 @@ test('reload and down', async (t) => {
 test('down ends the daemon also when whoever asked has gone', async (t) => {
   const daemon = await fakeDaemon(t);
   let finish = (): void => undefined;
-  daemon.controller.down = () => new Promise((resolve) => (finish = () => resolve({ undone: [] })));
+  let asked = false;
+  daemon.controller.down = () => {
+    asked = true;
+    return new Promise((resolve) => (finish = () => resolve({ undone: [] })));
+  };
   const ask = request({ socketPath: daemon.socket, method: 'POST', path: '/v1/down' });
   ask.once('error', () => undefined);
   ask.end();
-  await sleep(50);
+  for (let i = 0; i < 2000 && !asked; i++) await sleep(5);
   ask.destroy();
   await sleep(50);
   finish();
-  for (let i = 0; i < 100 && daemon.ended === 0; i++) await sleep(5);
+  for (let i = 0; i < 2000 && daemon.ended === 0; i++) await sleep(5);
   t.is(daemon.ended, 1);
 });
 
