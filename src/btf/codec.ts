@@ -10,7 +10,7 @@ export interface Codec<T> {
   write(value: T, buffer: Buffer, offset?: number): void;
 }
 
-/** The kinds of map that unipath uses, by their kernel number (enum bpf_map_type). */
+/** The kinds of map that are told apart here, by their kernel number (enum bpf_map_type). */
 export const MAP_TYPES = {
   hash: 1,
   array: 2,
@@ -18,8 +18,11 @@ export const MAP_TYPES = {
   percpu_hash: 5,
   percpu_array: 6,
   lru_hash: 9,
+  lru_percpu_hash: 10,
+  lpm_trie: 11,
   devmap: 14,
   cpumap: 16,
+  percpu_cgroup_storage: 21,
   devmap_hash: 25,
   ringbuf: 27,
 } as const;

@@ -1,5 +1,5 @@
 /** A BPF map that behaves like a Map: typed by the codecs of its key and value. */
-import type { Codec } from '../btf/codec.js';
+import { type Codec, encode } from '../btf/codec.js';
 import { UpdateFlag } from './map_types.js';
 import type { RawMap } from './raw_map.js';
 
@@ -10,12 +10,6 @@ export function checkCodecs(raw: RawMap, key: { readonly size: number }, value: 
   };
   compare('keys', raw.keySize, key.size);
   compare('values', raw.valueSize, value.size);
-}
-
-export function encode<T>(codec: Codec<T>, value: T): Buffer {
-  const bytes = Buffer.alloc(codec.size);
-  codec.write(value, bytes, 0);
-  return bytes;
 }
 
 /** close() closes the raw map, too. */

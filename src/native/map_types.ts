@@ -1,27 +1,13 @@
-/** enum bpf_map_type and map flags, as far as they are told apart here. */
-export const MapType = {
-  HASH: 1,
-  ARRAY: 2,
-  PROG_ARRAY: 3,
-  PERCPU_HASH: 5,
-  PERCPU_ARRAY: 6,
-  LRU_HASH: 9,
-  LRU_PERCPU_HASH: 10,
-  LPM_TRIE: 11,
-  DEVMAP: 14,
-  CPUMAP: 16,
-  PERCPU_CGROUP_STORAGE: 21,
-  DEVMAP_HASH: 25,
-  RINGBUF: 27,
-} as const;
+/** What depends on the kind of a map (enum bpf_map_type), and map flags. */
+import { MAP_TYPES } from '../btf/codec.js';
 
 export const BPF_F_MMAPABLE = 1 << 10;
 
 const perCpu: ReadonlySet<number> = new Set([
-  MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH, MapType.PERCPU_CGROUP_STORAGE,
+  MAP_TYPES.percpu_hash, MAP_TYPES.percpu_array, MAP_TYPES.lru_percpu_hash, MAP_TYPES.percpu_cgroup_storage,
 ]);
 const arrays: ReadonlySet<number> = new Set([
-  MapType.ARRAY, MapType.PERCPU_ARRAY, MapType.PROG_ARRAY, MapType.DEVMAP, MapType.CPUMAP,
+  MAP_TYPES.array, MAP_TYPES.percpu_array, MAP_TYPES.prog_array, MAP_TYPES.devmap, MAP_TYPES.cpumap,
 ]);
 
 export function isPerCpuMap(type: number): boolean {

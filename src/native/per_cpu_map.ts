@@ -1,6 +1,6 @@
 /** A map with one value per possible CPU. */
-import type { Codec } from '../btf/codec.js';
-import { checkCodecs, encode } from './bpf_map.js';
+import { type Codec, encode } from '../btf/codec.js';
+import { checkCodecs } from './bpf_map.js';
 import { possibleCpus } from './cpus.js';
 import { valueStride } from './map_types.js';
 import type { RawMap } from './raw_map.js';

@@ -2,7 +2,7 @@
  * Reads a BPF ring buffer through its mapped pages: no callback from C, which would cost 7 us an event and abort the process
  * when the collector takes the callback away.
  */
-import { MapType } from './map_types.js';
+import { MAP_TYPES } from '../btf/codec.js';
 import { pageSize, SharedMapping } from './memory.js';
 import type { RawMap } from './raw_map.js';
 
@@ -24,7 +24,7 @@ export class RingBuffer {
 
   /** Does not own the map. */
   constructor(map: RawMap) {
-    if (map.type !== MapType.RINGBUF) throw new TypeError(`map ${map.name} is no ring buffer`);
+    if (map.type !== MAP_TYPES.ringbuf) throw new TypeError(`map ${map.name} is no ring buffer`);
     const size = map.maxEntries;
     const page = pageSize();
     this.#mask = size - 1;

@@ -1,7 +1,8 @@
 import test from 'ava';
 import type { Codec } from '../../src/btf/codec.js';
 import { onlineCpus, possibleCpus } from '../../src/native/cpus.js';
-import { BpfMap, MapType, PerCpuMap, RawMap, UpdateFlag, valueStride } from '../../src/native/map.js';
+import { MAP_TYPES } from '../../src/btf/codec.js';
+import { BpfMap, PerCpuMap, RawMap, UpdateFlag, valueStride } from '../../src/native/map.js';
 import { MapBatch } from '../../src/native/map_batch.js';
 import { kernelTest, loadSample, pinFolder, row, u32 } from './native_objects.js';
 
@@ -24,7 +25,7 @@ test('the kernel rounds values up to 8 bytes', (t) => {
 
 kernelTest('a map says what it is', async (t) => {
   const rows = (await loadSample(t)).map('rows');
-  t.deepEqual([rows.name, rows.type, rows.keySize, rows.valueSize, rows.maxEntries], ['rows', MapType.HASH, 4, 12, 40_000]);
+  t.deepEqual([rows.name, rows.type, rows.keySize, rows.valueSize, rows.maxEntries], ['rows', MAP_TYPES.hash, 4, 12, 40_000]);
   t.true(rows.id > 0);
   t.false(rows.isPerCpu);
 });
