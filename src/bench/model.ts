@@ -17,6 +17,10 @@ export const WAY_TITLES: Readonly<Record<Way, string>> = {
 export const PROGRAMS = ['empty', 'redirect', 'rfs', 'rss4', 'rss6', 'cpumap'] as const;
 export type MeasuredProgram = (typeof PROGRAMS)[number];
 
+/** What ends the frames at the guest, see sink.ts. */
+export const SINKS = ['xdp', 'stack'] as const;
+export type SinkKind = (typeof SINKS)[number];
+
 export interface WorkerOptions {
   readonly cpu: number;
   /** The CPU at the other end of the cpumap, or null: there is none. */
@@ -26,6 +30,7 @@ export interface WorkerOptions {
   readonly sliceNs: number;
   /** Network namespace of the guest's end. */
   readonly guestNetns: string;
+  readonly sink: SinkKind;
 }
 
 /** One way in one round. */

@@ -13,7 +13,8 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
  * @throws Error when it does not end well; what went wrong it has printed itself
  */
 export async function runWorker(netns: string, options: WorkerOptions): Promise<WorkerReport> {
-  const argv = ['--cpu-list', String(options.cpu), 'nsenter', `--net=/run/netns/${netns}`, process.execPath, workerPath, JSON.stringify(options)];
+  const node = [process.execPath, workerPath, JSON.stringify(options)];
+  const argv = ['--cpu-list', String(options.cpu), 'nsenter', `--net=/run/netns/${netns}`, ...node];
   const child = spawn('taskset', argv, { stdio: ['ignore', 'pipe', 'inherit'], env: commandEnvironment() });
   const end = (signal: NodeJS.Signals): void => void child.kill(signal);
   for (const signal of SIGNALS) process.on(signal, end);

@@ -23,7 +23,11 @@ function ip(netns: string, command: string): Promise<string> {
   return run('ip', ['-n', netns, ...command.split(' ')]);
 }
 
-/** @param pid makes the names unique @param queues of the port and of the device behind it @param vnics how many addresses the bridge knows */
+/**
+ * @param pid makes the names unique
+ * @param queues of the port and of the device behind it
+ * @param vnics how many addresses the bridge knows
+ */
 export async function raiseStage(pid: number, queues: number, vnics: number): Promise<Stage> {
   const stage = { wire: `${PREFIX}-${pid}-wire`, host: `${PREFIX}-${pid}-host`, guest: `${PREFIX}-${pid}-guest` };
   const { wire, host, guest } = stage;

@@ -62,8 +62,9 @@ export class Subject {
       ['rss6', run('vary_steer', RSS_VNIC, 6)],
       ...(options.otherCpu === null ? [] : [['cpumap', run('vary_steer', CPUMAP_VNIC)] as const]),
     ] as const;
-    this.ways = new Map<Way, Measured>([['bridge', run('vary_pass', RSS_VNIC)], ['redirect', run('vary_redirect', RSS_VNIC)], ...steered]);
-    this.programs = new Map<MeasuredProgram, Measured>([['empty', run('vary_empty', RSS_VNIC)], ['redirect', run('vary_redirect', RSS_VNIC)], ...steered]);
+    const redirect = ['redirect', run('vary_redirect', RSS_VNIC)] as const;
+    this.ways = new Map<Way, Measured>([['bridge', run('vary_pass', RSS_VNIC)], redirect, ...steered]);
+    this.programs = new Map<MeasuredProgram, Measured>([['empty', run('vary_empty', RSS_VNIC)], redirect, ...steered]);
     fillStages(host, bench);
     fillBenchTarget(bench, ifindexes.port);
     fillHostMaps(host, ifindexes, options);

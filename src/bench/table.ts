@@ -1,5 +1,5 @@
 /** The result as text. Pure. */
-import { type MeasuredProgram, WAY_TITLES } from './model.js';
+import { type MeasuredProgram, type SinkKind, WAY_TITLES } from './model.js';
 import type { Result, Spread } from './stats.js';
 
 const PROGRAM_TITLES: Readonly<Record<MeasuredProgram, string>> = {
@@ -23,7 +23,12 @@ function ratio({ median, low, high }: Spread): string {
   return `${median.toFixed(2)} (${low.toFixed(2)}-${high.toFixed(2)})`;
 }
 
-export function renderResult(result: Result): string {
+const SINK_TITLES: Readonly<Record<SinkKind, string>> = {
+  xdp: 'dropped there by a program',
+  stack: 'dropped there by the guest\'s network stack',
+};
+
+export function renderResult(result: Result, sink: SinkKind): string {
   const ways = result.ways.map((way) => [
     WAY_TITLES[way.way],
     (way.framesPerSecond / 1e6).toFixed(2),
@@ -32,9 +37,10 @@ export function renderResult(result: Result): string {
     way.way === 'redirect' ? '1' : ratio(way.timesRedirect),
     `${(way.lost * 100).toFixed(way.lost > 0 ? 1 : 0)} %`,
   ]);
-  const programs = result.programs.map((program) => [PROGRAM_TITLES[program.program], program.ns.toFixed(0), program.netOfEmptyNs.toFixed(0)]);
+  const programs = result.programs.map(({ program, ns, netOfEmptyNs }) =>
+    [PROGRAM_TITLES[program], ns.toFixed(0), netOfEmptyNs.toFixed(0)]);
   return [
-    'Forwarding, uplink -> guest port (live frames, one core, veth):',
+    `Forwarding, uplink -> guest port (live frames, one core, veth; ${SINK_TITLES[sink]}):`,
     alignColumns([['', 'Mpps', 'ns/frame', 'x bridge', 'x redirect', 'lost'], ...ways]),
     '',
     'The programs alone (BPF_PROG_TEST_RUN, no redirect carried out):',

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { runJson } from '../host/exec.js';
 import { type MeasuredProgram, PROGRAMS, type Round, type Sample, type Way, WAYS, type WorkerOptions, type WorkerReport } from './model.js';
 import { NAMES } from './stage.js';
-import { Sink } from './sink.js';
+import { openSink, type Sink } from './sink.js';
 import { checkArrivals } from './stats.js';
 import { readCpuTimes, stealShare } from './steal.js';
 import { type Ifindexes, type Measured, Subject } from './subject.js';
@@ -15,9 +15,9 @@ import { type Ifindexes, type Measured, Subject } from './subject.js';
 const MIN_STEERED = 0.95;
 const WARM_UP_FRAMES = 20_000;
 const PROGRAM_RUNS = 300_000;
-/** The other CPU may still work on what it was handed. */
+/** The other CPU may still work on what it was handed, and may not get to it at once on a busy machine. */
 const SETTLE_STEP_MS = 2;
-const SETTLE_STEPS = 50;
+const QUIET_STEPS = 20;
 
 async function ifindexOf(netnsArgs: readonly string[], name: string): Promise<number> {
   const [link] = (await runJson('ip', [...netnsArgs, '-j', 'link', 'show', 'dev', name])) as { ifindex: number }[];
@@ -33,13 +33,13 @@ async function findIfindexes(guestNetns: string): Promise<Ifindexes> {
   };
 }
 
-/** Waits until no frame arrives any more. */
-async function settledArrivals(sink: Sink): Promise<number> {
+/** Frames at the sink once `wanted` are there, or once none has come for a while. */
+async function settledArrivals(sink: Sink, wanted: number): Promise<number> {
   let seen = sink.arrived();
-  for (let step = 0; step < SETTLE_STEPS; step++) {
+  for (let quiet = 0; seen < wanted && quiet < QUIET_STEPS; quiet++) {
     await sleep(SETTLE_STEP_MS);
     const now = sink.arrived();
-    if (now === seen) return now;
+    if (now !== seen) quiet = 0;
     seen = now;
   }
   return seen;
@@ -52,10 +52,11 @@ async function send(subject: Subject, { program, frame }: Measured, frames: numb
 
 async function measureWay(subject: Subject, sink: Sink, way: Way, frames: number, cpu: number): Promise<Sample> {
   const measured = subject.ways.get(way)!;
-  const [arrivedBefore, steeredBefore, timesBefore] = [await settledArrivals(sink), subject.steered(way), readCpuTimes(cpu)];
+  const [arrivedBefore, steeredBefore, timesBefore] = [sink.arrived(), subject.steered(way), readCpuTimes(cpu)];
   const nsPerFrame = await send(subject, measured, frames);
   const steal = stealShare(timesBefore, readCpuTimes(cpu));
-  const sample = { sent: frames, arrived: (await settledArrivals(sink)) - arrivedBefore, nsPerFrame, steal };
+  const arrived = (await settledArrivals(sink, arrivedBefore + frames)) - arrivedBefore;
+  const sample = { sent: frames, arrived, nsPerFrame, steal };
   checkArrivals(way, sample);
   const steeredAfter = subject.steered(way);
   if (steeredBefore !== null && steeredAfter !== null && steeredAfter - steeredBefore < frames * MIN_STEERED) {
@@ -75,11 +76,14 @@ function showProgress(text: string): void {
 async function measure(options: WorkerOptions): Promise<WorkerReport> {
   const ifindexes = await findIfindexes(options.guestNetns);
   const subject = await Subject.prepare(ifindexes, options);
-  const sink = new Sink(subject.bench, options.guestNetns, ifindexes.device);
+  const place = { netns: options.guestNetns, device: NAMES.device, ifindex: ifindexes.device };
+  const sink = await openSink(options.sink, subject.bench, place);
   try {
     const frames = new Map<Way, number>();
     for (const [way, measured] of subject.ways) {
+      const before = sink.arrived();
       const nsPerFrame = await send(subject, measured, WARM_UP_FRAMES);
+      await settledArrivals(sink, before + WARM_UP_FRAMES);
       frames.set(way, Math.max(WARM_UP_FRAMES, Math.round(options.sliceNs / nsPerFrame)));
     }
     const rounds: Round[] = [];

@@ -130,7 +130,7 @@ export function describeAction(action: Action): string {
     case 'detach-program':
       return `detach ${action.program} from ${action.device}`;
     case 'write-vnic':
-      return `write vNIC ${action.vnic} (${action.row.mac}, VLAN ${action.row.vlan})`;
+      return `write vNIC ${action.vnic} (${action.row.mac}, VLAN ${action.row.vlan}${action.row.vfIfindex === 0 ? '' : `, VF ifindex ${action.row.vfIfindex}`})`;
     case 'delete-vnic':
       return `delete vNIC ${action.vnic} (${action.before.mac}, VLAN ${action.before.vlan})`;
     case 'write-port':

@@ -25,8 +25,11 @@ export function seenVf(vf: ClaimedVf, observed: Observed): { readonly vf: Observ
   return seen?.port?.ifindex === vf.ifindex ? { vf: seen, port: seen.port } : null;
 }
 
-/** MTU, bridge, flags, up; into the bridge only while down, so that nothing is flooded to it before the flags are set. */
-function preparePort(tenant: Tenant, port: ObservedLink, mtu: number, observed: Observed): Action[] {
+/**
+ * MTU, bridge, flags, up. It goes into the bridge while down, so that nothing is flooded to it before the flags are set;
+ * only when a guest uses it, taking it down would be worse.
+ */
+function preparePort(tenant: Tenant, port: ObservedLink, inUse: boolean, mtu: number, observed: Observed): Action[] {
   const bridge = observed.links.get(tenant.adapter.bridge);
   const now = settingsNow(port, observed);
   const actions: Action[] = [];
@@ -34,7 +37,7 @@ function preparePort(tenant: Tenant, port: ObservedLink, mtu: number, observed: 
   const joins = bridge !== undefined && port.master !== bridge.ifindex;
   const flags = joins || !sameFlags(now.flags, VF_PORT_FLAGS);
   let up = port.up;
-  if (joins && up) {
+  if (joins && up && !inUse) {
     set({ up: false }, { up: true });
     up = false;
   }
@@ -55,7 +58,7 @@ export function connectActions(tenant: Tenant, vf: ClaimedVf, footing: Footing, 
   const { id, tap, uplink } = footing;
   const { port } = seen;
   const actions = writePortUnless(observed, port.ifindex, port.name, { vnic: id, role: 'vf' });
-  actions.push(...preparePort(tenant, port, tap.mtu, observed));
+  actions.push(...preparePort(tenant, port, seen.vf.place.kind !== 'host', tap.mtu, observed));
   if (observed.programs.get(port.ifindex) !== 'steer_guest') {
     actions.push({ kind: 'attach-program', program: 'steer_guest', ifindex: port.ifindex, device: port.name });
   }

@@ -34,7 +34,8 @@ const withName = (command: Command): Command => command.addOption(command.create
 
 const HINTS = `the lab is up; now for example:
   unipath lab status
-  unipath lab exec a -- unipath -S /run/unipath-lab/a/unipath.sock vnic accelerate g1
+  unipath -S /run/unipath-lab/a/unipath.sock vnic accelerate g1
+  unipath lab exec g1 -- ip -statistics link
   unipath lab down`;
 
 async function up(options: PlaceOptions & { daemons: boolean; failAfter?: string; quiet?: boolean }): Promise<void> {

@@ -1,6 +1,6 @@
 /** The configuration of each host's unipathd, from who is at home there. Pure. */
 import { stringify } from 'yaml';
-import type { LabSpec } from './model.js';
+import { type LabSpec, tapOf } from './model.js';
 import { hostPins, hostSocketPath, namespaceOf, type LabPlace } from './place.js';
 
 /** @param homes guest name -> name of the host that it is on; a guest on its way is asked for by naming both hosts in turn */
@@ -28,7 +28,7 @@ export function daemonConfigFor(place: LabPlace, spec: LabSpec, host: string, gu
         name: guest.name,
         mac: guest.mac,
         adapter: 'nic0',
-        tap: `tap-${guest.name}`,
+        tap: tapOf(guest),
         guest: { netns: namespaceOf(place, guest.name) },
         // The scenario decides when; a command of the operator overrides it.
         policy: 'software',

@@ -109,3 +109,6 @@ export function hostOf(spec: LabSpec, name: string): LabHost {
 export function initialHomes(spec: LabSpec): Map<string, string> {
   return new Map(spec.guests.map((guest) => [guest.name, guest.host]));
 }
+
+/** Name of the software path's port on a host. */
+export const tapOf = (guest: LabGuest): string => `tap-${guest.name}`;

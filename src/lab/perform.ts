@@ -75,7 +75,7 @@ export async function performAction(action: Action, builder: Builder): Promise<v
       writeFileSync(action.path, action.text);
       return;
     case 'mount-bpffs':
-      await run('mount', ['-t', 'bpf', 'bpf', action.path]);
+      await run('mount', ['-n', '-t', 'bpf', 'bpf', action.path]);
       return;
     case 'start-process': {
       const identity = await startDetached({ netns: action.netns, argv: action.argv, log: action.log, mark: builder.mark });

@@ -6,20 +6,12 @@
  * the device that a guest is given. A redirect into a veth needs NAPI on its peer, which `gro on` switches on; a sender in a
  * namespace must finish its checksums (`tx off`), for the programs see frames as the wire would carry them.
  */
-import { daemonConfigText } from './daemon_config.js';
-import { IPV4_PREFIX_LENGTH, IPV6_PREFIX_LENGTH, initialHomes, type LabGuest, type LabHost, type LabSpec } from './model.js';
-import {
-  guestDirectory,
-  guestPins,
-  hostConfigPath,
-  hostDirectory,
-  hostSocketPath,
-  namespaceOf,
-  namespacePath,
-  vmmSocketPath,
-  type LabPlace,
-} from './place.js';
-import type { Action, StartProcess, Step, Undo } from './steps.js';
+import { IPV4_PREFIX_LENGTH, IPV6_PREFIX_LENGTH, type LabGuest, type LabHost, type LabSpec, tapOf } from './model.js';
+import { type LabPlace, namespaceOf, namespacePath } from './place.js';
+import type { Action, Step, Undo } from './steps.js';
+import { type LabPrograms, programSteps, vmmStep } from './topology_programs.js';
+
+export { tapOf } from './model.js';
 
 export interface TopologyOptions {
   /** Start unipathd on the hosts and the agent in the guests; without, the lab is its software paths only. */
@@ -30,13 +22,6 @@ export interface TopologyOptions {
   readonly netnsDirectory: 'mounted' | 'present' | 'missing';
   /** How to start what runs in the lab. */
   readonly programs: LabPrograms;
-}
-
-export interface LabPrograms {
-  readonly node: string;
-  readonly daemon: string;
-  readonly agent: string;
-  readonly vmm: string;
 }
 
 export const BPFFS = '/sys/fs/bpf';
@@ -62,13 +47,9 @@ const features = (netns: string, device: string, ...argv: string[]): Action => i
 
 const step = (title: string, actions: Action[], undo: Undo[], inside: string[] = []): Step => ({ title, actions, undo, inside });
 
-export const tapOf = (guest: LabGuest): string => `tap-${guest.name}`;
 export const vfPort = (index: number): string => `vfp${index}`;
 export const vfDevice = (index: number): string => `vf${index}`;
 export const switchPort = (host: string): string => `port-${host}`;
-export const vmmProcess = (guest: string): string => `vmm ${guest}`;
-export const daemonProcess = (host: string): string => `unipathd ${host}`;
-export const agentProcess = (guest: string): string => `agent ${guest}`;
 
 /** Hosts on which a guest has a tap. */
 export function tapHosts(spec: LabSpec, guest: LabGuest): readonly string[] {
@@ -324,76 +305,6 @@ function guestSteps(place: LabPlace, spec: LabSpec, guest: LabGuest): Step[] {
       [netns],
     ),
   ];
-}
-
-function processStep(name: string, directory: string, start: StartProcess, before: Action[]): Step {
-  return step(`process ${name}`, [{ kind: 'make-directory', path: directory }, ...before, start], [{ kind: 'stop-process', name }]);
-}
-
-/** Outlives `lab up`, so it is controlled by a socket. It is in no namespace of the lab: it reaches into two, as QEMU does. */
-function vmmStep(place: LabPlace, guest: LabGuest, programs: LabPrograms): Step {
-  const name = vmmProcess(guest.name);
-  const directory = guestDirectory(place, guest.name);
-  const log = `${directory}/vmm.log`;
-  const argv = [programs.node, programs.vmm, '--socket', vmmSocketPath(place, guest.name)];
-  argv.push('--guest-netns', namespaceOf(place, guest.name), '--guest-tap', 'eth0');
-  argv.push('--netns', namespaceOf(place, guest.host), '--tap', tapOf(guest), '--queues', String(guest.queues));
-  const built = processStep(name, directory, { kind: 'start-process', name, netns: null, argv, log }, []);
-  return { ...built, actions: [...built.actions, { kind: 'await-ready', process: name, log }] };
-}
-
-/** Starts unipathd of one host; its configuration is written before. */
-export function startDaemon(place: LabPlace, host: string, programs: LabPrograms): StartProcess {
-  return {
-    kind: 'start-process',
-    name: daemonProcess(host),
-    netns: namespaceOf(place, host),
-    argv: [programs.node, programs.daemon, '--config', hostConfigPath(place, host)],
-    log: `${hostDirectory(place, host)}/unipathd.log`,
-  };
-}
-
-export const awaitDaemon = (place: LabPlace, host: string): Action => ({
-  kind: 'await-daemon',
-  process: daemonProcess(host),
-  socket: hostSocketPath(place, host),
-  log: `${hostDirectory(place, host)}/unipathd.log`,
-});
-
-function programSteps(place: LabPlace, spec: LabSpec, programs: LabPrograms): Step[] {
-  const homes = initialHomes(spec);
-  const steps: Step[] = [];
-  const ready: Action[] = [];
-  for (const guest of spec.guests) {
-    const directory = guestDirectory(place, guest.name);
-    const log = `${directory}/agent.log`;
-    steps.push(
-      processStep(
-        agentProcess(guest.name),
-        directory,
-        {
-          kind: 'start-process',
-          name: agentProcess(guest.name),
-          netns: namespaceOf(place, guest.name),
-          argv: [programs.node, programs.agent, '--interface', 'eth0', '--pins', guestPins(place, guest.name)],
-          log,
-        },
-        [],
-      ),
-    );
-    ready.push({ kind: 'await-ready', process: agentProcess(guest.name), log });
-  }
-  for (const host of spec.hosts) {
-    const text = daemonConfigText(place, spec, host.name, homes);
-    steps.push(
-      processStep(daemonProcess(host.name), hostDirectory(place, host.name), startDaemon(place, host.name, programs), [
-        { kind: 'write-file', path: hostConfigPath(place, host.name), text },
-      ]),
-    );
-    ready.push(awaitDaemon(place, host.name));
-  }
-  steps.push(step('daemons and agents are ready', ready, []));
-  return steps;
 }
 
 /** Every step of `lab up`, in order. `lab down` walks them backwards. */

@@ -53,7 +53,7 @@ export async function performUndo(undo: Undo, processOf: (name: string) => Proce
     case 'remove-tree':
       return removeTree(undo.path);
     case 'unmount-if-empty':
-      if (isMountPoint(undo.path) && entriesOf(undo.path).length === 0) await run('umount', [undo.path]);
+      if (isMountPoint(undo.path) && entriesOf(undo.path).length === 0) await run('umount', ['-n', undo.path]);
       return;
     case 'remove-empty-directory':
       if (existsSync(undo.path) && entriesOf(undo.path).length === 0) rmdirSync(undo.path);

@@ -10,7 +10,8 @@ import { isMountPoint, mountedType } from './mounts.js';
 import { performAction, type Builder } from './perform.js';
 import { namespacePath, type LabPlace } from './place.js';
 import { isAlive, processStart } from './processes.js';
-import { BPFFS, labSteps, namespaces, type LabPrograms, type TopologyOptions } from './topology.js';
+import { BPFFS, labSteps, namespaces, type TopologyOptions } from './topology.js';
+import type { LabPrograms } from './topology_programs.js';
 
 /** The lab cannot be built as things are; nothing was changed. The message says what to do. */
 export class LabRefusedError extends Error {

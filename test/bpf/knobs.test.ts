@@ -20,19 +20,24 @@ const knobTest = testWith(
 let bed: Bed;
 test.before(async () => {
   if (process.getuid?.() !== 0) return;
-  bed = await Bed.create({ rodata: { uplink_partial_checksum: encode(hostKnobs.uplink_partial_checksum, 0), flow_seed: encode(hostKnobs.flow_seed, 0x0123456789abcdefn) } });
+  const { uplink_partial_checksum, flow_seed } = hostKnobs;
+  bed = await Bed.create({
+    rodata: { uplink_partial_checksum: encode(uplink_partial_checksum, 0), flow_seed: encode(flow_seed, 0x0123456789abcdefn) },
+  });
 });
 test.after.always(() => bed?.close());
 
 const rows: readonly Row[] = [
   {
     title: 'uplink_partial_checksum 0: a frame from the wire that looks partial is redirected',
-    given: [accelerated('g1')], frame: wireTo('g1').ip(IP.station, IP.g1).partialChecksum().udp(1, 2), on: 'pf0', verdict: 'redirect', to: 'vf1',
+    given: [accelerated('g1')], frame: wireTo('g1').ip(IP.station, IP.g1).partialChecksum().udp(1, 2), on: 'pf0', verdict: 'redirect',
+    to: 'vf1',
     counted: ['g1', 'redirect_single'],
   },
   {
     title: 'uplink_partial_checksum 0: one from a guest is not',
-    given: [accelerated('g1'), remote(STATION)], frame: guestFrame('g1', STATION).ip(IP.g1, IP.station).partialChecksum().udp(1, 2), on: 'vf1', verdict: 'pass',
+    given: [accelerated('g1'), remote(STATION)], frame: guestFrame('g1', STATION).ip(IP.g1, IP.station).partialChecksum().udp(1, 2),
+    on: 'vf1', verdict: 'pass',
     counted: ['g1', 'pass_partial_checksum'], learns: { vnic: 'g1', queue: 0 },
   },
   {
@@ -47,5 +52,6 @@ knobTest.serial('flow_seed: the tag of a flow follows from it', (t) => {
   bed.reset();
   bed.run(guestUdp.build(), { on: 'vf1', queue: 1 });
   const [, flow] = [...bed.learntFlows()][0]!;
-  t.not(flow.tag, flowTag({ from: IP.station, to: IP.g1, fromPort: 1000, toPort: 53, protocol: IpProtocol.udp }), 'the tag with the default seed');
+  const tuple = { from: IP.station, to: IP.g1, fromPort: 1000, toPort: 53, protocol: IpProtocol.udp };
+  t.not(flow.tag, flowTag(tuple), 'the tag with the default seed');
 });

@@ -83,7 +83,8 @@ const scenarios: Record<string, () => Promise<object>> = {
   async rfs() {
     openPort('vf1');
     bed.setSteering('g1', 'vf', { queues: 2, reta: () => 0 });
-    for (let i = 0; i < FLOWS; i++) bed.run(guestFrame('g1', STATION).ip(IP.g1, IP.station).udp(53, 1000 + i).build(), { on: 'vf1', queue: 1 });
+    const reply = guestFrame('g1', STATION).ip(IP.g1, IP.station);
+    for (let i = 0; i < FLOWS; i++) bed.run(reply.udp(53, 1000 + i).build(), { on: 'vf1', queue: 1 });
     accelerated('g1')(bed);
     return sendFlows();
   },

@@ -162,6 +162,21 @@ labTest('a step that fails takes down what was built before it', async (t) => {
   t.deepEqual(traces(place), before);
 });
 
+labTest('what the lab had to mount, it unmounts', async (t) => {
+  const place = withLab(t, NAME);
+  // A private view of the mounts, as on a host where bpffs is not mounted and `ip netns` was never used.
+  const script = `
+    set -e
+    umount -l /sys/fs/bpf /run/netns 2>/dev/null || true
+    mount -n -t tmpfs none /run
+    before=$(mount); "$@" up --no-daemons -q --name ${NAME}
+    mount | grep -q 'on /sys/fs/bpf type bpf'; test -e /run/netns/${place.prefix}-world
+    "$@" down -q --name ${NAME}
+    test "$before" = "$(mount)"; test -z "$(ls -A /run)"; echo same`;
+  const argv = ['-m', 'sh', '-c', script, 'sh', process.execPath, cli, 'lab'];
+  t.is(execFileSync('unshare', argv, { encoding: 'utf8' }), 'same\n');
+});
+
 const stepCount = (daemons: boolean): number =>
   labSteps(labPlace(NAME), defaultLab, { daemons, mountBpffs: false, netnsDirectory: 'mounted', programs: labPrograms }).length;
 

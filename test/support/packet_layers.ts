@@ -238,8 +238,10 @@ export function echoV6Layer(): Layer {
 export function arpLayer(senderMac: string, sender: string, target: string): Layer {
   return {
     etherType: EtherType.arp,
-    wrap: (inner) =>
-      Buffer.concat([Buffer.from([0, 1, 8, 0, 6, 4, 0, 1]), macBytes(senderMac), addressBytes(sender), Buffer.alloc(6), addressBytes(target), inner]),
+    wrap: (inner) => {
+      const ethernetIpv4Request = Buffer.from([0, 1, 8, 0, 6, 4, 0, 1]);
+      return Buffer.concat([ethernetIpv4Request, macBytes(senderMac), addressBytes(sender), Buffer.alloc(6), addressBytes(target), inner]);
+    },
   };
 }
 

@@ -2,11 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VnicPath } from '../../core/model.js';
 import { run } from '../../host/exec.js';
-import { guestOf, hostOf } from '../model.js';
+import { guestOf, hostOf, tapOf } from '../model.js';
 import { performAction } from '../perform.js';
 import { namespaceOf } from '../place.js';
 import type { Change } from '../scenario.js';
-import { tapOf, vfActions } from '../topology.js';
+import { vfActions } from '../topology.js';
 import type { Lab } from '../up.js';
 import type { VmmClient } from '../vmm_client.js';
 import type { Hosts } from './hosts.js';

@@ -7,7 +7,7 @@ import { initialHomes } from '../model.js';
 import { performAction } from '../perform.js';
 import { hostConfigPath, hostSocketPath } from '../place.js';
 import { killProcesses } from '../processes.js';
-import { awaitDaemon, daemonProcess, startDaemon } from '../topology.js';
+import { awaitDaemon, daemonProcess, startDaemon } from '../topology_programs.js';
 import type { Lab } from '../up.js';
 
 export type VnicCounters = CountersReply['vnics'][number];

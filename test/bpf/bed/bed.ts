@@ -4,10 +4,11 @@
  */
 import { execFileSync } from 'node:child_process';
 import {
-  type Event, type Flow, type PathWord, type Steering, type Vnic, type VnicCounters, ContractLimit, eventCodec, hostMaps, PathBit, reasonNames,
+  type Event, type Flow, type PathWord, type Steering, type Vnic, type VnicCounters, ContractLimit, eventCodec, hostMaps, PathBit,
+  reasonNames,
   VnicFlag, VnicPath as PathCode,
 } from '../../../maps/generated/contract.js';
-import { buildToeplitzTables } from '../../../src/core/toeplitz.js';
+import { rssRow } from '../../../src/dataplane/rss_table.js';
 import type { PortRole, VnicPath } from '../../../src/core/model.js';
 import type { MapSpec } from '../../../src/btf/codec.js';
 import { BpfMap, PerCpuMap } from '../../../src/native/map.js';
@@ -19,7 +20,9 @@ import type { BpfProgram } from '../../../src/native/program.js';
 import { hostObjectPath } from '../../../src/paths.js';
 import { macBytes } from '../../support/packet_layers.js';
 import { rssVectorKey } from '../../support/rss_vectors.js';
-import { type PortName, type VnicName, bedVnic, COUNTER_OWNERS, type CounterOwner, counterRow, isUplink, PORT_QUEUES, PORTS, VNIC_NAMES } from './world.js';
+import {
+  type PortName, type VnicName, bedVnic, COUNTER_OWNERS, type CounterOwner, counterRow, isUplink, PORT_QUEUES, PORTS, VNIC_NAMES,
+} from './world.js';
 
 /** Few, so that two flows that share a slot are found by trying. */
 export const FLOWS_PER_VNIC = 16;
@@ -35,6 +38,12 @@ export const ALL_REASONS = Object.values(reasonNames);
 /** Every counter that is not zero, by a name such as `g1 redirect_rss` or `g1 vf queue 1`. */
 export type Tallies = ReadonlyMap<string, bigint>;
 
+export interface SteeringChange {
+  readonly queues?: number;
+  readonly reta?: (bucket: number) => number;
+  readonly queueCpus?: readonly number[];
+}
+
 export interface Arrival {
   readonly on: PortName;
   /** Receive queue; default 0. */
@@ -48,6 +57,10 @@ export function vnicKey(mac: string, vlan: number): bigint {
   const bytes = Buffer.alloc(8);
   macBytes(mac).copy(bytes);
   return bytes.readBigUInt64LE() | (BigInt(vlan) << 48n) | (1n << 63n);
+}
+
+export function pathCode(path: VnicPath): PathCode {
+  return path === 'accelerated' ? PathCode.ACCELERATED : PathCode.SOFTWARE;
 }
 
 export function firstSlot(key: bigint): number {
@@ -65,6 +78,13 @@ function enterOwnNetns(): void {
   }
 }
 
+export interface BedOptions {
+  /** Further knobs. */
+  readonly rodata?: Readonly<Record<string, Buffer>>;
+  /** Default `own`: a new one for the thread of JavaScript. `current`: the process was started in one. */
+  readonly netns?: 'own' | 'current';
+}
+
 /** The other end of a port's veth. */
 export function farEnd(port: PortName): string {
   return `${port}-far`;
@@ -75,7 +95,8 @@ function makePorts(): Map<PortName, number> {
   const options = ['numrxqueues', String(PORT_QUEUES), 'numtxqueues', String(PORT_QUEUES)];
   for (const port of PORTS) execFileSync('ip', ['link', 'add', port, ...options, 'type', 'veth', 'peer', 'name', farEnd(port), ...options]);
   const links = JSON.parse(execFileSync('ip', ['-j', 'link', 'show'], { encoding: 'utf8' })) as { ifindex: number; ifname: string }[];
-  return new Map(links.flatMap(({ ifindex, ifname }) => (PORTS.includes(ifname as PortName) ? [[ifname as PortName, ifindex] as const] : [])));
+  const ifindexOf = (port: PortName): number => links.find(({ ifname }) => ifname === port)!.ifindex;
+  return new Map(PORTS.map((port) => [port, ifindexOf(port)]));
 }
 
 export class Bed {
@@ -114,12 +135,8 @@ export class Bed {
     this.counters = new PerCpuMap(object.map('counters'), hostMaps.counters.key, hostMaps.counters.value);
   }
 
-  /**
-   * Un-pinned; everything is gone with the process.
-   * @param options.rodata further knobs
-   * @param options.netns `own`: a new one for the thread of JavaScript; `current`: the process was started in one
-   */
-  static async create(options: { readonly rodata?: Readonly<Record<string, Buffer>>; readonly netns?: 'own' | 'current' } = {}): Promise<Bed> {
+  /** Un-pinned; everything is gone with the process. */
+  static async create(options: BedOptions = {}): Promise<Bed> {
     if (options.netns !== 'current') enterOwnNetns();
     const ifindexes = makePorts();
     const flowsPerVnic = Buffer.alloc(4);
@@ -144,7 +161,8 @@ export class Bed {
     for (const [index, slot] of this.slots.entries()) {
       if (slot.key !== 0n) this.slots.set(index, { key: 0n, vnic: 0 });
     }
-    this.flows.setBatch(Array.from({ length: BED_VNICS * FLOWS_PER_VNIC }, (_, i) => [i, { tag: 0, seen: 0, queue: 0, valid: 0 }] as const));
+    const noFlow: Flow = { tag: 0, seen: 0, queue: 0, valid: 0 };
+    this.flows.setBatch(Array.from({ length: BED_VNICS * FLOWS_PER_VNIC }, (_, i) => [i, noFlow] as const));
     for (const port of PORTS) this.allow(port);
     for (const name of VNIC_NAMES) this.#resetVnic(name);
     for (const cpu of [0, 1]) this.allowCpu(cpu);
@@ -203,14 +221,14 @@ export class Bed {
   changePath(name: VnicName, change: { readonly path?: VnicPath; readonly vfAllowed?: boolean; readonly vfSeen?: number }): void {
     const { id } = bedVnic(name);
     let { word, vfSeen } = this.paths.get(id)!;
-    if (change.path !== undefined) word = (word & ~BigInt(PathBit.MASK)) | BigInt(change.path === 'accelerated' ? PathCode.ACCELERATED : PathCode.SOFTWARE);
+    if (change.path !== undefined) word = (word & ~BigInt(PathBit.MASK)) | BigInt(pathCode(change.path));
     if (change.vfAllowed !== undefined) word = (word & ~BigInt(PathBit.VF_ALLOWED)) | (change.vfAllowed ? BigInt(PathBit.VF_ALLOWED) : 0n);
     vfSeen = change.vfSeen ?? vfSeen;
     this.paths.set(id, { word, vfSeen });
   }
 
   /** Default: one queue. Queue q is served by CPU q % 2 unless said otherwise; queues beyond the last have a CPU, too, from larger days. */
-  setSteering(name: VnicName, role: PortRole, row: { readonly queues?: number; readonly reta?: (bucket: number) => number; readonly queueCpus?: readonly number[] }): void {
+  setSteering(name: VnicName, role: PortRole, row: SteeringChange): void {
     const { queues = 1, reta = () => 0, queueCpus = [0, 1, 0, 1] } = row;
     const steering: Steering = {
       queues,
@@ -221,8 +239,7 @@ export class Bed {
   }
 
   setRssKey(key: Uint8Array): void {
-    const tables = buildToeplitzTables(key);
-    this.rss.set(0, { key, tables: Array.from({ length: ContractLimit.RSS_INPUT_SIZE }, (_, row) => [...tables.subarray(row * 256, (row + 1) * 256)]) });
+    this.rss.set(0, rssRow(key));
   }
 
   allow(port: PortName): void {

@@ -3,10 +3,10 @@
  * was learnt but what the row says.
  */
 import type { ExecutionContext } from 'ava';
-import { ControlCommand, PathBit, VnicPath as PathCode } from '../../../maps/generated/contract.js';
+import { type ControlCommand, PathBit } from '../../../maps/generated/contract.js';
 import type { VnicPath } from '../../../src/core/model.js';
 import type { FrameBuilder } from '../../support/packet_builder.js';
-import { type Arrival, type Bed, type ReasonName, rises } from './bed.js';
+import { type Arrival, type Bed, pathCode, type ReasonName, rises } from './bed.js';
 import type { Given } from './given.js';
 import { bedVnic, type CounterOwner, isUplink, ownerOf, type PortName, PORTS, type VnicName } from './world.js';
 
@@ -96,8 +96,7 @@ function checkPaths(t: ExecutionContext, row: Row, before: PathWords, after: Pat
   for (const [name, { word }] of before) {
     let expected = word;
     if (row.moves?.[0] === name) {
-      const code = row.moves[1] === 'accelerated' ? PathCode.ACCELERATED : PathCode.SOFTWARE;
-      expected = ((word & ~BigInt(PathBit.MASK)) | BigInt(code)) + (1n << BigInt(PathBit.GENERATION_SHIFT));
+      expected = ((word & ~BigInt(PathBit.MASK)) | BigInt(pathCode(row.moves[1]))) + (1n << BigInt(PathBit.GENERATION_SHIFT));
     }
     t.is(after.get(name)?.word, expected, `path word of ${name}`);
   }
@@ -111,7 +110,7 @@ function checkEvents(t: ExecutionContext, bed: Bed, row: Row): void {
   const ifindex = bed.ifindex(row.on);
   const expected = [];
   if (row.moves) {
-    const path = row.moves[1] === 'accelerated' ? PathCode.ACCELERATED : PathCode.SOFTWARE;
+    const path = pathCode(row.moves[1]);
     expected.push({ vnic: bedVnic(row.moves[0]).id, generation: 1, ifindex, kind: 0, path, command: 0 });
   }
   if (row.control) {

@@ -26,40 +26,61 @@ function addressSharingRemoteSlot(): string {
   throw new Error('no address found');
 }
 
+const stationAsks = frame().ethernet({ from: STATION, to: BROADCAST }).arp({ senderMac: STATION, sender: IP.station, target: IP.g1 });
 const fromWire = (mac: string, to: 'g1' | 'g3' = 'g1') => wireTo(to, mac).ip(IP.station, IP.g1).udp(9, 9);
 
 export const uplinkRows: readonly Row[] = [
   { title: 'from the VF to a station behind the uplink: to the uplink', frame: guestUdp, ...uplinked },
   { title: 'from the tap: to the bridge', frame: guestUdp, ...fromTap, verdict: 'pass', counted: ['g1', 'pass_software'] },
-  { title: 'from the tap with cut-through: to the uplink', frame: guestUdp, ...uplinked, on: 'tap1', given: [...fromTap.given, cutThrough('g1')] },
-  { title: 'to a station nobody has heard of', frame: guestUdp, ...fromVf, given: fromVf.given.slice(0, 2), verdict: 'pass', counted: ['g1', 'pass_unknown_mac'] },
-  { title: 'to oneself', frame: guestFrame('g1', VNICS.g1.mac).arp({ senderMac: VNICS.g1.mac, sender: IP.g1, target: IP.g1 }), ...fromVf, verdict: 'pass', counted: ['g1', 'pass_unknown_mac'] },
-  { title: 'a station is learnt from what it sends', frame: guestUdp, ...uplinked, given: [...fromVf.given.slice(0, 2), earlier(fromWire(STATION), { on: 'pf0' })] },
+  {
+    title: 'from the tap with cut-through: to the uplink',
+    frame: guestUdp, ...uplinked, on: 'tap1', given: [...fromTap.given, cutThrough('g1')],
+  },
+  {
+    title: 'to a station nobody has heard of',
+    frame: guestUdp, ...fromVf, given: fromVf.given.slice(0, 2), verdict: 'pass', counted: ['g1', 'pass_unknown_mac'],
+  },
+  {
+    title: 'to oneself',
+    frame: guestFrame('g1', VNICS.g1.mac).arp({ senderMac: VNICS.g1.mac, sender: IP.g1, target: IP.g1 }), ...fromVf, verdict: 'pass',
+    counted: ['g1', 'pass_unknown_mac'],
+  },
+  {
+    title: 'a station is learnt from what it sends',
+    frame: guestUdp, ...uplinked, given: [...fromVf.given.slice(0, 2), earlier(fromWire(STATION), { on: 'pf0' })],
+  },
   {
     title: 'a station is learnt from its broadcasts, too', frame: guestUdp, ...uplinked,
-    given: [...fromVf.given.slice(0, 2), earlier(frame().ethernet({ from: STATION, to: BROADCAST }).arp({ senderMac: STATION, sender: IP.station, target: IP.g1 }), { on: 'pf0' })],
+    given: [...fromVf.given.slice(0, 2), earlier(stationAsks, { on: 'pf0' })],
   },
   {
     title: 'a station behind another uplink is not ours', frame: guestUdp, ...fromVf, verdict: 'pass', counted: ['g1', 'pass_unknown_mac'],
     given: [...fromVf.given.slice(0, 2), earlier(fromWire(STATION, 'g3'), { on: 'pf1' })],
   },
   {
-    title: 'a station that moved behind another uplink is forgotten here', frame: guestUdp, ...fromVf, verdict: 'pass', counted: ['g1', 'pass_unknown_mac'],
+    title: 'a station that moved behind another uplink is forgotten here',
+    frame: guestUdp, ...fromVf, verdict: 'pass', counted: ['g1', 'pass_unknown_mac'],
     given: [...fromVf.given, earlier(fromWire(STATION, 'g3'), { on: 'pf1' })],
   },
   {
-    title: 'a station on another VLAN is another station', frame: guestFrame('g4', STATION).arp({ senderMac: VNICS.g4.mac, sender: IP.g1, target: IP.station }),
+    title: 'a station on another VLAN is another station',
+    frame: guestFrame('g4', STATION).arp({ senderMac: VNICS.g4.mac, sender: IP.g1, target: IP.station }),
     on: 'vf4', given: [accelerated('g4'), remote(STATION)], verdict: 'pass', counted: ['g4', 'pass_unknown_mac'],
   },
   {
     title: '... known on that VLAN', frame: guestFrame('g4', STATION).arp({ senderMac: VNICS.g4.mac, sender: IP.g1, target: IP.station }),
-    on: 'vf4', given: [accelerated('g4'), remote(STATION, 'pf0', { vlan: 100 })], verdict: 'redirect', to: 'pf0', counted: ['g4', 'redirect_uplink'],
+    on: 'vf4', given: [accelerated('g4'), remote(STATION, 'pf0', { vlan: 100 })], verdict: 'redirect', to: 'pf0',
+    counted: ['g4', 'redirect_uplink'],
   },
   {
-    title: 'a newcomer takes the slot: the bridge carries the frames of the station before', frame: guestUdp, ...fromVf, verdict: 'pass', counted: ['g1', 'pass_unknown_mac'],
+    title: 'a newcomer takes the slot: the bridge carries the frames of the station before',
+    frame: guestUdp, ...fromVf, verdict: 'pass', counted: ['g1', 'pass_unknown_mac'],
     given: [...fromVf.given, earlier(fromWire(addressSharingRemoteSlot()), { on: 'pf0' })],
   },
-  { title: 'a slot near the end of its life is believed', frame: guestUdp, ...uplinked, given: [...fromVf.given.slice(0, 2), remote(STATION, 'pf0', { ticksAgo: REMOTE_LIFETIME - 5 })] },
+  {
+    title: 'a slot near the end of its life is believed',
+    frame: guestUdp, ...uplinked, given: [...fromVf.given.slice(0, 2), remote(STATION, 'pf0', { ticksAgo: REMOTE_LIFETIME - 5 })],
+  },
   {
     title: 'a slot past its life is not', frame: guestUdp, ...fromVf, verdict: 'pass', counted: ['g1', 'pass_unknown_mac'],
     given: [...fromVf.given.slice(0, 2), remote(STATION, 'pf0', { ticksAgo: REMOTE_LIFETIME + 5 })],
@@ -67,24 +88,51 @@ export const uplinkRows: readonly Row[] = [
   {
     title: '... is emptied, and learnt anew from the next frame of the wire', frame: guestUdp, ...uplinked,
     given: [
-      ...fromVf.given.slice(0, 2), remote(STATION, 'pf0', { ticksAgo: REMOTE_LIFETIME + 5 }), earlier(guestUdp, { on: 'vf1' }), earlier(fromWire(STATION), { on: 'pf0' }),
+      ...fromVf.given.slice(0, 2), remote(STATION, 'pf0', { ticksAgo: REMOTE_LIFETIME + 5 }), earlier(guestUdp, { on: 'vf1' }),
+      earlier(fromWire(STATION), { on: 'pf0' }),
     ],
   },
-  { title: 'a slot filled by a CPU whose clock is a tick ahead is believed', frame: guestUdp, ...uplinked, given: [...fromVf.given.slice(0, 2), remote(STATION, 'pf0', { ticksAgo: -2 })] },
-  { title: 'the uplink may not be redirected to', frame: guestUdp, ...fromVf, given: [...fromVf.given, noTarget('pf0')], verdict: 'pass', counted: ['g1', 'pass_no_target'] },
-  { title: 'larger than the uplink takes', frame: guestUdp.fillTo(101), ...fromVf, given: [...fromVf.given, frameMax('g1', 'uplink', 100)], verdict: 'pass', counted: ['g1', 'pass_oversize'] },
+  {
+    title: 'a slot filled by a CPU whose clock is a tick ahead is believed',
+    frame: guestUdp, ...uplinked, given: [...fromVf.given.slice(0, 2), remote(STATION, 'pf0', { ticksAgo: -2 })],
+  },
+  {
+    title: 'the uplink may not be redirected to',
+    frame: guestUdp, ...fromVf, given: [...fromVf.given, noTarget('pf0')], verdict: 'pass', counted: ['g1', 'pass_no_target'],
+  },
+  {
+    title: 'larger than the uplink takes',
+    frame: guestUdp.fillTo(101), ...fromVf, given: [...fromVf.given, frameMax('g1', 'uplink', 100)], verdict: 'pass',
+    counted: ['g1', 'pass_oversize'],
+  },
   { title: '... and just as large', frame: guestUdp.fillTo(100), ...uplinked, given: [...fromVf.given, frameMax('g1', 'uplink', 100)] },
   {
-    title: '... and the tag does not count', frame: guestFrame('g4', STATION).arp({ senderMac: VNICS.g4.mac, sender: IP.g1, target: IP.station }).padTo(104),
-    on: 'vf4', given: [accelerated('g4'), remote(STATION, 'pf0', { vlan: 100 }), frameMax('g4', 'uplink', 100)], verdict: 'redirect', to: 'pf0', counted: ['g4', 'redirect_uplink'],
+    title: '... and the tag does not count',
+    frame: guestFrame('g4', STATION).arp({ senderMac: VNICS.g4.mac, sender: IP.g1, target: IP.station }).padTo(104),
+    on: 'vf4', given: [accelerated('g4'), remote(STATION, 'pf0', { vlan: 100 }), frameMax('g4', 'uplink', 100)], verdict: 'redirect',
+    to: 'pf0', counted: ['g4', 'redirect_uplink'],
   },
-  { title: 'broadcast', frame: guestFrame('g1', BROADCAST).arp({ senderMac: VNICS.g1.mac, sender: IP.g1, target: IP.g2 }), ...fromTap, verdict: 'pass', counted: ['g1', 'pass_multicast'] },
-  { title: 'multicast', frame: guestFrame('g1', MULTICAST).ip(IP.g1, '224.0.0.1').udp(1, 2), ...fromVf, verdict: 'pass', counted: ['g1', 'pass_multicast'] },
-  { title: 'two tags', frame: guestFrame('g4', STATION).vlan(5).ip(IP.g1, IP.station).udp(1, 2), on: 'tap4', verdict: 'pass', counted: ['g4', 'pass_tagged_twice'] },
+  {
+    title: 'broadcast',
+    frame: guestFrame('g1', BROADCAST).arp({ senderMac: VNICS.g1.mac, sender: IP.g1, target: IP.g2 }), ...fromTap, verdict: 'pass',
+    counted: ['g1', 'pass_multicast'],
+  },
+  {
+    title: 'multicast',
+    frame: guestFrame('g1', MULTICAST).ip(IP.g1, '224.0.0.1').udp(1, 2), ...fromVf, verdict: 'pass', counted: ['g1', 'pass_multicast'],
+  },
+  {
+    title: 'two tags',
+    frame: guestFrame('g4', STATION).vlan(5).ip(IP.g1, IP.station).udp(1, 2), on: 'tap4', verdict: 'pass',
+    counted: ['g4', 'pass_tagged_twice'],
+  },
 ];
 
 const g1to = guestFrame('g1', STATION);
-const partialFromVf = { on: 'vf1', verdict: 'pass', counted: ['g1', 'pass_partial_checksum'], learns: { vnic: 'g1', queue: 0 }, given: [accelerated('g1'), remote(STATION)] } as const;
+const partialFromVf = {
+  on: 'vf1', verdict: 'pass', counted: ['g1', 'pass_partial_checksum'], learns: { vnic: 'g1', queue: 0 },
+  given: [accelerated('g1'), remote(STATION)],
+} as const;
 
 export const partialRows: readonly Row[] = [
   { title: 'partial checksum: IPv4 UDP', frame: g1to.ip(IP.g1, IP.station).partialChecksum().udp(1, 2).payload('x'), ...partialFromVf },
@@ -125,13 +173,18 @@ export const neighbourRows: readonly Row[] = [
     title: 'neighbours: VF to software path by the bridge', frame: toNeighbour, on: 'vf1', given: [accelerated('g1'), heard],
     verdict: 'pass', counted: ['g2', 'pass_software'],
   },
-  { title: 'neighbours: tap to software path by the bridge', frame: toNeighbour, on: 'tap1', given: [heardOnTap], verdict: 'pass', counted: ['g2', 'pass_software'] },
   {
-    title: 'neighbours: the sender\'s cut-through is not the receiver\'s', frame: toNeighbour, on: 'tap1', given: [cutThrough('g1'), heardOnTap],
+    title: 'neighbours: tap to software path by the bridge',
+    frame: toNeighbour, on: 'tap1', given: [heardOnTap], verdict: 'pass', counted: ['g2', 'pass_software'],
+  },
+  {
+    title: 'neighbours: the sender\'s cut-through is not the receiver\'s',
+    frame: toNeighbour, on: 'tap1', given: [cutThrough('g1'), heardOnTap],
     verdict: 'pass', counted: ['g2', 'pass_software'],
   },
   {
-    title: 'neighbours: on different uplinks they meet only outside', frame: guestFrame('g1', VNICS.g3.mac).arp({ senderMac: VNICS.g1.mac, sender: IP.g1, target: IP.g2 }),
+    title: 'neighbours: on different uplinks they meet only outside',
+    frame: guestFrame('g1', VNICS.g3.mac).arp({ senderMac: VNICS.g1.mac, sender: IP.g1, target: IP.g2 }),
     on: 'vf1', given: [acceleratedAndBusy('g1'), cutThrough('g3')], verdict: 'pass', counted: ['g1', 'pass_other_domain'],
   },
   {
@@ -140,18 +193,21 @@ export const neighbourRows: readonly Row[] = [
   },
   {
     title: 'neighbours: RSS picks the receiver\'s queue', frame: toNeighbour, on: 'vf1',
-    given: [accelerated('g1'), accelerated('g2'), heard, queues('vf2', 2, 1)], verdict: 'redirect', to: 'vf2', toQueue: 1, byCpu: 1, counted: ['g2', 'redirect_rss'],
+    given: [accelerated('g1'), accelerated('g2'), heard, queues('vf2', 2, 1)], verdict: 'redirect', to: 'vf2', toQueue: 1, byCpu: 1,
+    counted: ['g2', 'redirect_rss'],
   },
   {
     title: 'neighbours: RFS picks the queue on which the receiver itself sends', frame: toNeighbour, on: 'vf1',
     given: [
-      accelerated('g1'), accelerated('g2'), heard, queues('vf2', 2, 0), earlier(guestFrame('g2', VNICS.g1.mac).ip(IP.g2, IP.g1).udp(5000, 4000), { on: 'vf2', queue: 1 }),
+      accelerated('g1'), accelerated('g2'), heard, queues('vf2', 2, 0),
+      earlier(guestFrame('g2', VNICS.g1.mac).ip(IP.g2, IP.g1).udp(5000, 4000), { on: 'vf2', queue: 1 }),
     ],
     verdict: 'redirect', to: 'vf2', toQueue: 1, byCpu: 1, counted: ['g2', 'redirect_rfs'],
   },
   {
     title: 'neighbours: the receiver is found even if its address was heard on the wire', frame: toNeighbour, on: 'vf1',
-    given: [accelerated('g1'), accelerated('g2'), heard, remote(VNICS.g2.mac)], verdict: 'redirect', to: 'vf2', counted: ['g2', 'redirect_single'],
+    given: [accelerated('g1'), accelerated('g2'), heard, remote(VNICS.g2.mac)], verdict: 'redirect', to: 'vf2',
+    counted: ['g2', 'redirect_single'],
   },
 ];
 
@@ -159,16 +215,46 @@ const spoofed = frame().ethernet({ from: NOBODY, to: STATION }).ip(IP.g1, IP.sta
 
 export const policyRows: readonly Row[] = [
   { title: 'a MAC address that is nobody\'s', frame: spoofed, on: 'tap1', verdict: 'drop', counted: ['g1', 'drop_spoofed_mac'] },
-  { title: '... from the VF: and the path does not move', frame: spoofed, on: 'vf1', given: [(bed) => bed.changePath('g1', { vfAllowed: true })], verdict: 'drop', counted: ['g1', 'drop_spoofed_mac'] },
-  { title: '... in a broadcast', frame: frame().ethernet({ from: NOBODY, to: BROADCAST }).arp({ senderMac: NOBODY, sender: IP.g1, target: IP.g2 }), on: 'tap1', verdict: 'drop', counted: ['g1', 'drop_spoofed_mac'] },
-  { title: 'a neighbour\'s MAC address', frame: guestUdp, on: 'tap2', given: [remote(STATION)], verdict: 'drop', counted: ['g2', 'drop_spoofed_mac'] },
-  { title: '... from the VF', frame: guestUdp, on: 'vf2', given: [(bed) => bed.changePath('g2', { vfAllowed: true })], verdict: 'drop', counted: ['g2', 'drop_spoofed_mac'] },
-  { title: 'the right MAC address on a VLAN that is nobody\'s', frame: g1to.vlan(55).ip(IP.g1, IP.station).udp(1, 2), on: 'tap1', verdict: 'drop', counted: ['g1', 'drop_spoofed_vlan'] },
-  { title: '... on the VLAN of another vNIC with the same address', frame: g1to.vlan(100).ip(IP.g1, IP.station).udp(1, 2), on: 'tap1', verdict: 'drop', counted: ['g1', 'drop_spoofed_vlan'] },
-  { title: '... untagged though the vNIC has a VLAN', frame: g1to.ip(IP.g1, IP.station).udp(1, 2), on: 'tap4', verdict: 'drop', counted: ['g4', 'drop_spoofed_vlan'] },
+  {
+    title: '... from the VF: and the path does not move',
+    frame: spoofed, on: 'vf1', given: [(bed) => bed.changePath('g1', { vfAllowed: true })], verdict: 'drop',
+    counted: ['g1', 'drop_spoofed_mac'],
+  },
+  {
+    title: '... in a broadcast',
+    frame: frame().ethernet({ from: NOBODY, to: BROADCAST }).arp({ senderMac: NOBODY, sender: IP.g1, target: IP.g2 }), on: 'tap1',
+    verdict: 'drop', counted: ['g1', 'drop_spoofed_mac'],
+  },
+  {
+    title: 'a neighbour\'s MAC address',
+    frame: guestUdp, on: 'tap2', given: [remote(STATION)], verdict: 'drop', counted: ['g2', 'drop_spoofed_mac'],
+  },
+  {
+    title: '... from the VF',
+    frame: guestUdp, on: 'vf2', given: [(bed) => bed.changePath('g2', { vfAllowed: true })], verdict: 'drop',
+    counted: ['g2', 'drop_spoofed_mac'],
+  },
+  {
+    title: 'the right MAC address on a VLAN that is nobody\'s',
+    frame: g1to.vlan(55).ip(IP.g1, IP.station).udp(1, 2), on: 'tap1', verdict: 'drop', counted: ['g1', 'drop_spoofed_vlan'],
+  },
+  {
+    title: '... on the VLAN of another vNIC with the same address',
+    frame: g1to.vlan(100).ip(IP.g1, IP.station).udp(1, 2), on: 'tap1', verdict: 'drop', counted: ['g1', 'drop_spoofed_vlan'],
+  },
+  {
+    title: '... untagged though the vNIC has a VLAN',
+    frame: g1to.ip(IP.g1, IP.station).udp(1, 2), on: 'tap4', verdict: 'drop', counted: ['g4', 'drop_spoofed_vlan'],
+  },
   { title: 'an unknown port', frame: spoofed, on: 'stray', verdict: 'pass', counted: ['nobody', 'pass_unknown_port'] },
-  { title: 'an unknown port with a vNIC\'s address', frame: guestUdp, on: 'stray', verdict: 'pass', counted: ['nobody', 'pass_unknown_port'] },
-  { title: 'a port that lost its owner, with another\'s address', frame: guestUdp, on: 'tap2', given: [unowned('tap2')], verdict: 'pass', counted: ['nobody', 'pass_unknown_port'] },
+  {
+    title: 'an unknown port with a vNIC\'s address',
+    frame: guestUdp, on: 'stray', verdict: 'pass', counted: ['nobody', 'pass_unknown_port'],
+  },
+  {
+    title: 'a port that lost its owner, with another\'s address',
+    frame: guestUdp, on: 'tap2', given: [unowned('tap2')], verdict: 'pass', counted: ['nobody', 'pass_unknown_port'],
+  },
   { title: 'a runt', frame: g1to.vlan(1).truncate(17), on: 'tap1', verdict: 'pass', counted: ['nobody', 'pass_runt'] },
 ];
 
@@ -177,7 +263,8 @@ const refused = { on: 'tap1', verdict: 'drop', counted: ['g1', 'drop_control'] }
 
 export const controlRows: readonly Row[] = [
   {
-    title: 'control: DRAINED', frame: answer.control({ command: ControlCommand.DRAINED, sequence: 0x01020304 }), on: 'tap1', verdict: 'drop',
+    title: 'control: DRAINED',
+    frame: answer.control({ command: ControlCommand.DRAINED, sequence: 0x01020304 }), on: 'tap1', verdict: 'drop',
     counted: ['g1', 'control'], control: { vnic: 'g1', command: ControlCommand.DRAINED, sequence: 0x01020304 },
   },
   {
@@ -185,8 +272,10 @@ export const controlRows: readonly Row[] = [
     counted: ['g1', 'control'], control: { vnic: 'g1', command: ControlCommand.RESUMED, sequence: 9 },
   },
   {
-    title: 'control: an answer is no transmission, the path stays', frame: guestFrame('g1', STATION).control({ command: ControlCommand.DRAINED, sequence: 1 }),
-    on: 'tap1', given: [accelerated('g1')], verdict: 'drop', counted: ['g1', 'control'], control: { vnic: 'g1', command: ControlCommand.DRAINED, sequence: 1 },
+    title: 'control: an answer is no transmission, the path stays',
+    frame: guestFrame('g1', STATION).control({ command: ControlCommand.DRAINED, sequence: 1 }),
+    on: 'tap1', given: [accelerated('g1')], verdict: 'drop', counted: ['g1', 'control'],
+    control: { vnic: 'g1', command: ControlCommand.DRAINED, sequence: 1 },
   },
   { title: 'control: a guest cannot command (DRAIN)', frame: answer.control({ command: ControlCommand.DRAIN }), ...refused },
   { title: 'control: a guest cannot command (RESUME)', frame: answer.control({ command: ControlCommand.RESUME }), ...refused },
@@ -195,10 +284,17 @@ export const controlRows: readonly Row[] = [
   { title: 'control: not our magic', frame: answer.control({ command: ControlCommand.DRAINED, magic: 0x554e4951 }), ...refused },
   { title: 'control: one byte short', frame: answer.control({ command: ControlCommand.DRAINED }).truncate(61), ...refused },
   { title: 'control: nothing but the header', frame: answer.control({ command: ControlCommand.DRAINED }).truncate(14), ...refused },
-  { title: 'control: with a VLAN tag', frame: guestFrame('g4', STATION).control({ command: ControlCommand.DRAINED }), ...refused, on: 'tap4', counted: ['g4', 'drop_control'] },
+  {
+    title: 'control: with a VLAN tag',
+    frame: guestFrame('g4', STATION).control({ command: ControlCommand.DRAINED }), ...refused, on: 'tap4', counted: ['g4', 'drop_control'],
+  },
   {
     title: 'control: with a neighbour\'s source address', frame: guestFrame('g2', STATION).control({ command: ControlCommand.DRAINED }),
     ...refused, counted: ['g1', 'drop_spoofed_mac'],
   },
-  { title: 'control: from an unknown port', frame: guestFrame('g2', STATION).control({ command: ControlCommand.DRAIN }), ...refused, on: 'stray', counted: ['nobody', 'drop_control'] },
+  {
+    title: 'control: from an unknown port',
+    frame: guestFrame('g2', STATION).control({ command: ControlCommand.DRAIN }), ...refused, on: 'stray',
+    counted: ['nobody', 'drop_control'],
+  },
 ];

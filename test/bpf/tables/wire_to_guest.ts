@@ -28,25 +28,52 @@ export const portRows: readonly Row[] = [
   },
   {
     title: '... or to the tap with cut-through',
-    given: [onVf, withoutVf('g1'), cutThrough('g1')], frame: wireUdp, on: 'pf0', verdict: 'redirect', to: 'tap1', counted: ['g1', 'redirect_single'],
+    given: [onVf, withoutVf('g1'), cutThrough('g1')], frame: wireUdp, on: 'pf0', verdict: 'redirect', to: 'tap1',
+    counted: ['g1', 'redirect_single'],
   },
-  { title: 'to nobody', frame: frame().ethernet({ from: STATION, to: NOBODY }).ip(v4.from, v4.to).udp(1, 2), on: 'pf0', verdict: 'pass', counted: ['nobody', 'pass_unknown_mac'] },
   {
-    title: 'broadcast', frame: frame().ethernet({ from: STATION, to: BROADCAST }).arp({ senderMac: STATION, sender: IP.station, target: IP.g1 }).padTo(60),
+    title: 'to nobody',
+    frame: frame().ethernet({ from: STATION, to: NOBODY }).ip(v4.from, v4.to).udp(1, 2), on: 'pf0', verdict: 'pass',
+    counted: ['nobody', 'pass_unknown_mac'],
+  },
+  {
+    title: 'broadcast',
+    frame: frame().ethernet({ from: STATION, to: BROADCAST }).arp({ senderMac: STATION, sender: IP.station, target: IP.g1 }).padTo(60),
     given: [onVf], on: 'pf0', verdict: 'pass', counted: ['nobody', 'pass_multicast'],
   },
-  { title: 'multicast', frame: frame().ethernet({ from: STATION, to: MULTICAST }).ip(v4.from, '224.0.0.1').udp(1, 2), given: [onVf], on: 'pf0', verdict: 'pass', counted: ['nobody', 'pass_multicast'] },
-  { title: 'ARP to a vNIC takes the same way as its other frames', frame: untilIp.arp({ senderMac: STATION, sender: IP.station, target: IP.g1 }).padTo(60), ...redirectedToVf },
-  { title: 'a vNIC of another uplink', frame: wireTo('g3').ip(v4.from, v4.to).udp(1, 2), on: 'pf0', verdict: 'pass', counted: ['g3', 'pass_other_domain'] },
-  { title: '... is reached from its own', given: [cutThrough('g3')], frame: wireTo('g3').ip(v4.from, v4.to).udp(1, 2), on: 'pf1', verdict: 'redirect', to: 'tap3', counted: ['g3', 'redirect_single'] },
-  { title: 'the VF port may not be redirected to', frame: wireUdp, given: [onVf, noTarget('vf1')], on: 'pf0', verdict: 'pass', counted: ['g1', 'pass_no_target'] },
-  { title: 'the CPU of the queue takes no frames', frame: wireUdp, given: [onVf, queues('vf1', 2, 1), noCpu(1)], on: 'pf0', verdict: 'pass', counted: ['g1', 'pass_no_target'] },
+  {
+    title: 'multicast',
+    frame: frame().ethernet({ from: STATION, to: MULTICAST }).ip(v4.from, '224.0.0.1').udp(1, 2), given: [onVf], on: 'pf0', verdict: 'pass',
+    counted: ['nobody', 'pass_multicast'],
+  },
+  {
+    title: 'ARP to a vNIC takes the same way as its other frames',
+    frame: untilIp.arp({ senderMac: STATION, sender: IP.station, target: IP.g1 }).padTo(60), ...redirectedToVf,
+  },
+  {
+    title: 'a vNIC of another uplink',
+    frame: wireTo('g3').ip(v4.from, v4.to).udp(1, 2), on: 'pf0', verdict: 'pass', counted: ['g3', 'pass_other_domain'],
+  },
+  {
+    title: '... is reached from its own',
+    given: [cutThrough('g3')], frame: wireTo('g3').ip(v4.from, v4.to).udp(1, 2), on: 'pf1', verdict: 'redirect', to: 'tap3',
+    counted: ['g3', 'redirect_single'],
+  },
+  {
+    title: 'the VF port may not be redirected to',
+    frame: wireUdp, given: [onVf, noTarget('vf1')], on: 'pf0', verdict: 'pass', counted: ['g1', 'pass_no_target'],
+  },
+  {
+    title: 'the CPU of the queue takes no frames',
+    frame: wireUdp, given: [onVf, queues('vf1', 2, 1), noCpu(1)], on: 'pf0', verdict: 'pass', counted: ['g1', 'pass_no_target'],
+  },
 ];
 
 export const vlanRows: readonly Row[] = [
   {
     title: 'the VLAN tells two vNICs with the same MAC address apart: tagged',
-    given: [accelerated('g4')], frame: wireTo('g4').ip(v4.from, v4.to).udp(1, 2), on: 'pf0', verdict: 'redirect', to: 'vf4', counted: ['g4', 'redirect_single'],
+    given: [accelerated('g4')], frame: wireTo('g4').ip(v4.from, v4.to).udp(1, 2), on: 'pf0', verdict: 'redirect', to: 'vf4',
+    counted: ['g4', 'redirect_single'],
   },
   { title: '... untagged', frame: wireUdp, ...redirectedToVf, given: [onVf, accelerated('g4')] },
   { title: 'a priority tag (VLAN id 0) counts as untagged', frame: untilIp.vlan(0, 5).ip(v4.from, v4.to).udp(1, 2), ...redirectedToVf },
@@ -56,9 +83,13 @@ export const vlanRows: readonly Row[] = [
   },
   {
     title: 'an 802.1ad tag is a VLAN tag, too', given: [accelerated('g4')],
-    frame: untilIp.serviceVlan(100).ip(v4.from, v4.to).udp(1, 2), on: 'pf0', verdict: 'redirect', to: 'vf4', counted: ['g4', 'redirect_single'],
+    frame: untilIp.serviceVlan(100).ip(v4.from, v4.to).udp(1, 2), on: 'pf0', verdict: 'redirect', to: 'vf4',
+    counted: ['g4', 'redirect_single'],
   },
-  { title: 'a known MAC address on a VLAN of no vNIC', frame: untilIp.vlan(101).ip(v4.from, v4.to).udp(1, 2), on: 'pf0', verdict: 'pass', counted: ['nobody', 'pass_unknown_mac'] },
+  {
+    title: 'a known MAC address on a VLAN of no vNIC',
+    frame: untilIp.vlan(101).ip(v4.from, v4.to).udp(1, 2), on: 'pf0', verdict: 'pass', counted: ['nobody', 'pass_unknown_mac'],
+  },
   {
     title: 'two tags, the outer one is a vNIC\'s', given: [accelerated('g4')],
     frame: untilIp.vlan(100).vlan(5).ip(v4.from, v4.to).udp(1, 2), on: 'pf0', verdict: 'pass', counted: ['g4', 'pass_tagged_twice'],
@@ -69,7 +100,9 @@ export const vlanRows: readonly Row[] = [
   },
 ];
 
-const twoQueues = { given: [onVf, queues('vf1', 2, 0)], on: 'pf0', verdict: 'redirect', to: 'vf1', counted: ['g1', 'redirect_rss'] } as const;
+const twoQueues = {
+  given: [onVf, queues('vf1', 2, 0)], on: 'pf0', verdict: 'redirect', to: 'vf1', counted: ['g1', 'redirect_rss'],
+} as const;
 const queue1 = { ...twoQueues, given: [onVf, queues('vf1', 2, 1)], toQueue: 1 } as const;
 const answered = (...layers: Parameters<typeof earlier>) => [earlier(...layers), onVf, queues('vf1', 2, 0)];
 const rfs = { on: 'pf0', verdict: 'redirect', to: 'vf1', toQueue: 1, byCpu: 1, counted: ['g1', 'redirect_rfs'] } as const;
@@ -87,35 +120,66 @@ export const queueRows: readonly Row[] = [
     title: 'RSS on a tap, with cut-through', given: [cutThrough('g1'), queues('tap1', 2, 1)],
     frame: wireUdp, on: 'pf0', verdict: 'redirect', to: 'tap1', toQueue: 1, byCpu: 1, counted: ['g1', 'redirect_rss'],
   },
-  { title: 'RSS: frames that are not IP have a bucket, too', frame: untilIp.arp({ senderMac: STATION, sender: IP.station, target: IP.g1 }), ...queue1, byCpu: 1 },
+  {
+    title: 'RSS: frames that are not IP have a bucket, too',
+    frame: untilIp.arp({ senderMac: STATION, sender: IP.station, target: IP.g1 }), ...queue1, byCpu: 1,
+  },
   {
     title: 'no CPU reaches any queue: straight, and counted where it lands',
     frame: wireUdp, ...twoQueues, given: [onVf, unreachableQueues('vf1', 2, 0)], cpu: 1, toQueue: 1,
   },
   { title: 'RFS: IPv4 UDP', frame: wireUdp, ...rfs, given: answered(guestUdp, heardOnQueue1) },
-  { title: 'RFS: IPv4 TCP', frame: untilIp.ip(v4.from, v4.to).tcp(80, 4000), ...rfs, given: answered(g1to.ip(v4.to, v4.from).tcp(4000, 80), heardOnQueue1) },
-  { title: 'RFS: IPv6 UDP', frame: untilIp.ip(v6.from, v6.to).udp(80, 4000), ...rfs, given: answered(g1to.ip(v6.to, v6.from).udp(4000, 80), heardOnQueue1) },
-  { title: 'RFS: IPv6 TCP', frame: untilIp.ip(v6.from, v6.to).tcp(80, 4000), ...rfs, given: answered(g1to.ip(v6.to, v6.from).tcp(4000, 80), heardOnQueue1) },
-  { title: 'RFS: with IPv4 options on the way in', frame: untilIp.ipv4({ ...v4, options: Buffer.from([1, 1, 1, 0]) }).udp(1000, 53), ...rfs, given: answered(guestUdp, heardOnQueue1) },
+  {
+    title: 'RFS: IPv4 TCP',
+    frame: untilIp.ip(v4.from, v4.to).tcp(80, 4000), ...rfs, given: answered(g1to.ip(v4.to, v4.from).tcp(4000, 80), heardOnQueue1),
+  },
+  {
+    title: 'RFS: IPv6 UDP',
+    frame: untilIp.ip(v6.from, v6.to).udp(80, 4000), ...rfs, given: answered(g1to.ip(v6.to, v6.from).udp(4000, 80), heardOnQueue1),
+  },
+  {
+    title: 'RFS: IPv6 TCP',
+    frame: untilIp.ip(v6.from, v6.to).tcp(80, 4000), ...rfs, given: answered(g1to.ip(v6.to, v6.from).tcp(4000, 80), heardOnQueue1),
+  },
+  {
+    title: 'RFS: with IPv4 options on the way in',
+    frame: untilIp.ipv4({ ...v4, options: Buffer.from([1, 1, 1, 0]) }).udp(1000, 53), ...rfs, given: answered(guestUdp, heardOnQueue1),
+  },
   { title: 'RFS: learnt on the tap, used on the VF', frame: wireUdp, ...rfs, given: answered(guestUdp, { on: 'tap1', queue: 1 }) },
   {
     title: 'RFS: TCP and UDP of the same ports are two flows', frame: untilIp.ip(v4.from, v4.to).tcp(1000, 53),
     ...twoQueues, given: answered(guestUdp, heardOnQueue1),
   },
-  { title: 'RFS: another port is another flow', frame: untilIp.ip(v4.from, v4.to).udp(1001, 53), ...twoQueues, given: answered(guestUdp, heardOnQueue1) },
-  { title: 'RFS: ... also when it shares the slot', frame: untilIp.ip(v4.from, v4.to).udp(collidingPort(wireFlow), 53), ...twoQueues, given: answered(guestUdp, heardOnQueue1) },
-  { title: 'RFS: the guest\'s own direction is not taken for the other', frame: untilIp.ip(v4.to, v4.from).udp(53, 1000), ...twoQueues, given: answered(guestUdp, heardOnQueue1) },
+  {
+    title: 'RFS: another port is another flow',
+    frame: untilIp.ip(v4.from, v4.to).udp(1001, 53), ...twoQueues, given: answered(guestUdp, heardOnQueue1),
+  },
+  {
+    title: 'RFS: ... also when it shares the slot',
+    frame: untilIp.ip(v4.from, v4.to).udp(collidingPort(wireFlow), 53), ...twoQueues, given: answered(guestUdp, heardOnQueue1),
+  },
+  {
+    title: 'RFS: the guest\'s own direction is not taken for the other',
+    frame: untilIp.ip(v4.to, v4.from).udp(53, 1000), ...twoQueues, given: answered(guestUdp, heardOnQueue1),
+  },
   {
     title: 'RFS: a neighbour\'s flow is not ours, whatever its tuple', frame: wireUdp, ...twoQueues,
     given: answered(guestFrame('g2', STATION).ip(v4.to, v4.from).udp(53, 1000), { on: 'vf2', queue: 1 }),
   },
-  { title: 'RFS: fragments go by RSS', frame: untilIp.ipv4({ ...v4, fragment: { offset: 0, more: true } }).udp(1000, 53), ...twoQueues, given: answered(guestUdp, heardOnQueue1) },
+  {
+    title: 'RFS: fragments go by RSS',
+    frame: untilIp.ipv4({ ...v4, fragment: { offset: 0, more: true } }).udp(1000, 53), ...twoQueues,
+    given: answered(guestUdp, heardOnQueue1),
+  },
   { title: 'RFS: a queue that this port does not have', frame: wireUdp, ...twoQueues, given: answered(guestUdp, { on: 'tap1', queue: 3 }) },
   {
     title: 'RFS: a queue that no CPU reaches', frame: wireUdp, ...twoQueues, toQueue: 0,
     given: [onVf, unreachableQueues('vf1', 2, 0), earlier(guestUdp, heardOnQueue1)],
   },
-  { title: 'RFS: not asked for where there is one queue', frame: wireUdp, ...redirectedToVf, given: [onVf, earlier(guestUdp, { on: 'vf1', queue: 0 })] },
+  {
+    title: 'RFS: not asked for where there is one queue',
+    frame: wireUdp, ...redirectedToVf, given: [onVf, earlier(guestUdp, { on: 'vf1', queue: 0 })],
+  },
 ];
 
 const partial = { given: [onVf], on: 'pf0', verdict: 'pass', counted: ['g1', 'pass_partial_checksum'] } as const;
@@ -126,23 +190,39 @@ export const bridgeOnlyRows: readonly Row[] = [
   { title: 'one byte larger', frame: untilIp.ip(v4.from, v4.to).udp(1, 2).fillTo(1515), ...oversize, given: [onVf] },
   {
     title: 'as large, and a VLAN tag: the tag does not count', given: [accelerated('g4')],
-    frame: wireTo('g4').ip(v4.from, v4.to).udp(1, 2).fillTo(1518), on: 'pf0', verdict: 'redirect', to: 'vf4', counted: ['g4', 'redirect_single'],
+    frame: wireTo('g4').ip(v4.from, v4.to).udp(1, 2).fillTo(1518), on: 'pf0', verdict: 'redirect', to: 'vf4',
+    counted: ['g4', 'redirect_single'],
   },
   {
     title: '... and one byte larger', given: [accelerated('g4')],
     frame: wireTo('g4').ip(v4.from, v4.to).udp(1, 2).fillTo(1519), on: 'pf0', verdict: 'pass', counted: ['g4', 'pass_oversize'],
   },
-  { title: 'the tap has its own limit', frame: untilIp.ip(v4.from, v4.to).udp(1, 2).fillTo(101), ...oversize, given: [cutThrough('g1'), frameMax('g1', 'tap', 100)] },
-  { title: '... which is not the VF\'s', frame: untilIp.ip(v4.from, v4.to).udp(1, 2).fillTo(101), ...redirectedToVf, given: [onVf, frameMax('g1', 'tap', 100)] },
+  {
+    title: 'the tap has its own limit',
+    frame: untilIp.ip(v4.from, v4.to).udp(1, 2).fillTo(101), ...oversize, given: [cutThrough('g1'), frameMax('g1', 'tap', 100)],
+  },
+  {
+    title: '... which is not the VF\'s',
+    frame: untilIp.ip(v4.from, v4.to).udp(1, 2).fillTo(101), ...redirectedToVf, given: [onVf, frameMax('g1', 'tap', 100)],
+  },
   { title: 'partial checksum: IPv4 UDP', frame: untilIp.ip(v4.from, v4.to).partialChecksum().udp(1000, 53).payload('x'), ...partial },
   { title: 'partial checksum: IPv4 TCP', frame: untilIp.ip(v4.from, v4.to).partialChecksum().tcp(1000, 53).payload('xy'), ...partial },
   { title: 'partial checksum: IPv6 UDP', frame: untilIp.ip(v6.from, v6.to).partialChecksum().udp(1000, 53).payload('xyz'), ...partial },
   { title: 'partial checksum: IPv6 TCP', frame: untilIp.ip(v6.from, v6.to).partialChecksum().tcp(1000, 53), ...partial },
-  { title: 'partial checksum: behind IPv4 options', frame: untilIp.ipv4({ ...v4, options: Buffer.alloc(40, 1) }).partialChecksum().udp(1, 2), ...partial },
+  {
+    title: 'partial checksum: behind IPv4 options',
+    frame: untilIp.ipv4({ ...v4, options: Buffer.alloc(40, 1) }).partialChecksum().udp(1, 2), ...partial,
+  },
   { title: 'partial checksum: padded to 60 bytes', frame: untilIp.ip(v4.from, v4.to).partialChecksum().udp(1, 2).padTo(60), ...partial },
-  { title: 'partial checksum: on the software path, too', frame: untilIp.ip(v4.from, v4.to).partialChecksum().udp(1, 2), ...partial, given: [] },
+  {
+    title: 'partial checksum: on the software path, too',
+    frame: untilIp.ip(v4.from, v4.to).partialChecksum().udp(1, 2), ...partial, given: [],
+  },
   { title: 'UDP without a checksum is whole', frame: untilIp.ip(v4.from, v4.to).noChecksum().udp(1, 2), ...redirectedToVf },
-  { title: 'a wrong checksum is the receiver\'s business', frame: untilIp.ip(v4.from, v4.to).checksum(0x1234).udp(1, 2), ...redirectedToVf },
+  {
+    title: 'a wrong checksum is the receiver\'s business',
+    frame: untilIp.ip(v4.from, v4.to).checksum(0x1234).udp(1, 2), ...redirectedToVf,
+  },
 ];
 
 /** Headers that are cut short or lie: the frame still goes to its vNIC, by what can be read. */
@@ -154,7 +234,10 @@ export const strangeRows: readonly Row[] = [
     title: `a VLAN tag cut short: ${length} bytes`, frame: untilIp.vlan(0).ip(v4.from, v4.to).udp(1, 2).truncate(length),
     on: 'pf0', verdict: 'pass', counted: ['nobody', 'pass_runt'],
   })),
-  { title: 'nothing but an Ethernet header', frame: frame().ethernet({ from: STATION, to: VNICS.g1.mac, type: EtherType.ipv4 }), ...strange },
+  {
+    title: 'nothing but an Ethernet header',
+    frame: frame().ethernet({ from: STATION, to: VNICS.g1.mac, type: EtherType.ipv4 }), ...strange,
+  },
   { title: 'an IPv4 header cut short', frame: untilIp.ip(v4.from, v4.to).udp(1, 2).truncate(ipHeaderAt + 19), ...strange },
   { title: 'an IPv6 header cut short', frame: untilIp.ip(v6.from, v6.to).udp(1, 2).truncate(ipHeaderAt + 39), ...strange },
   { title: 'a UDP header cut short', frame: untilIp.ip(v4.from, v4.to).udp(1, 2).truncate(ipHeaderAt + 20 + 7), ...strange },
@@ -169,14 +252,21 @@ export const strangeRows: readonly Row[] = [
 const control = { on: 'pf0', verdict: 'drop', given: [onVf] } as const;
 
 export const controlRows: readonly Row[] = [
-  { title: 'a control frame from the wire', frame: untilIp.control({ command: 1, sequence: 1 }), ...control, counted: ['g1', 'drop_control'] },
-  { title: 'a malformed control frame from the wire', frame: untilIp.control({ command: 1, magic: 0 }).truncate(20), ...control, counted: ['g1', 'drop_control'] },
+  {
+    title: 'a control frame from the wire',
+    frame: untilIp.control({ command: 1, sequence: 1 }), ...control, counted: ['g1', 'drop_control'],
+  },
+  {
+    title: 'a malformed control frame from the wire',
+    frame: untilIp.control({ command: 1, magic: 0 }).truncate(20), ...control, counted: ['g1', 'drop_control'],
+  },
   {
     title: 'a control frame from the wire on a VLAN (a guest\'s kernel takes the tag off)', frame: wireTo('g4').control({ command: 1 }),
     ...control, counted: ['g4', 'drop_control'],
   },
   {
-    title: 'a control frame from the wire to all, which the bridge would flood to the taps', frame: frame().ethernet({ from: STATION, to: BROADCAST }).control({ command: 1 }),
+    title: 'a control frame from the wire to all, which the bridge would flood to the taps',
+    frame: frame().ethernet({ from: STATION, to: BROADCAST }).control({ command: 1 }),
     ...control, counted: ['nobody', 'drop_control'],
   },
   {

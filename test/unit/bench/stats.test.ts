@@ -2,6 +2,7 @@ import test from 'ava';
 import type { Round, Sample } from '../../../src/bench/model.js';
 import { checkArrivals, LostFramesError, nsPerArrival, spreadOf, summarize } from '../../../src/bench/stats.js';
 import { alignColumns, renderResult } from '../../../src/bench/table.js';
+import { parseReceived } from '../../../src/bench/sink.js';
 import { parseCpuTimes, stealShare } from '../../../src/bench/steal.js';
 import { udpFrame } from '../../../src/bench/frames.js';
 import { frame } from '../../support/packet_builder.js';
@@ -39,7 +40,8 @@ test('a round in which the hypervisor took the CPU is left out', (t) => {
 
 test('only frames that arrived count', (t) => {
   t.is(nsPerArrival(sample(100, { arrived: 500 })), 200);
-  const result = summarize([{ ways: { bridge: sample(1000), redirect: sample(100), cpumap: sample(100, { arrived: 800 }) }, programs: {} }]);
+  const ways = { bridge: sample(1000), redirect: sample(100), cpumap: sample(100, { arrived: 800 }) };
+  const result = summarize([{ ways, programs: {} }]);
   const cpumap = result.ways.find(({ way }) => way === 'cpumap');
   t.is(cpumap?.timesRedirect.median, 0.8);
   t.is(cpumap?.lost.toFixed(3), '0.200');
@@ -62,8 +64,14 @@ test('steal is read from the CPU\'s own line', (t) => {
   t.is(stealShare({ total: 1000, steal: 40 }, { total: 1000, steal: 40 }), 0);
 });
 
+test('frames that reached the stack are read from the device\'s own line', (t) => {
+  const table = 'Inter-|   Receive\n face |bytes packets errs\n    lo:  10  1 0\n  vf0: 6000 100 0 0 0 0 0 0 7 7\n vf01: 1 2 3\n';
+  t.is(parseReceived(table, 'vf0'), 100);
+  t.throws(() => parseReceived(table, 'vf'), { message: /vf is not in/ });
+});
+
 test('the table names every way with its ratios', (t) => {
-  const text = renderResult(summarize([round(1000, 100, 125)]));
+  const text = renderResult(summarize([round(1000, 100, 125)]), 'xdp');
   t.regex(text, /Linux bridge +1\.00 +1000 +1 +0\.10 \(0\.10-0\.10\) +0 %/);
   t.regex(text, /unipath, RFS hit +8\.00 +125 +8\.00 \(8\.00-8\.00\) +0\.80 \(0\.80-0\.80\) +0 %/);
   t.regex(text, /1 rounds/);
@@ -73,9 +81,10 @@ test('the table names every way with its ratios', (t) => {
 test('the frames are what they say, and the reply is the other way round', (t) => {
   const from = Buffer.from('020000be7cff', 'hex');
   const to = Buffer.from('525400be7c01', 'hex');
-  const expected = frame().ethernet({ from: '02:00:00:be:7c:ff', to: '52:54:00:be:7c:01' }).ip('192.0.2.10', '192.0.2.1').checksum(0x1db1).udp(4096 + 7, 53).fillTo(60).build();
+  const v4 = frame().ethernet({ from: '02:00:00:be:7c:ff', to: '52:54:00:be:7c:01' }).ip('192.0.2.10', '192.0.2.1');
+  const expected = v4.checksum(0x1db1).udp(4096 + 7, 53).fillTo(60).build();
   const zeroed = Buffer.concat([expected.subarray(0, 42), Buffer.alloc(18)]);
   t.is(udpFrame(4, { from, to }, 7).toString('hex'), zeroed.toString('hex'));
-  const v6 = frame().ethernet({ from: '52:54:00:be:7c:01', to: '02:00:00:be:7c:ff' }).ip('2001:db8::1', '2001:db8::10').checksum(0x1db1).udp(53, 4096).build();
-  t.is(udpFrame(6, { from: to, to: from }, 0, true).toString('hex'), v6.toString('hex'));
+  const v6 = frame().ethernet({ from: '52:54:00:be:7c:01', to: '02:00:00:be:7c:ff' }).ip('2001:db8::1', '2001:db8::10');
+  t.is(udpFrame(6, { from: to, to: from }, 0, true).toString('hex'), v6.checksum(0x1db1).udp(53, 4096).build().toString('hex'));
 });

@@ -11,7 +11,7 @@ type Event =
   | { readonly kind: 'lose-tap' | 'make-tap' | 'tap-down' | 'tap-up' | 'end-guest' | 'start-guest' | 'silence' | 'speak' | 'fall-back'; readonly guest: number }
   | { readonly kind: 'unreachable' | 'reachable'; readonly guest: number }
   | { readonly kind: 'configure'; readonly guests: readonly boolean[] }
-  | { readonly kind: 'restart' }
+  | { readonly kind: 'lose-uplink' | 'make-uplink' | 'uplink-down' | 'uplink-up' | 'foreign' | 'own' | 'restart' }
   | { readonly kind: 'fail'; readonly every: number; readonly moment: 'before' | 'after' }
   | { readonly kind: 'work' };
 
@@ -32,7 +32,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   }),
   fc.record({ kind: fc.constantFrom('unreachable' as const, 'reachable' as const), guest }),
   fc.record({ kind: fc.constant('configure' as const), guests: fc.array(fc.boolean(), { minLength: GUESTS, maxLength: GUESTS }) }),
-  fc.constant({ kind: 'restart' as const }),
+  fc.record({ kind: fc.constantFrom(...(['lose-uplink', 'make-uplink', 'uplink-down', 'uplink-up', 'foreign', 'own', 'restart'] as const)) }),
   fc.record({ kind: fc.constant('fail' as const), every: fc.integer({ min: 1, max: 12 }), moment: fc.constantFrom('before' as const, 'after' as const) }),
   fc.constant({ kind: 'work' as const }),
 );
@@ -101,6 +101,20 @@ class World {
       case 'mend-vf':
         if (host.has(spec.port)) host.change(spec.port, { cut: event.kind === 'cut-vf' });
         return;
+      case 'lose-uplink':
+        return host.removeLink('pf0');
+      case 'make-uplink':
+        if (!host.has('pf0')) host.addLink('pf0', { bridge: 'br0' });
+        return;
+      case 'uplink-down':
+      case 'uplink-up':
+        if (host.has('pf0')) host.change('pf0', { up: event.kind === 'uplink-up' });
+        return;
+      case 'foreign':
+        for (const name of ['pf0', 'tap-g1', 'vfp0']) site.dataPlane.foreign.add(name);
+        return;
+      case 'own':
+        return site.dataPlane.foreign.clear();
       case 'lose-tap':
         return host.removeLink(tap);
       case 'make-tap':
@@ -149,6 +163,9 @@ class World {
     site.faults.decide = () => null;
     site.hypervisor.silent.clear();
     site.hypervisor.unreachable.clear();
+    site.dataPlane.foreign.clear();
+    if (!site.host.has('pf0')) site.host.addLink('pf0', { bridge: 'br0' });
+    site.host.change('pf0', { up: true });
     for (const spec of site.adapter.vfs) {
       const half = site.host.has(spec.port) !== (site.host.has(spec.device) || site.hypervisor.allHeld().includes(spec.device));
       if (half) site.hypervisor.destroyVf(spec);
