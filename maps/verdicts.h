@@ -23,7 +23,7 @@ enum reason {
 	REASON_PASS_UNKNOWN_MAC = 5,	/* the destination is no vNIC of ours and not known behind the uplink */
 	REASON_PASS_MULTICAST = 6,	/* broadcast and multicast are the bridge's business */
 	REASON_PASS_OVERSIZE = 7,	/* larger than the target port accepts */
-	REASON_PASS_PARTIAL_CHECKSUM = 8, /* the L4 checksum is only the pseudo-header sum: someone must finish it */
+	REASON_PASS_PARTIAL_CHECKSUM = 8, /* the L4 checksum is only the pseudo-header sum, or one further in may be: someone must finish it */
 	REASON_PASS_NO_TARGET = 9,	/* the target port is gone or down */
 	REASON_PASS_RUNT = 10,		/* shorter than its own headers */
 	REASON_PASS_UNKNOWN_PORT = 11,	/* arrived on a port that no vNIC owns (yet) */

@@ -56,6 +56,7 @@ struct tuple {
 	__u32 ports;		/* source port first in memory */
 	__u32 pseudo;		/* what protocol and length add to the pseudo-header sum, network order */
 	__be16 checksum;	/* of the L4 header */
+	__u8 unproven;		/* there may be an unfinished checksum where we do not look */
 };
 
 /* MAC address (first wire byte lowest) | VLAN id << 48 | a bit that makes no key zero. */
@@ -94,6 +95,19 @@ static __always_inline int parse_frame(struct cursor *c, struct frame *f)
 	return 0;
 }
 
+/* Senders finish these themselves, or have none: the others may carry TCP or UDP within, or are SCTP. */
+static __always_inline int has_software_checksum(__u8 protocol)
+{
+	return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6 || protocol == IPPROTO_IGMP || protocol == IPPROTO_ESP ||
+	       protocol == IPPROTO_FRAGMENT;
+}
+
+/* VXLAN, its older Linux port, Geneve: the outer checksum is finished even when the inner one is not. */
+static __always_inline int is_tunnel_port(__be16 port)
+{
+	return port == bpf_htons(4789) || port == bpf_htons(8472) || port == bpf_htons(6081);
+}
+
 /* Ports and checksum of a TCP or UDP header, when it is there and whole. */
 static __always_inline void parse_l4(struct cursor *c, struct tuple *t, __u8 protocol)
 {
@@ -113,6 +127,9 @@ static __always_inline void parse_l4(struct cursor *c, struct tuple *t, __u8 pro
 		t->ports = *(__u32 *)udp;
 		t->checksum = udp->check;
 		t->l4 = L4_UDP;
+		t->unproven = !udp->check || is_tunnel_port(udp->dest);
+	} else {
+		t->unproven = !has_software_checksum(protocol);
 	}
 }
 
@@ -159,13 +176,16 @@ static __always_inline void parse_tuple(struct cursor *c, __be16 type, struct tu
 /*
  * A sender that leaves the checksum to its device puts only the folded pseudo-header sum into the field (RFC 9293
  * section 3.1 and RFC 768 define that sum; the habit is Linux's CHECKSUM_PARTIAL). Redirected as it is, such a frame
- * arrives corrupt. A finished checksum equals this value once in 65535 frames; those only take the slower way.
+ * arrives corrupt. A finished checksum equals this value once in 65535 frames; those only take the slower way, and so do
+ * frames with an L4 header that is not looked into.
  */
 static __always_inline int has_partial_checksum(const struct tuple *t)
 {
 	const __u32 *a = t->addresses;
 	__u64 sum;
 
+	if (t->unproven)
+		return 1;
 	if (t->l4 == L4_NONE)
 		return 0;
 	sum = (__u64)a[0] + a[1] + t->pseudo;

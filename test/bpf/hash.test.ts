@@ -216,8 +216,10 @@ hashTest.serial('a partial checksum is recognised, and nothing else is', (t) => 
     const ip = ethernet.ip(tuple.source, tuple.destination);
     const make = (builder: FrameBuilder): FrameBuilder => builder[l4](tuple.sourcePort, tuple.destinationPort).payload(bytes);
     t.is(result('probe_partial', make(ip.partialChecksum())), 1);
-    // One finished checksum in 65535 looks partial; such a frame only takes the slower way.
-    t.is(result('probe_partial', make(ip)), make(ip).build().equals(make(ip.partialChecksum()).build()) ? 1 : 0);
-    t.is(result('probe_partial', make(ip.noChecksum())), 0);
+    // One finished checksum in 65535 looks partial, and a UDP tunnel may carry one; such a frame only takes the slower way.
+    const looksPartial = make(ip).build().equals(make(ip.partialChecksum()).build());
+    const isTunnel = l4 === 'udp' && [4789, 8472, 6081].includes(tuple.destinationPort);
+    t.is(result('probe_partial', make(ip)), looksPartial || isTunnel ? 1 : 0);
+    t.is(result('probe_partial', make(ip.noChecksum())), l4 === 'udp' ? 1 : 0);
   }), { numRuns: 300 });
 });

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { parse, stringify } from 'yaml';
+import { pluginStateCodec } from '../../maps/generated/contract.js';
 import { ControlClient } from '../../src/control/client.js';
 import type { CountersReply } from '../../src/control/protocol.js';
 import type { VnicPath } from '../../src/core/model.js';
@@ -17,13 +18,12 @@ import { type Account, sumAccounts } from '../../src/lab/traffic/arrivals.js';
 import { Endpoint } from '../../src/lab/traffic/client.js';
 import { type TcpStreamReport, Traffic } from '../../src/lab/traffic/traffic.js';
 import { labUp } from '../../src/lab/up.js';
-import { pluginStateCodec } from '../../maps/generated/contract.js';
 import { RawMap } from '../../src/native/map.js';
 
 export type Guest = 'g1' | 'g2';
 export type Station = 'world' | Guest;
 export type OffloadState = 'on' | 'off';
-/** `usual` datagrams fit into 1500 bytes; `fragmented` ones do not; `large` ones are one frame of 1842 or 1862 bytes where the MTU is 2000. */
+/** `usual` datagrams fit into an MTU of 1500 bytes, `fragmented` ones do not; `large` ones are one frame where the MTU is 2000. */
 export type FlowKind = 'usual' | 'fragmented' | 'large';
 
 export const GUESTS: readonly Guest[] = ['g1', 'g2'];
@@ -54,8 +54,6 @@ interface Flow {
   readonly from: Station;
   readonly to: Station;
 }
-
-type VnicCounters = CountersReply['vnics'][number];
 
 /** What a stretch of traffic has brought. */
 export interface Outcome {
@@ -203,6 +201,8 @@ export class OffloadSite {
 
   /** What becomes of everything that is sent from now on for so long. */
   async observe(ms: number): Promise<Outcome> {
+    // Frames are counted from before the first look at what arrives to after the last one.
+    const counted = await this.#client.counters();
     const before = await this.#look();
     const from = await this.#traffic.mark();
     await sleep(ms);
@@ -211,8 +211,10 @@ export class OffloadSite {
     const usual = await this.#traffic.account(from, to, this.#ids(({ kind }) => kind !== 'large'));
     const large = await this.#traffic.account(from, to, this.#ids(({ kind }) => kind === 'large'));
     const after = await this.#look();
-    const reason = (counters: readonly VnicCounters[], guest: Guest, name: string): number =>
-      counters.find((vnic) => vnic.name === guest)?.reasons[name]?.packets ?? 0;
+    const countedAfter = await this.#client.counters();
+    const reason = ({ vnics }: CountersReply, guest: Guest, name: string): number =>
+      vnics.find((vnic) => vnic.name === guest)?.reasons[name]?.packets ?? 0;
+    const redirectErrors = ({ redirect_errors }: CountersReply): number => redirect_errors.reduce((sum, { packets }) => sum + packets, 0);
     const unsegmented = ({ stations }: typeof after, station: Station): number => stations.get(station)?.unsegmented ?? 0;
     return {
       account: (kind, source, target) => {
@@ -223,19 +225,16 @@ export class OffloadSite {
       tcp: after.tcp,
       tcpBytes: Math.min(...after.arrived.map((bytes, index) => bytes - (before.arrived[index] ?? 0))),
       checksumErrors: after.checksumErrors - before.checksumErrors,
-      redirectErrors: after.redirectErrors - before.redirectErrors,
-      reason: (guest, name) => reason(after.counters, guest, name) - reason(before.counters, guest, name),
+      redirectErrors: redirectErrors(countedAfter) - redirectErrors(counted),
+      reason: (guest, name) => reason(countedAfter, guest, name) - reason(counted, guest, name),
       unsegmented: (station) => unsegmented(after, station) - unsegmented(before, station),
     };
   }
 
   async #look() {
-    const { vnics, redirect_errors } = await this.#client.counters();
     const tcp = await this.#tcpReports();
     const stations = new Map(await Promise.all(STATIONS.map(async (station) => [station, await this.#stackCounters(station)] as const)));
     return {
-      counters: vnics,
-      redirectErrors: redirect_errors.reduce((sum, { packets }) => sum + packets, 0),
       tcp,
       arrived: tcp.flatMap(({ client, server }) => [client.bytesReceived, server.bytesReceived]),
       stations,

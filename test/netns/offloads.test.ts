@@ -6,7 +6,9 @@ import type { ExecutionContext } from 'ava';
 import type { VnicPath } from '../../src/core/model.js';
 import { hostObjectPath } from '../../src/paths.js';
 import { needs, testWith } from '../support/require.js';
-import { type FlowKind, type Guest, GUESTS, LARGE_MTU, OffloadSite, type OffloadState, type Outcome, type Station, STREAMS_PER_PAIR, USUAL_MTU } from './offload_site.js';
+import {
+  type FlowKind, type Guest, GUESTS, LARGE_MTU, OffloadSite, type OffloadState, type Outcome, type Station, STREAMS_PER_PAIR, USUAL_MTU,
+} from './offload_site.js';
 
 const tools = ['ip', 'bridge', 'tc', 'ethtool', 'nsenter', 'sysctl'].map(needs.tool);
 // One after the other: two labs at once would be too much for two CPUs.
@@ -82,7 +84,8 @@ async function tcpIsWhole(t: ExecutionContext, site: OffloadSite): Promise<void>
 /** At least so many frames with an unfinished checksum must have been passed, by the vNIC that they are counted for. */
 function partialFrames({ path, redirects }: State, { guests, world }: Offloads, outcome: Outcome): Record<Guest, number> {
   const udp = (from: Station, to: Station): number => outcome.account('usual', from, to).sent;
-  const tcp = STREAMS_PER_PAIR * Math.floor(outcome.tcpBytes / SEGMENT_BYTES);
+  // Half of what arrived: some of it was on its way already when the counting began.
+  const tcp = STREAMS_PER_PAIR * Math.floor(outcome.tcpBytes / 2 / SEGMENT_BYTES);
   const least = { g1: 0, g2: 0 };
   if (guests === 'on') {
     // A neighbour's frame is looked at before its path is, one for the uplink only when it may be redirected.
@@ -113,7 +116,6 @@ offloadTest('frames whose checksum or segmentation is left to a device arrive in
       for (const guest of GUESTS) {
         const partial = outcome.reason(guest, PARTIAL);
         const words = `${where}: ${partial} frames of ${guest} as ${PARTIAL}`;
-        t.log(words, least[guest]);
         if (least[guest] > 0) t.true(partial >= least[guest], `${words}, at least ${least[guest]} were sent`);
         else t.true(partial <= CHANCE, `${words}, none was sent`);
         if (offloads.guests === 'on') t.true(outcome.unsegmented(guest) > SEGMENTS, `${where}: ${guest} sends no segments in one frame`);
@@ -124,50 +126,53 @@ offloadTest('frames whose checksum or segmentation is left to a device arrive in
   await tcpIsWhole(t, site);
 });
 
+/** The usual datagrams are unharmed; of the large ones exactly those arrive that are not too large for anyone on their way. */
+function onlyOversizeIsDropped(t: ExecutionContext, outcome: Outcome, { redirects }: State, expected: LargeExpected, where: string): void {
+  arrivedIntact(t, outcome, ['usual'], where);
+  for (const [from, to] of expected.arrive) {
+    const { sent, received, corrupt } = outcome.account('large', from, to);
+    t.true(sent > 0, where);
+    t.deepEqual({ received, corrupt }, { received: sent, corrupt: 0 }, `${where}: large datagrams from ${from} to ${to}`);
+  }
+  const least = { g1: 0, g2: 0 };
+  for (const [from, to, guest] of expected.oversize) {
+    const { sent, received } = outcome.account('large', from, to);
+    t.true(sent > 0, where);
+    // No bridge forwards a frame to a port of a smaller MTU: dropped it is in any case, but by the one whose business that is.
+    t.is(received, 0, `${where}: large datagrams from ${from} arrived at ${to}`);
+    if (redirects) least[guest] += sent;
+  }
+  for (const guest of GUESTS) {
+    const oversize = outcome.reason(guest, OVERSIZE);
+    const words = `${where}: ${oversize} frames of ${guest} as ${OVERSIZE}`;
+    if (least[guest] > 0) t.true(oversize >= least[guest], `${words}, at least ${least[guest]} were sent`);
+    else t.is(oversize, 0, `${words}, none was sent`);
+  }
+}
+
 offloadTest('frames larger than their target are left to the bridge, which drops them; usual ones beside them are unharmed', async (t) => {
   const site = await OffloadSite.up(t, LAB);
-  for (const state of STATES) {
+  // Cut-through is about taps, so there is nothing new in it for guests that are on their VFs.
+  for (const state of STATES.filter(({ path, cutThrough }) => path === 'software' || !cutThrough)) {
     await site.bring(state.path, state.cutThrough);
-    const check = (outcome: Outcome, where: string, expected: LargeExpected): void => {
-      arrivedIntact(t, outcome, ['usual'], where);
-      for (const [from, to] of expected.arrive) {
-        const { sent, received, corrupt } = outcome.account('large', from, to);
-        t.true(sent > 0, where);
-        t.deepEqual({ received, corrupt }, { received: sent, corrupt: 0 }, `${where}: large datagrams from ${from} to ${to}`);
-      }
-      const least = { g1: 0, g2: 0 };
-      for (const [from, to, guest] of expected.oversize) {
-        const { sent, received } = outcome.account('large', from, to);
-        t.true(sent > 0, where);
-        t.is(received, 0, `${where}: the bridge delivered large datagrams from ${from} to ${to}`);
-        if (state.redirects) least[guest] += sent;
-      }
-      for (const guest of GUESTS) {
-        const oversize = outcome.reason(guest, OVERSIZE);
-        const words = `${where}: ${oversize} frames of ${guest} as ${OVERSIZE}`;
-        t.log(words, least[guest]);
-        if (least[guest] > 0) t.true(oversize >= least[guest], `${words}, ${least[guest]} were sent`);
-        else t.is(oversize, 0, words);
-      }
-    };
+    const check = async (what: string, expected: LargeExpected): Promise<void> =>
+      onlyOversizeIsDropped(t, await site.observe(OBSERVED_MS), state, expected, `${state.name}; ${what}`);
+
     await site.wireMtu(LARGE_MTU);
     const fromWorld = [...(await site.startFlows('large', 'world', 'g1')), ...(await site.startFlows('large', 'world', 'g2'))];
-    check(await site.observe(OBSERVED_MS), `${state.name}; the wire takes more than the guests`, {
-      arrive: [],
-      oversize: [['world', 'g1', 'g1'], ['world', 'g2', 'g2']],
-    });
+    await check('the wire takes more than the guests', { arrive: [], oversize: [['world', 'g1', 'g1'], ['world', 'g2', 'g2']] });
+
     await site.guestMtu('g2', LARGE_MTU);
     const fromGuest = [...(await site.startFlows('large', 'g2', 'world')), ...(await site.startFlows('large', 'g2', 'g1'))];
-    check(await site.observe(OBSERVED_MS), `${state.name}; the wire and g2 take more than g1`, {
+    await check('the wire and g2 take more than g1', {
       arrive: [['world', 'g2'], ['g2', 'world']],
       oversize: [['world', 'g1', 'g1'], ['g2', 'g1', 'g1']],
     });
+
     await site.stopFlows(fromWorld);
     await site.wireMtu(LARGE_MTU, USUAL_MTU);
-    check(await site.observe(OBSERVED_MS), `${state.name}; g2 takes more than the uplink and g1`, {
-      arrive: [],
-      oversize: [['g2', 'world', 'g2'], ['g2', 'g1', 'g1']],
-    });
+    await check('g2 takes more than the uplink and g1', { arrive: [], oversize: [['g2', 'world', 'g2'], ['g2', 'g1', 'g1']] });
+
     await site.stopFlows(fromGuest);
     await site.guestMtu('g2', USUAL_MTU);
     await site.wireMtu(USUAL_MTU);

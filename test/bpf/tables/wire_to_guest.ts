@@ -218,7 +218,9 @@ export const bridgeOnlyRows: readonly Row[] = [
     title: 'partial checksum: on the software path, too',
     frame: untilIp.ip(v4.from, v4.to).partialChecksum().udp(1, 2), ...partial, given: [],
   },
-  { title: 'UDP without a checksum is whole', frame: untilIp.ip(v4.from, v4.to).noChecksum().udp(1, 2), ...redirectedToVf },
+  { title: 'UDP without a checksum may carry a tunnel', frame: untilIp.ip(v4.from, v4.to).noChecksum().udp(1, 2), ...partial, given: [onVf] },
+  { title: 'VXLAN may carry an unfinished checksum', frame: untilIp.ip(v4.from, v4.to).udp(1, 4789), ...partial, given: [onVf] },
+  { title: 'so may any other tunnel', frame: untilIp.ipv4({ ...v4, protocol: 47 }).payload('tunnel'), ...partial, given: [onVf] },
   {
     title: 'a wrong checksum is the receiver\'s business',
     frame: untilIp.ip(v4.from, v4.to).checksum(0x1234).udp(1, 2), ...redirectedToVf,
@@ -246,7 +248,7 @@ export const strangeRows: readonly Row[] = [
   { title: 'IPv6 that says version 4', frame: untilIp.ipv6({ ...v6, version: 4 }).udp(1, 2), ...strange },
   { title: 'an IPv4 header of 16 bytes', frame: untilIp.ipv4({ ...v4, headerWords: 4 }).udp(1, 2), ...strange },
   { title: 'an IPv4 header longer than the frame', frame: untilIp.ipv4({ ...v4, headerWords: 15 }).udp(1, 2), ...strange },
-  { title: 'an IP protocol without ports', frame: untilIp.ipv4({ ...v4, protocol: 47 }).payload('tunnel'), ...strange },
+  { title: 'an IP protocol without ports', frame: untilIp.ipv4({ ...v4, protocol: 2 }).payload('group'), ...strange },
 ];
 
 const control = { on: 'pf0', verdict: 'drop', given: [onVf] } as const;
