@@ -9,7 +9,7 @@
  * A VF belongs to the vNIC from `granted` until a look finds nothing of it left (`released`): so it is never handed out
  * while a guest may still hold it. The software path is not a state that has to be reached: it is always there.
  */
-import { addFailure, mayTry, type Timing, type Trouble } from './backoff.js';
+import { addFailure, backoffMs, mayTry, type Timing, type Trouble } from './backoff.js';
 import type { BridgePortFlags, NotAcceleratedReason, VnicPath, VnicPhase } from './model.js';
 
 /** How a VF port was before it was taken, to be put back. `flags` null: it was no bridge port. */
@@ -266,10 +266,17 @@ function look(state: VnicState, facts: VnicFacts, nowMs: number, timing: Timing)
       return same(state);
     case 'draining':
       if (stage.step !== 'releasing') return facts.vfLost || !facts.canAsk ? same(release(state, stage.vf, stage.failed)) : tick(state, nowMs, timing);
-      return facts.released ? same({ ...state, stage: { phase: 'software', refusal: null } }) : same(state);
+      return same(facts.released ? released(state, stage.failed, nowMs, timing) : state);
     default:
       return stage satisfies never;
   }
+}
+
+/** The wait for the next attempt begins now, not when the VF failed: taking it back may have been slow. */
+function released(state: VnicState, failed: boolean, nowMs: number, timing: Timing): VnicState {
+  const { vfTrouble } = state;
+  const waiting = failed && vfTrouble !== null ? { ...vfTrouble, notBeforeMs: nowMs + backoffMs(vfTrouble.failures, timing) } : vfTrouble;
+  return { ...state, stage: { phase: 'software', refusal: null }, vfTrouble: waiting };
 }
 
 function giveUpOnGuest(state: VnicState, vf: ClaimedVf, canAsk: boolean, nowMs: number, timing: Timing): Transition {

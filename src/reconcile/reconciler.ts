@@ -124,6 +124,7 @@ export class Reconciler implements Controller {
     const words = path === null ? 'what the configuration says' : path;
     this.#report.event('config', name, tenant.spec.adapter, `the operator wants ${name} on ${words}`, { want: path });
     this.#setTenant({ ...tenant, operatorWant: path });
+    this.#keepWish(tenant.key, tenant.id, path);
     this.#dispatch(tenant.key, { kind: 'retry-now' });
     this.#requestLook(0);
     const reached = await this.#waiters.until(() => this.#hasReached(name), waitMs);
@@ -282,6 +283,8 @@ export class Reconciler implements Controller {
     for (const [key, tenant] of this.#tenants) {
       if (kept.has(key)) continue;
       this.#tenants.delete(key);
+      // Somebody may have been waiting for what it had.
+      this.#requestLook(0);
       this.#report.event('config', tenant.spec.name, tenant.spec.adapter, `${tenant.spec.name} was taken down`);
     }
     // In the plan's order: who comes first is served first.
@@ -392,6 +395,14 @@ export class Reconciler implements Controller {
     const fields = { path: event.path, generation: event.generation, by: 'guest' };
     this.#report.event('path', name, adapter, `the guest moved ${name} to the ${event.path} path`, fields);
     this.#dispatch(tenant.key, { kind: 'path-changed', path: event.path });
+  }
+
+  /** A wish is in the maps as soon as it is uttered, whatever is being done for the vNIC just now. */
+  #keepWish(key: string, id: number | null, path: VnicPath | null): void {
+    const before = id === null ? undefined : this.#hands.dataPlane.vnics().get(id);
+    if (id === null || before === undefined) return;
+    const action: Action = { kind: 'write-vnic', vnic: id, row: { ...before, operatorWant: path }, before };
+    this.#start(key, { purpose: 'effect', actions: [action], onFailure: 'stop' });
   }
 
   // --- Telling ---

@@ -130,7 +130,7 @@ const lives: readonly {
   },
   {
     title: 'a VF that dies is released at once, and another asked for after a while',
-    events: [...toAccelerated, [1000, look({ vfLost: true, path: 'accelerated' })], [1001, look({ vfLost: true, released: true })], [1002, look()], [1250, look()]],
+    events: [...toAccelerated, [1000, look({ vfLost: true, path: 'accelerated' })], [1001, look({ vfLost: true, released: true })], [1250, look()], [1251, look()]],
     trace: [
       ...['absent', 'absent', 'software', 'software: want-vf', 'plugging/connecting', 'plugging/waiting', 'accelerated'],
       'draining/releasing',
@@ -155,7 +155,7 @@ const lives: readonly {
   },
   {
     title: 'a VF that could not be connected is released before anything else',
-    events: [...toAccelerated.slice(0, 5), [50, failed], [51, look()], [52, look({ released: true })], [53, look()], [300, look()]],
+    events: [...toAccelerated.slice(0, 5), [50, failed], [51, look()], [52, look({ released: true })], [301, look()], [302, look()]],
     trace: ['absent', 'absent', 'software', 'software: want-vf', 'plugging/connecting', 'draining/releasing', 'draining/releasing', 'software', 'software', 'software: want-vf'],
   },
   {
