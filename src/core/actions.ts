@@ -120,6 +120,10 @@ function describeChange(change: LinkChange): string {
   return words.join(', ');
 }
 
+function describeRow({ mac, vlan, vfIfindex }: VnicRow): string {
+  return `${mac}, VLAN ${vlan}${vfIfindex === 0 ? '' : `, VF ifindex ${vfIfindex}`}`;
+}
+
 const onOff = (on: boolean): string => (on ? 'on' : 'off');
 
 /** For logs, errors and `unipath monitor`: imperative, with every name that a reader needs. */
@@ -130,11 +134,13 @@ export function describeAction(action: Action): string {
     case 'detach-program':
       return `detach ${action.program} from ${action.device}`;
     case 'write-vnic':
-      return `write vNIC ${action.vnic} (${action.row.mac}, VLAN ${action.row.vlan}${action.row.vfIfindex === 0 ? '' : `, VF ifindex ${action.row.vfIfindex}`})`;
+      return `write vNIC ${action.vnic} (${describeRow(action.row)})`;
     case 'delete-vnic':
       return `delete vNIC ${action.vnic} (${action.before.mac}, VLAN ${action.before.vlan})`;
     case 'write-port':
-      return action.owner === null ? `disown port ${action.device}` : `make ${action.device} the ${action.owner.role} port of vNIC ${action.owner.vnic}`;
+      return action.owner === null
+        ? `disown port ${action.device}`
+        : `make ${action.device} the ${action.owner.role} port of vNIC ${action.owner.vnic}`;
     case 'write-tx-port':
       return `${action.allowed ? 'allow' : 'forbid'} redirects to ${action.device}`;
     case 'write-steering':

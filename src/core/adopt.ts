@@ -16,7 +16,12 @@ export function settingsNow(port: ObservedLink, observed: Observed): PortSetting
  */
 export function claimOf(vf: ObservedVf, observed: Observed): ClaimedVf {
   const sibling = observed.vfs.find(
-    (other) => other.adapter === vf.adapter && other !== vf && other.place.kind === 'host' && other.port !== null && !observed.ports.has(other.port.ifindex),
+    (other) =>
+      other.adapter === vf.adapter &&
+      other !== vf &&
+      other.place.kind === 'host' &&
+      other.port !== null &&
+      !observed.ports.has(other.port.ifindex),
   );
   const before: PortSettings = { mtu: sibling?.port?.mtu ?? vf.port?.mtu ?? 0, up: sibling?.port?.up ?? false, bridge: null, flags: null };
   return { port: vf.spec.port, device: vf.spec.device, ifindex: vf.port?.ifindex ?? 0, before };
@@ -27,7 +32,12 @@ export function adoptStage(row: StoredVnic, spec: VnicSpec, observed: Observed, 
   if (row.vfIfindex === 0) return { phase: 'software', refusal: null };
   const seen = observed.vfs.find((vf) => vf.port?.ifindex === row.vfIfindex);
   if (seen === undefined) {
-    const vf: ClaimedVf = { port: `ifindex ${row.vfIfindex}`, device: '', ifindex: row.vfIfindex, before: { mtu: 0, up: false, bridge: null, flags: null } };
+    const vf: ClaimedVf = {
+      port: `ifindex ${row.vfIfindex}`,
+      device: '',
+      ifindex: row.vfIfindex,
+      before: { mtu: 0, up: false, bridge: null, flags: null },
+    };
     return { phase: 'draining', step: 'releasing', vf, failed: false, notBeforeMs: 0, problem: null };
   }
   const vf = claimOf(seen, observed);

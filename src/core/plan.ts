@@ -3,28 +3,16 @@
  * is as it should be gives no action, whoever brought it there; that is also how a restarted daemon adopts a host.
  */
 import type { Action, Sequence } from './actions.js';
-import { settingsNow } from './adopt.js';
-import { mayTry, type Timing, type Trouble } from './backoff.js';
-import { MAX_VNICS } from './limits.js';
-import { fdbKey, guestName, type AdapterSpec, type Desired, type NotAcceleratedReason, type Observed } from './model.js';
+import type { AdapterSpec, Observed } from './model.js';
 import { storedOf } from './rows.js';
-import { claimedPorts, duplicateNames, matchTenants, strayVf, wantedPath, type Tenant } from './tenant.js';
-import { connectActions, isLost, isReturned, releaseActions } from './vf_actions.js';
-import { chooseVf, poolOf, type PooledVf } from './vf_pool.js';
-import { fdbEntryOf, footingActions, removeActions, writeTxPortUnless, type Footing } from './vnic_actions.js';
-import { claimedVf, next, wakeAt, type Effect, type VnicEvent, type VnicFacts } from './vnic_state.js';
+import { planSweep } from './sweep.js';
+import { duplicateNames, matchTenants, type Tenant } from './tenant.js';
+import { TenantPlanner, type PlanInput } from './tenant_planner.js';
+import { writeTxPortUnless } from './vnic_actions.js';
+import { wakeAt } from './vnic_state.js';
 
-export interface PlanInput {
-  readonly desired: Desired;
-  readonly observed: Observed;
-  readonly tenants: readonly Tenant[];
-  /** What hinders adapters, by name. */
-  readonly adapterTroubles: ReadonlyMap<string, Trouble>;
-  /** Keys of tenants that something is being done for right now, or since the look began: what is seen of them may be old. */
-  readonly busy: ReadonlySet<string>;
-  readonly nowMs: number;
-  readonly timing: Timing;
-}
+export type { PlanInput } from './tenant_planner.js';
+export { stepTenant } from './tenant_step.js';
 
 export interface VnicPlan {
   readonly key: string;
@@ -38,25 +26,6 @@ export interface Plan {
   /** Left-overs in the maps that nobody owns. */
   readonly sweep: Sequence | null;
   readonly warnings: readonly { readonly key: string; readonly message: string }[];
-}
-
-/** The tenant with its new state, and what its effects ask for. `want-vf` and `look-again` are the caller's business. */
-export interface Step {
-  readonly tenant: Tenant;
-  readonly effects: readonly Effect[];
-  readonly actions: readonly Action[];
-}
-
-/** Tells a tenant's state machine what happened. */
-export function stepTenant(tenant: Tenant, event: VnicEvent, observed: Observed, nowMs: number, timing: Timing): Step {
-  const { state, effects } = next(tenant.state, event, nowMs, timing);
-  const actions = effects.flatMap((effect): Action[] => {
-    if (effect.kind === 'go-software') return tenant.id === null ? [] : [{ kind: 'go-software', vnic: tenant.id }];
-    if (effect.kind !== 'send-drain') return [];
-    const tap = observed.links.get(tenant.spec.tap);
-    return tap === undefined ? [] : [{ kind: 'send-drain', ifindex: tap.ifindex, device: tap.name, mac: tenant.spec.mac, sequence: effect.sequence }];
-  });
-  return { tenant: { ...tenant, state }, effects, actions };
 }
 
 /** When one of the tenants that nothing is being done for has to be told `tick`; null: never. */
@@ -109,201 +78,12 @@ export function plan(input: PlanInput): Plan {
   }
   const planned = new Set(vnics.map((vnic) => vnic.key));
   const isGone = (tenant: Tenant): boolean =>
-    tenant.removed && tenant.state.stage.phase === 'absent' && !planned.has(tenant.key) && !busy.has(tenant.key) && storedOf(tenant, observed) === null;
+    tenant.removed &&
+    tenant.state.stage.phase === 'absent' &&
+    !planned.has(tenant.key) &&
+    !busy.has(tenant.key) &&
+    storedOf(tenant, observed) === null;
   const remaining = tenants.filter((tenant) => !isGone(tenant));
   const quiet = busy.size === 0 && vnics.length === 0;
   return { tenants: remaining, vnics, sweep: quiet ? planSweep(desired, remaining, observed) : null, warnings };
-}
-
-/** Rows and programs at ports that are nobody's; asked for only while nothing is being done for any vNIC. */
-function planSweep(desired: Desired, tenants: readonly Tenant[], observed: Observed): Sequence | null {
-  const guestPorts = new Set<number>();
-  const uplinks = new Set(observed.stored.map((row) => row.uplinkIfindex));
-  for (const adapter of desired.adapters) uplinks.add(observed.links.get(adapter.uplink)?.ifindex ?? 0);
-  for (const tenant of tenants) {
-    const stored = storedOf(tenant, observed);
-    if (stored !== null) guestPorts.add(stored.tapIfindex);
-    guestPorts.add(claimedVf(tenant.state)?.ifindex ?? 0);
-  }
-  const names = new Map([...observed.links.values()].map((link) => [link.ifindex, link.name]));
-  const nameOf = (ifindex: number): string => names.get(ifindex) ?? `ifindex ${ifindex}`;
-  const owned = (ifindex: number): boolean => uplinks.has(ifindex) || guestPorts.has(ifindex);
-  const actions: Action[] = [];
-  for (const ifindex of observed.txPorts) {
-    if (!owned(ifindex)) actions.push({ kind: 'write-tx-port', ifindex, device: nameOf(ifindex), allowed: false });
-  }
-  for (const [ifindex, program] of observed.programs) {
-    if (!owned(ifindex)) actions.push({ kind: 'detach-program', program, ifindex, device: nameOf(ifindex) });
-  }
-  for (const [ifindex, before] of observed.ports) {
-    if (!guestPorts.has(ifindex)) actions.push({ kind: 'write-port', ifindex, device: nameOf(ifindex), owner: null, before });
-  }
-  return actions.length === 0 ? null : { purpose: 'sweep', actions, onFailure: 'stop' };
-}
-
-interface PlannedTenant {
-  readonly tenant: Tenant;
-  readonly sequence: Sequence | null;
-  readonly warnings: readonly string[];
-}
-
-/** A tenant may pass through several states in one look, as long as nothing has to be done in between. */
-const MAX_STATES_PER_LOOK = 6;
-
-/** One tenant's part of a plan; `tenants` is the list being planned, so that what others have claimed is known. */
-class TenantPlanner {
-  readonly #input: PlanInput;
-  readonly #tenants: readonly Tenant[];
-  readonly #duplicates: ReadonlySet<string>;
-
-  constructor(input: PlanInput, tenants: readonly Tenant[], duplicates: ReadonlySet<string>) {
-    this.#input = input;
-    this.#tenants = tenants;
-    this.#duplicates = duplicates;
-  }
-
-  plan(start: Tenant): PlannedTenant {
-    const { observed, nowMs, timing } = this.#input;
-    const warnings: string[] = [];
-    let tenant = start;
-    for (let states = 0; states < MAX_STATES_PER_LOOK; states++) {
-      const before = stageName(tenant);
-      const step = stepTenant(tenant, { kind: 'look', facts: this.#facts(tenant) }, observed, nowMs, timing);
-      tenant = step.tenant;
-      for (const effect of step.effects) if (effect.kind === 'warn') warnings.push(effect.message);
-      if (step.actions.length > 0) return { tenant, warnings, sequence: { purpose: 'effect', actions: step.actions, onFailure: 'stop' } };
-      if (step.effects.some((effect) => effect.kind === 'want-vf')) tenant = this.#grant(tenant);
-      const planned = this.#act(tenant);
-      if (planned.sequence !== null) return { ...planned, warnings };
-      tenant = planned.tenant;
-      if (stageName(tenant) === before) break;
-    }
-    return { tenant, warnings, sequence: null };
-  }
-
-  /** The links that the vNIC stands on, with an id; null when it cannot stand. */
-  #footing(tenant: Tenant): Footing | null {
-    const { links } = this.#input.observed;
-    const tap = links.get(tenant.spec.tap);
-    const uplink = links.get(tenant.adapter.uplink);
-    return tap === undefined || uplink === undefined || tenant.id === null ? null : { id: tenant.id, tap, uplink };
-  }
-
-  #blocked(tenant: Tenant): NotAcceleratedReason | null {
-    const { observed, adapterTroubles } = this.#input;
-    if (tenant.removed) return 'draining';
-    if (this.#duplicates.has(tenant.spec.name)) return 'duplicate_mac';
-    if (!observed.links.has(tenant.adapter.uplink)) return 'uplink_missing';
-    if (!observed.links.has(tenant.spec.tap)) return 'tap_missing';
-    if (!observed.guests.has(guestName(tenant.spec.guest))) return 'guest_missing';
-    if (storedOf(tenant, observed) !== null) return null;
-    if (adapterTroubles.has(tenant.adapter.name)) return 'attach_refused';
-    return this.#tenants.some((other) => isInTheWay(other, tenant)) ? 'draining' : null;
-  }
-
-  #facts(tenant: Tenant): VnicFacts {
-    const { observed } = this.#input;
-    const { stage } = tenant.state;
-    const vf = claimedVf(tenant.state);
-    const stored = storedOf(tenant, observed);
-    const tap = observed.links.get(tenant.spec.tap);
-    const footing = this.#footing(tenant);
-    const offered = vf === null || tenant.adapter.vfs.some((spec) => spec.port === vf.port && spec.device === vf.device);
-    return {
-      blocked: this.#blocked(tenant),
-      rowPresent: stored !== null && footing !== null,
-      footed: footing !== null && footingActions(tenant, footing, observed).length === 0,
-      wantVf: wantedPath(tenant) === 'accelerated' && offered,
-      path: stored?.path ?? 'software',
-      vfLost: vf !== null && isLost(tenant, vf, stage.phase === 'accelerated', observed),
-      released: vf !== null && isReturned(vf, observed) && releaseActions(tenant, vf, observed).length === 0,
-      canAsk: tap !== undefined && tap.up && observed.guests.has(guestName(tenant.spec.guest)),
-      stray: vf === null ? strayVf(tenant, this.#tenants, observed) : null,
-    };
-  }
-
-  /** The pool's answer to `want-vf`. */
-  #grant(tenant: Tenant): Tenant {
-    const { observed, nowMs, timing } = this.#input;
-    const event = (): VnicEvent => {
-      if (!observed.links.has(tenant.adapter.bridge)) return { kind: 'refused', reason: 'bridge_missing' };
-      const others = this.#tenants.filter((other) => other.key !== tenant.key);
-      const pool = poolOf(tenant.adapter, observed, claimedPorts(others));
-      const failed = tenant.state.vfTrouble;
-      const choice = chooseVf(tenant.adapter, pool, failed?.port ?? null);
-      if ('vf' in choice) return { kind: 'granted', vf: this.#claim(choice.vf) };
-      const stillLost = failed?.reason === 'vf_lost' && pool.some((vf) => vf.seen.spec.port === failed.port && vf.state === 'lost');
-      return { kind: 'refused', reason: choice.refusal === 'no_free_vf' && stillLost ? 'vf_lost' : choice.refusal };
-    };
-    return { ...tenant, state: next(tenant.state, event(), nowMs, timing).state };
-  }
-
-  #claim({ seen }: PooledVf): Extract<VnicEvent, { kind: 'granted' }>['vf'] {
-    const { port, spec } = seen;
-    if (port === null) throw new Error(`VF port ${spec.port} is free but not there`);
-    return { port: spec.port, device: spec.device, ifindex: port.ifindex, before: settingsNow(port, this.#input.observed) };
-  }
-
-  #act(tenant: Tenant): PlannedTenant {
-    const { observed, nowMs, timing } = this.#input;
-    const { stage } = tenant.state;
-    const nothing: PlannedTenant = { tenant, sequence: null, warnings: [] };
-    const does = (purpose: Sequence['purpose'], actions: readonly Action[], onFailure: Sequence['onFailure']): PlannedTenant =>
-      actions.length === 0 ? nothing : { ...nothing, sequence: { purpose, actions, onFailure } };
-    /** With nothing left to mend, earlier trouble with it is over. */
-    const mends = (purpose: Sequence['purpose'], actions: readonly Action[]): PlannedTenant =>
-      actions.length > 0 || tenant.state.rowTrouble === null
-        ? does(purpose, actions, 'stop')
-        : { ...nothing, tenant: { ...tenant, state: next(tenant.state, { kind: 'step-done' }, nowMs, timing).state } };
-    if (stage.phase === 'draining') {
-      if (stage.step !== 'releasing' || nowMs < stage.notBeforeMs) return nothing;
-      return does('release', releaseActions(tenant, stage.vf, observed), 'stop');
-    }
-    const footing = this.#footing(tenant);
-    if (stage.phase === 'plugging' && stage.step === 'connecting') {
-      return footing === null ? nothing : does('connect', connectActions(tenant, stage.vf, footing, observed), 'undo');
-    }
-    if (!mayTry(tenant.state.rowTrouble, nowMs)) return nothing;
-    if (stage.phase === 'absent') return stage.blocked === null ? this.#setUp(tenant) : mends('remove', removeActions(tenant, observed));
-    if (footing === null) return nothing;
-    const actions = footingActions(tenant, footing, observed);
-    if (stage.phase === 'software') return mends('repair', actions);
-    const connection = connectActions(tenant, stage.vf, footing, observed);
-    return mends('repair', [...actions.filter((action) => action.kind !== 'write-vnic' || connection.length === 0), ...connection]);
-  }
-
-  /** All or nothing, so that what hinders it is seen and nothing half-done stays. */
-  #setUp(tenant: Tenant): PlannedTenant {
-    const { observed } = this.#input;
-    const id = tenant.id ?? this.#freeId();
-    if (id === null) return { tenant: this.#fail(tenant, `all ${MAX_VNICS - 1} vNIC ids are taken`), sequence: null, warnings: [] };
-    const known = storedOf({ ...tenant, id }, observed) !== null;
-    const settled: Tenant = { ...tenant, id, fdbOurs: tenant.fdbOurs ?? (known || !observed.fdb.has(fdbKey(fdbEntryOf(tenant)))) };
-    const footing = this.#footing(settled);
-    const actions = footing === null ? [] : footingActions(settled, footing, observed);
-    return { tenant: settled, warnings: [], sequence: actions.length === 0 ? null : { purpose: 'set-up', actions, onFailure: 'undo' } };
-  }
-
-  #fail(tenant: Tenant, message: string): Tenant {
-    const { nowMs, timing } = this.#input;
-    return { ...tenant, state: next(tenant.state, { kind: 'step-failed', reason: 'internal_error', message }, nowMs, timing).state };
-  }
-
-  #freeId(): number | null {
-    const taken = new Set<number | null>(this.#tenants.map((tenant) => tenant.id));
-    for (const row of this.#input.observed.stored) taken.add(row.id);
-    for (let id = 1; id < MAX_VNICS; id++) if (!taken.has(id)) return id;
-    return null;
-  }
-}
-
-function stageName({ state: { stage } }: Tenant): string {
-  return 'step' in stage ? `${stage.phase} ${stage.step}` : stage.phase;
-}
-
-/** One that is on its way out, and still has what the new one needs. */
-function isInTheWay(other: Tenant, tenant: Tenant): boolean {
-  if (!other.removed || other.key === tenant.key) return false;
-  const { spec } = other;
-  return spec.name === tenant.spec.name || spec.tap === tenant.spec.tap || (spec.mac === tenant.spec.mac && spec.vlan === tenant.spec.vlan);
 }

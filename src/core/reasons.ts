@@ -3,16 +3,19 @@ import type { NotAcceleratedReason, VnicSpec } from './model.js';
 
 const SENTENCES: Readonly<Record<NotAcceleratedReason, (vnic: VnicSpec) => string>> = {
   none: () => 'it is accelerated',
-  policy_software: (vnic) => `the configuration wants the software path; set its policy to accelerated, or run: unipath vnic accelerate ${vnic.name}`,
+  policy_software: (vnic) =>
+    `the configuration wants the software path; set its policy to accelerated, or run: unipath vnic accelerate ${vnic.name}`,
   operator_software: (vnic) => `the operator asked for the software path; run: unipath vnic accelerate ${vnic.name}`,
   uplink_missing: (vnic) => `the uplink of adapter ${vnic.adapter} is not there; it goes on when the device appears`,
   tap_missing: (vnic) => `the tap ${vnic.tap} is not there; it goes on when the device appears`,
   guest_missing: (vnic) => `the guest ${vnic.guest.netns} is not there; it goes on when the guest is started`,
-  duplicate_mac: (vnic) => `another vNIC has the same MAC address ${vnic.mac} and VLAN ${vnic.vlan}; give each its own in the configuration`,
+  duplicate_mac: (vnic) =>
+    `another vNIC has the same MAC address ${vnic.mac} and VLAN ${vnic.vlan}; give each its own in the configuration`,
   adapter_without_vfs: (vnic) => `adapter ${vnic.adapter} has no VFs; add some to the configuration`,
   no_free_vf: (vnic) => `every VF of adapter ${vnic.adapter} is in use or lost; it gets the next one that is given back`,
   vf_budget_exhausted: (vnic) => `adapter ${vnic.adapter} has handed out as many VFs as its limit allows; raise limits.vfs, or free a VF`,
-  queue_budget_exhausted: (vnic) => `a further VF of adapter ${vnic.adapter} would exceed its queue limit; raise limits.queues, or free a VF`,
+  queue_budget_exhausted: (vnic) =>
+    `a further VF of adapter ${vnic.adapter} would exceed its queue limit; raise limits.queues, or free a VF`,
   vf_lost: () => 'its VF vanished or lost its link without notice; it is accelerated again when a VF is free',
   vf_too_few_queues: (vnic) => `the free VF of adapter ${vnic.adapter} has no queue; create it with at least one`,
   plugging: () => 'it is being given a VF',

@@ -37,7 +37,8 @@ export function withoutVf(row: VnicRow): VnicRow {
 
 /** The row itself, without the state that is stored with it. */
 export function rowOf(stored: StoredVnic): VnicRow {
-  const { mac, vlan, tapIfindex, vfIfindex, uplinkIfindex, tapFrameMax, vfFrameMax, uplinkFrameMax, cutThrough, plugin, operatorWant } = stored;
+  const { mac, vlan, tapIfindex, vfIfindex, uplinkIfindex, tapFrameMax, vfFrameMax, uplinkFrameMax, cutThrough, plugin, operatorWant } =
+    stored;
   return { mac, vlan, tapIfindex, vfIfindex, uplinkIfindex, tapFrameMax, vfFrameMax, uplinkFrameMax, cutThrough, plugin, operatorWant };
 }
 

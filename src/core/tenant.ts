@@ -98,7 +98,16 @@ function inherit(row: StoredVnic, desired: Desired, observed: Observed, nowMs: n
     policy: 'software',
     cutThrough: row.cutThrough,
   };
-  const fresh: Tenant = { key: tenantKey(spec), spec, adapter, removed: true, id: null, operatorWant: null, fdbOurs: null, state: INITIAL_STATE };
+  const fresh: Tenant = {
+    key: tenantKey(spec),
+    spec,
+    adapter,
+    removed: true,
+    id: null,
+    operatorWant: null,
+    fdbOurs: null,
+    state: INITIAL_STATE,
+  };
   return adopt(fresh, row, observed, nowMs, timing);
 }
 

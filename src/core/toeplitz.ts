@@ -61,7 +61,9 @@ export function toeplitzHashByTables(tables: Uint32Array, input: Uint8Array): nu
 
 function checkAddresses(source: Uint8Array, destination: Uint8Array): void {
   if (source.length !== destination.length || (source.length !== 4 && source.length !== 16)) {
-    throw new RangeError(`source and destination must be two IPv4 or two IPv6 addresses, got ${source.length} and ${destination.length} bytes`);
+    throw new RangeError(
+      `source and destination must be two IPv4 or two IPv6 addresses, got ${source.length} and ${destination.length} bytes`,
+    );
   }
 }
 

@@ -71,7 +71,8 @@ export function connectActions(tenant: Tenant, vf: ClaimedVf, footing: Footing, 
   const before = rowOf(stored);
   if (!sameRow(before, row)) actions.push({ kind: 'write-vnic', vnic: id, row, before });
   if (!stored.vfAllowed) actions.push({ kind: 'allow-vf', vnic: id });
-  if (seen.vf.place.kind === 'host') actions.push({ kind: 'plug-vf', vnic: id, guest: tenant.spec.guest, vf: seen.vf.spec, mac: tenant.spec.mac });
+  if (seen.vf.place.kind === 'host')
+    actions.push({ kind: 'plug-vf', vnic: id, guest: tenant.spec.guest, vf: seen.vf.spec, mac: tenant.spec.mac });
   return actions;
 }
 
@@ -88,7 +89,8 @@ function restorePort(before: PortSettings, port: ObservedLink, observed: Observe
   const bridge = before.bridge !== null && observed.links.has(before.bridge) ? before.bridge : null;
   const moves = now.bridge !== bridge;
   const actions: Action[] = [];
-  const set = (change: LinkChange, was: LinkChange): void => void actions.push({ kind: 'set-link', device: port.name, change, before: was });
+  const set = (change: LinkChange, was: LinkChange): void =>
+    void actions.push({ kind: 'set-link', device: port.name, change, before: was });
   if (now.up && !before.up) set({ up: false }, { up: true });
   if (moves) set({ bridge }, { bridge: now.bridge });
   if (bridge !== null && before.flags !== null && (moves || !sameFlags(now.flags, before.flags))) {

@@ -45,7 +45,9 @@ export function chooseVf(
 ): { readonly vf: PooledVf } | { readonly refusal: NotAcceleratedReason } {
   if (adapter.vfs.length === 0) return { refusal: 'adapter_without_vfs' };
   const used = usageOf(pool);
-  const free = pool.filter((vf) => vf.state === 'free').sort((a, b) => Number(a.seen.spec.port === avoid) - Number(b.seen.spec.port === avoid));
+  const free = pool
+    .filter((vf) => vf.state === 'free')
+    .sort((a, b) => Number(a.seen.spec.port === avoid) - Number(b.seen.spec.port === avoid));
   let refusal: NotAcceleratedReason = 'no_free_vf';
   for (const [index, vf] of free.entries()) {
     const problem = vf.queues < 1 ? 'vf_too_few_queues' : checkBudget(adapter, used, vf.queues);

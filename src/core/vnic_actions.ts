@@ -53,7 +53,8 @@ export function footingActions(tenant: Tenant, footing: Footing, observed: Obser
   const before = stored?.tapSteering ?? null;
   if (!sameSteering(steering, before)) actions.push({ kind: 'write-steering', vnic: id, role: 'tap', row: steering, before });
   const entry = fdbEntryOf(tenant);
-  if (tenant.fdbOurs === true && inBridge(tenant, tap, observed) && !observed.fdb.has(fdbKey(entry))) actions.push({ kind: 'add-fdb', entry });
+  if (tenant.fdbOurs === true && inBridge(tenant, tap, observed) && !observed.fdb.has(fdbKey(entry)))
+    actions.push({ kind: 'add-fdb', entry });
   if (observed.programs.get(tap.ifindex) !== 'steer_guest') {
     actions.push({ kind: 'attach-program', program: 'steer_guest', ifindex: tap.ifindex, device: tap.name });
   }
@@ -74,7 +75,8 @@ export function removeActions(tenant: Tenant, observed: Observed): Action[] {
     if (observed.programs.has(ifindex)) actions.push({ kind: 'detach-program', program: 'steer_guest', ifindex, device });
   }
   const entry = fdbEntryOf(tenant);
-  if (tenant.fdbOurs === true && stored !== null && tap !== undefined && observed.fdb.has(fdbKey(entry))) actions.push({ kind: 'delete-fdb', entry });
+  if (tenant.fdbOurs === true && stored !== null && tap !== undefined && observed.fdb.has(fdbKey(entry)))
+    actions.push({ kind: 'delete-fdb', entry });
   for (const ifindex of taps) {
     if (ifindex !== 0 && observed.ports.get(ifindex)?.vnic === tenant.id) {
       actions.push(...writePortUnless(observed, ifindex, tap?.ifindex === ifindex ? tap.name : `ifindex ${ifindex}`, null));

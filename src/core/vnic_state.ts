@@ -159,35 +159,6 @@ export function wakeAt(state: VnicState, nowMs: number): number | null {
   }
 }
 
-/** The one reason of this state. `want` and its source decide what a vNIC on the software path says. */
-export function reasonOf(state: VnicState, want: VnicPath, source: 'policy' | 'operator', path: VnicPath): NotAcceleratedReason {
-  const { stage, vfTrouble, rowTrouble } = state;
-  const unwanted = source === 'operator' ? 'operator_software' : 'policy_software';
-  switch (stage.phase) {
-    case 'absent':
-      return stage.blocked ?? rowTrouble?.reason ?? (want === 'software' ? unwanted : 'plugging');
-    case 'software':
-      if (want === 'software') return unwanted;
-      return rowTrouble?.reason ?? stage.refusal ?? vfTrouble?.reason ?? 'plugging';
-    case 'plugging':
-      return 'plugging';
-    case 'accelerated':
-      return path === 'accelerated' ? 'none' : 'guest_silent';
-    case 'draining':
-      return stage.failed ? (vfTrouble?.reason ?? 'draining') : 'draining';
-    default:
-      return stage satisfies never;
-  }
-}
-
-/** What exactly went wrong, for the reason's text; null when there is nothing to add. */
-export function troubleOf(state: VnicState): Trouble | null {
-  const { stage, vfTrouble, rowTrouble } = state;
-  if (stage.phase === 'absent') return stage.blocked === null ? rowTrouble : null;
-  if (stage.phase === 'draining') return stage.step === 'releasing' && stage.problem !== null ? stage.problem : stage.failed ? vfTrouble : null;
-  return stage.phase === 'software' ? (rowTrouble ?? (stage.refusal === null ? vfTrouble : null)) : null;
-}
-
 /** For metrics and messages that need only the phase. */
 export function phaseOf(state: VnicState): VnicPhase {
   return state.stage.phase;
@@ -232,7 +203,9 @@ function drain(state: VnicState, vf: ClaimedVf, failed: boolean, canAsk: boolean
   if (!canAsk) return same(release(state, vf, failed));
   const sequence = Math.floor(nowMs) >>> 0;
   const times = { sendAtMs: nowMs + timing.drainResendMs, deadlineMs: nowMs + timing.drainDeadlineMs };
-  return same({ ...state, stage: { phase: 'draining', step: 'asking', vf, failed, sequence, ...times } }, [{ kind: 'send-drain', sequence }]);
+  return same({ ...state, stage: { phase: 'draining', step: 'asking', vf, failed, sequence, ...times } }, [
+    { kind: 'send-drain', sequence },
+  ]);
 }
 
 function settle(state: VnicState, stage: DrainingStage, nowMs: number, timing: Timing, effects: readonly Effect[]): Transition {
@@ -250,7 +223,8 @@ function look(state: VnicState, facts: VnicFacts, nowMs: number, timing: Timing)
       return same({ ...state, stage: { phase: 'software', refusal: null } });
     case 'software':
       if (facts.stray !== null) return same(release(state, facts.stray, false));
-      if (facts.blocked !== null || !facts.rowPresent) return same({ ...state, stage: { phase: 'absent', blocked: facts.blocked }, rowTrouble: null });
+      if (facts.blocked !== null || !facts.rowPresent)
+        return same({ ...state, stage: { phase: 'absent', blocked: facts.blocked }, rowTrouble: null });
       if (!facts.wantVf) return same({ ...state, stage: { phase: 'software', refusal: null }, vfTrouble: null });
       return same(state, facts.footed && mayTry(state.vfTrouble, nowMs) ? [{ kind: 'want-vf' }] : []);
     case 'plugging':
@@ -265,7 +239,8 @@ function look(state: VnicState, facts: VnicFacts, nowMs: number, timing: Timing)
       if (facts.blocked !== null || !facts.wantVf) return drain(state, stage.vf, false, facts.canAsk, nowMs, timing);
       return same(state);
     case 'draining':
-      if (stage.step !== 'releasing') return facts.vfLost || !facts.canAsk ? same(release(state, stage.vf, stage.failed)) : tick(state, nowMs, timing);
+      if (stage.step !== 'releasing')
+        return facts.vfLost || !facts.canAsk ? same(release(state, stage.vf, stage.failed)) : tick(state, nowMs, timing);
       return same(facts.released ? released(state, stage.failed, nowMs, timing) : state);
     default:
       return stage satisfies never;
@@ -291,11 +266,14 @@ function tick(state: VnicState, nowMs: number, timing: Timing): Transition {
   switch (stage.step) {
     case 'asking':
       if (nowMs >= stage.deadlineMs) {
-        const message = `the guest did not answer DRAIN ${stage.sequence} within ${timing.drainDeadlineMs} ms; its VF ${stage.vf.device} is taken without`;
+        const silence = `the guest did not answer DRAIN ${stage.sequence} within ${timing.drainDeadlineMs} ms`;
+        const message = `${silence}; its VF ${stage.vf.device} is taken without`;
         return settle(state, stage, nowMs, timing, [{ kind: 'warn', message }]);
       }
       if (nowMs < stage.sendAtMs) return same(state);
-      return same({ ...state, stage: { ...stage, sendAtMs: nowMs + timing.drainResendMs } }, [{ kind: 'send-drain', sequence: stage.sequence }]);
+      return same({ ...state, stage: { ...stage, sendAtMs: nowMs + timing.drainResendMs } }, [
+        { kind: 'send-drain', sequence: stage.sequence },
+      ]);
     case 'settling':
       return nowMs >= stage.untilMs ? same(release(state, stage.vf, stage.failed), [{ kind: 'look-again' }]) : same(state);
     case 'releasing':

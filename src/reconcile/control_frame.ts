@@ -10,7 +10,10 @@ const FRAME_LENGTH = HEADER_LENGTH + controlFrameCodec.size;
 /** 62 bytes, to the vNIC's MAC address. The answer repeats `sequence`. */
 export function drainFrame(mac: MacAddress, sequence: number): Buffer {
   const frame = Buffer.alloc(FRAME_LENGTH);
-  frame.set(mac.split(':').map((octet) => Number.parseInt(octet, 16)), 0);
+  frame.set(
+    mac.split(':').map((octet) => Number.parseInt(octet, 16)),
+    0,
+  );
   frame.set(SOURCE, 6);
   frame.writeUInt16BE(ContractLimit.CONTROL_ETHERTYPE, 12);
   controlFrameCodec.write({ magic: ContractLimit.CONTROL_MAGIC, sequence, command: ControlCommand.DRAIN }, frame, HEADER_LENGTH);

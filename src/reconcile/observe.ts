@@ -106,13 +106,21 @@ export class Observer {
     const ask = (entry: FdbEntry): unknown => entries.set(fdbKey(entry), entry);
     for (const spec of desired.vnics) ask({ mac: spec.mac, vlan: spec.vlan, device: spec.tap });
     for (const tenant of tenants) ask(fdbEntryOf(tenant));
-    for (const row of this.#hands.dataPlane.vnics().values()) ask({ mac: row.mac, vlan: row.vlan, device: names.get(row.tapIfindex) ?? '' });
+    for (const row of this.#hands.dataPlane.vnics().values())
+      ask({ mac: row.mac, vlan: row.vlan, device: names.get(row.tapIfindex) ?? '' });
     const present = new Set<string>();
     const look = async (entry: FdbEntry): Promise<void> => {
       const tap = links.get(entry.device);
       if (tap === undefined || tap.master === null) return;
       const question = `fdb ${fdbKey(entry)} ${tap.ifindex} ${tap.master}`;
-      if (await this.#recall.ask(question, () => this.#hands.host.hasStaticFdb(entry), (there) => there)) present.add(fdbKey(entry));
+      if (
+        await this.#recall.ask(
+          question,
+          () => this.#hands.host.hasStaticFdb(entry),
+          (there) => there,
+        )
+      )
+        present.add(fdbKey(entry));
     };
     await Promise.all([...entries.values()].map(look));
     return present;
@@ -124,7 +132,11 @@ export class Observer {
       const port = links.get(device);
       if (port === undefined || port.master === null) return;
       const question = `flags ${port.ifindex} ${port.master}`;
-      const seen = await this.#recall.ask(question, () => this.#hands.host.bridgePortFlags(device), (value) => value !== null);
+      const seen = await this.#recall.ask(
+        question,
+        () => this.#hands.host.bridgePortFlags(device),
+        (value) => value !== null,
+      );
       if (seen !== null) flags.set(device, seen);
     };
     await Promise.all(allVfs(desired, tenants).map(({ spec }) => look(spec.port)));
@@ -137,7 +149,8 @@ export class Observer {
       const port = links.get(spec.port) ?? null;
       const owner = owners.get(spec.port);
       // Its owner is asked first: usually that is all there is to ask.
-      const order = owner === undefined ? guests : [...guests].sort((a, b) => Number(b.netns === owner.netns) - Number(a.netns === owner.netns));
+      const order =
+        owner === undefined ? guests : [...guests].sort((a, b) => Number(b.netns === owner.netns) - Number(a.netns === owner.netns));
       return { adapter, spec, port, place: await this.#place(spec, port, links, order) };
     };
     return Promise.all(allVfs(desired, tenants).map(look));
@@ -148,7 +161,14 @@ export class Observer {
     try {
       for (const guest of guests) {
         const question = `holds ${guestName(guest)} ${spec.device} ${port?.ifindex ?? 0}`;
-        if (await this.#recall.ask(question, () => this.#hands.hypervisor.holds(guest, spec), (held) => held)) return { kind: 'guest', guest };
+        if (
+          await this.#recall.ask(
+            question,
+            () => this.#hands.hypervisor.holds(guest, spec),
+            (held) => held,
+          )
+        )
+          return { kind: 'guest', guest };
       }
       return { kind: 'gone' };
     } catch (error) {
@@ -167,7 +187,8 @@ function allVfs(desired: Desired, tenants: readonly Tenant[]): { adapter: string
   for (const tenant of tenants) {
     const vf = claimedVf(tenant.state);
     const key = `${vf?.port} ${vf?.device}`;
-    if (vf !== null && vf.device !== '' && !vfs.has(key)) vfs.set(key, { adapter: tenant.adapter.name, spec: { port: vf.port, device: vf.device } });
+    if (vf !== null && vf.device !== '' && !vfs.has(key))
+      vfs.set(key, { adapter: tenant.adapter.name, spec: { port: vf.port, device: vf.device } });
   }
   return [...vfs.values()];
 }

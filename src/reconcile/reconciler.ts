@@ -10,8 +10,9 @@ import { addFailure, DEFAULT_TIMING, mayTry, type Timing, type Trouble } from '.
 import type { Desired, NotAcceleratedReason, Observed, VnicPath } from '../core/model.js';
 import { earliestWake, plan, planAdapter, planRescue, stepTenant, type Plan } from '../core/plan.js';
 import { wantedPath, type Tenant } from '../core/tenant.js';
-import { claimedVf, phaseOf, type VnicEvent } from '../core/vnic_state.js';
+import { phaseOf, type VnicEvent } from '../core/vnic_state.js';
 import type { DataPlaneEvent, PathState } from '../dataplane/port.js';
+import { Alarm } from './alarm.js';
 import { systemClock, type Clock } from './clock.js';
 import { differenceOf } from './difference.js';
 import { messageOf, NotUndoneError, StepError, UnknownNameError } from './errors.js';
@@ -19,7 +20,8 @@ import { Executor, type Hands } from './executor.js';
 import { linkEvents } from './link_events.js';
 import { Observer, type HostView, type Links } from './observe.js';
 import { Reporter, silentLogger, type Logger } from './report.js';
-import { adapterStatus, reasonOfTenant, vnicStatus } from './status.js';
+import { adapterStatus, vnicStatus } from './status.js';
+import { tenantEvents } from './tenant_events.js';
 import { Waiters } from './waiters.js';
 
 export interface ReconcilerParts extends Hands {
@@ -52,6 +54,7 @@ export class Reconciler implements Controller {
   readonly #observer: Observer;
   readonly #executor: Executor;
   readonly #waiters: Waiters;
+  readonly #alarm: Alarm;
 
   #desired: Desired;
   #tenants = new Map<string, Tenant>();
@@ -64,11 +67,9 @@ export class Reconciler implements Controller {
   readonly #touched = new Map<string, number>();
   #looks = 0;
   #looking = false;
+  #glancing = false;
   /** When the next look is due; null: it is running, or nothing runs at all. */
   #lookAtMs: number | null = null;
-  #cancelTimer: (() => void) | null = null;
-  #armedAtMs = 0;
-  #armedForMs = 0;
 
   /** The last look found nothing to do, and nothing has been asked for since. */
   #quiet = false;
@@ -88,7 +89,13 @@ export class Reconciler implements Controller {
     this.#timing = { ...DEFAULT_TIMING, ...parts.timing };
     this.#report = new Reporter(this.#clock, parts.log ?? silentLogger);
     this.#waiters = new Waiters(this.#clock);
-    this.#observer = new Observer(this.#hands, parts.cpus, () => this.#clock.nowMs(), (about, message) => this.#report.warn(about, message));
+    this.#alarm = new Alarm(this.#clock, (armedAtMs) => this.#alarmRang(armedAtMs));
+    this.#observer = new Observer(
+      this.#hands,
+      parts.cpus,
+      () => this.#clock.nowMs(),
+      (about, message) => this.#report.warn(about, message),
+    );
     this.#executor = new Executor(
       this.#hands,
       (action) => this.#actionBegins(action),
@@ -117,7 +124,11 @@ export class Reconciler implements Controller {
   }
 
   async want(name: string, path: VnicPath | null, waitMs: number): Promise<{ readonly reached: boolean; readonly vnic: VnicStatus }> {
-    if (!this.#desired.vnics.some((vnic) => vnic.name === name)) throw new UnknownNameError(name, this.#desired.vnics.map((vnic) => vnic.name));
+    if (!this.#desired.vnics.some((vnic) => vnic.name === name))
+      throw new UnknownNameError(
+        name,
+        this.#desired.vnics.map((vnic) => vnic.name),
+      );
     await this.#waiters.until(() => this.#named(name) !== null, START_DEADLINE_MS);
     const tenant = this.#named(name);
     if (tenant === null) throw new UnknownNameError(name, []);
@@ -136,7 +147,10 @@ export class Reconciler implements Controller {
   async setDesired(desired: Desired): Promise<Omit<ReloadReply, 'schema'>> {
     const difference = differenceOf(this.#desired, desired);
     this.#desired = desired;
-    this.#report.event('config', null, null, 'the configuration was replaced', { added: difference.added.length, removed: difference.removed.length });
+    this.#report.event('config', null, null, 'the configuration was replaced', {
+      added: difference.added.length,
+      removed: difference.removed.length,
+    });
     this.#requestLook(0);
     await this.#waiters.until(() => this.#isSettled(), RELOAD_DEADLINE_MS);
     return difference;
@@ -151,7 +165,7 @@ export class Reconciler implements Controller {
     this.#running = true;
     this.#unsubscribe = [
       this.#hands.dataPlane.onEvent((event) => this.#dataPlaneEvent(event)),
-      this.#hands.host.onChange(() => this.#requestLook(LINK_DEBOUNCE_MS)),
+      this.#hands.host.onChange(() => this.#linksChanged()),
     ];
     this.#requestLook(0);
     await this.#waiters.until(() => this.#quiet || !this.#running, START_DEADLINE_MS);
@@ -160,8 +174,7 @@ export class Reconciler implements Controller {
   async stop(): Promise<void> {
     this.#running = false;
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
-    this.#cancelTimer?.();
-    this.#cancelTimer = null;
+    this.#alarm.cancel();
     this.#waiters.wake();
     await Promise.allSettled([...this.#busy.values()]);
   }
@@ -195,25 +208,14 @@ export class Reconciler implements Controller {
 
   /** One timer for the next look and for the next moment that a tenant waits for. */
   #arm(): void {
-    const nowMs = this.#clock.nowMs();
-    // One that is due is left to fire: what it is due for might not be found again.
-    if (this.#cancelTimer !== null && this.#armedForMs <= nowMs) return;
-    this.#cancelTimer?.();
-    this.#cancelTimer = null;
-    if (!this.#running) return;
-    this.#armedAtMs = nowMs;
-    const wakeMs = earliestWake(this.#tenants.values(), new Set(this.#busy.keys()), nowMs);
-    const lookMs = this.#looking ? null : this.#lookAtMs;
-    const times = [wakeMs, lookMs].filter((time) => time !== null);
-    if (times.length === 0) return;
-    this.#armedForMs = Math.min(...times);
-    this.#cancelTimer = this.#clock.after(Math.max(0, this.#armedForMs - nowMs), () => this.#timerFired());
+    if (!this.#running) return this.#alarm.cancel();
+    const wakeMs = earliestWake(this.#tenants.values(), new Set(this.#busy.keys()), this.#clock.nowMs());
+    this.#alarm.set([wakeMs, this.#looking ? null : this.#lookAtMs]);
   }
 
-  #timerFired(): void {
-    this.#cancelTimer = null;
+  /** `armedAtMs`: what fell due after that has not been answered yet. */
+  #alarmRang(armedAtMs: number): void {
     const nowMs = this.#clock.nowMs();
-    const armedAtMs = this.#armedAtMs;
     const busy = new Set(this.#busy.keys());
     for (const tenant of [...this.#tenants.values()]) {
       const wakeMs = earliestWake([tenant], busy, armedAtMs);
@@ -322,13 +324,40 @@ export class Reconciler implements Controller {
     return quiet;
   }
 
-  /** Links that are bad make the VFs behind them useless: told to the packet programs before anything else is looked at. */
-  #rescue(links: Links): void {
+  #linksChanged(): void {
+    this.#requestLook(LINK_DEBOUNCE_MS);
+    if (!this.#looking || this.#glancing) return;
+    this.#glancing = true;
+    this.#clock.after(LINK_DEBOUNCE_MS, () => void this.#glance());
+  }
+
+  /** A look that is under way may wait for a slow guest; a dead VF cannot wait for the look after it. */
+  async #glance(): Promise<void> {
+    this.#glancing = false;
+    if (!this.#running) return;
+    try {
+      // What the look under way has seen of these is old.
+      for (const key of this.#rescue(await this.#hands.host.links())) this.#touched.set(key, this.#looks);
+    } catch (error) {
+      this.#report.warn('glance', messageOf(error));
+    }
+  }
+
+  /**
+   * Links that are bad make the VFs behind them useless: told to the packet programs before anything else is looked at.
+   * Returns whom it concerned.
+   */
+  #rescue(links: Links): string[] {
+    const rescued: string[] = [];
     for (const { key, action } of planRescue(this.#tenants.values(), links)) {
       const { path, vfAllowed } = this.#pathOf(this.#tenants.get(key));
       if (path === 'software' && !vfAllowed) continue;
-      this.#executor.run({ purpose: 'effect', actions: [action], onFailure: 'stop' }, key).catch((error: unknown) => this.#warnOf(key, messageOf(error)));
+      rescued.push(key);
+      this.#executor
+        .run({ purpose: 'effect', actions: [action], onFailure: 'stop' }, key)
+        .catch((error: unknown) => this.#warnOf(key, messageOf(error)));
     }
+    return rescued;
   }
 
   async #sweep(sequence: Sequence): Promise<void> {
@@ -408,16 +437,10 @@ export class Reconciler implements Controller {
   // --- Telling ---
 
   #setTenant(tenant: Tenant, known = true): void {
-    const before = known ? this.#tenants.get(tenant.key) : undefined;
+    const before = known ? (this.#tenants.get(tenant.key) ?? null) : null;
     this.#tenants.set(tenant.key, tenant);
-    const { name, adapter } = tenant.spec;
-    const path = this.#pathOf(tenant).path;
-    const [phase, reason, vf] = [phaseOf(tenant.state), reasonOfTenant(tenant, path), claimedVf(tenant.state)?.port ?? null];
-    const was = before === undefined ? null : { phase: phaseOf(before.state), reason: reasonOfTenant(before, path), vf: claimedVf(before.state)?.port ?? null };
-    if (was?.phase !== phase) this.#report.event('phase', name, adapter, `${name} is ${phase}`, { phase, was: was?.phase ?? null });
-    if (was?.reason !== reason) this.#report.event('reason', name, adapter, `${name}: ${reason}`, { reason, was: was?.reason ?? null });
-    if ((was?.vf ?? null) !== vf) {
-      this.#report.event('vf', name, adapter, vf === null ? `VF ${was?.vf} is free of ${name}` : `${name} has VF ${vf}`, { vf: vf ?? was?.vf ?? null, owned: vf !== null });
+    for (const { kind, message, fields } of tenantEvents(before, tenant, this.#pathOf(tenant).path)) {
+      this.#report.event(kind, tenant.spec.name, tenant.spec.adapter, message, fields);
     }
   }
 

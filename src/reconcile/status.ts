@@ -6,7 +6,8 @@ import { planQueueCpus } from '../core/queue_plan.js';
 import { reasonText } from '../core/reasons.js';
 import { claimedPorts, wantedPath, type Tenant } from '../core/tenant.js';
 import { poolOf, usageOf } from '../core/vf_pool.js';
-import { claimedVf, reasonOf, troubleOf } from '../core/vnic_state.js';
+import { reasonOf, troubleOf } from '../core/vnic_reason.js';
+import { claimedVf } from '../core/vnic_state.js';
 import type { Attachment, PathState } from '../dataplane/port.js';
 
 function queueStatus(link: ObservedLink | undefined, cpus: readonly number[]): QueueStatus {

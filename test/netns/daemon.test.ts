@@ -128,8 +128,10 @@ function hostState(site: Site): unknown {
     unknown
   >[];
   steady.sort((a, b) => String(a['ifname']).localeCompare(String(b['ifname'])));
-  const fdb = (inHost('bridge', '-j', 'fdb', 'show') as { state?: string }[]).filter(
-    ({ state }) => state === 'static' || state === 'permanent',
+  // Group addresses are the kernel's own: it joins them whenever a link-local address is ready.
+  const isGroup = (mac: string): boolean => (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
+  const fdb = (inHost('bridge', '-j', 'fdb', 'show') as { mac: string; state?: string; flags?: readonly string[] }[]).filter(
+    ({ mac, state, flags }) => !isGroup(mac) && (state === 'static' || state === 'permanent' || flags?.includes('extern_learn')),
   );
   return { links: steady, fdb: fdb.map((entry) => JSON.stringify(entry)).sort(), ports: inHost('bridge', '-j', '-d', 'link', 'show') };
 }

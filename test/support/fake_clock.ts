@@ -23,6 +23,11 @@ export class FakeClock implements Clock {
     return new Promise((resolve) => void this.after(delayMs, resolve));
   }
 
+  /** Time passes, and nobody gets to run: timers that fall due are late. */
+  stall(byMs: number): void {
+    this.#nowMs += byMs;
+  }
+
   /** Moves time on, timer by timer; between two of them everything that is ready runs. */
   async advance(byMs: number): Promise<void> {
     const untilMs = this.#nowMs + byMs;

@@ -111,7 +111,15 @@ export class FakeHost implements HostNetwork {
   /** Everything, for "as before". ifindexes do not count: a device that comes back has a new one. */
   snapshot(): unknown {
     const nameOf = (ifindex: number | null): string | null => (ifindex === null ? null : this.byIfindex(ifindex));
-    const links = [...this.#links.values()].map(({ name, mtu, up, cut, master, kind, queues }) => ({ name, mtu, up, cut, master: nameOf(master), kind, queues }));
+    const links = [...this.#links.values()].map(({ name, mtu, up, cut, master, kind, queues }) => ({
+      name,
+      mtu,
+      up,
+      cut,
+      master: nameOf(master),
+      kind,
+      queues,
+    }));
     return {
       links: links.sort((a, b) => a.name.localeCompare(b.name)),
       flags: [...this.#flags].sort(([a], [b]) => a.localeCompare(b)),

@@ -28,6 +28,8 @@ export class FakeHypervisor implements Hypervisor {
   readonly silent = new Set<string>();
   /** Guests that cannot be asked anything. */
   readonly unreachable = new Set<string>();
+  /** How long a guest takes to say what it has. */
+  answerMs = 1;
   /** Told when a guest has been given a device, for checks that must hold at every instant. */
   onMove: () => void = () => undefined;
 
@@ -76,13 +78,13 @@ export class FakeHypervisor implements Hypervisor {
   // --- Hypervisor ---
 
   async exists(guest: GuestSpec): Promise<boolean> {
-    await this.#clock.sleep(1);
+    await this.#clock.sleep(this.answerMs);
     this.#mustAnswer(guest);
     return this.#guests.has(guest.netns);
   }
 
   async holds(guest: GuestSpec, vf: VfSpec): Promise<boolean> {
-    await this.#clock.sleep(1);
+    await this.#clock.sleep(this.answerMs);
     this.#mustAnswer(guest);
     return this.#guests.get(guest.netns)?.has(vf.device) ?? false;
   }
@@ -112,7 +114,8 @@ export class FakeHypervisor implements Hypervisor {
       const id = this.#dataPlane.idOf(held.mac);
       const path = id === null ? null : this.#dataPlane.path(id);
       const isItsVf = id !== null && this.#dataPlane.vnics().get(id)?.vfIfindex === this.#portIfindex(vf);
-      if (isItsVf && path !== null && (path.path === 'accelerated' || path.vfAllowed)) this.#faults.violate(`${vf.device} was unplugged while in use`);
+      if (isItsVf && path !== null && (path.path === 'accelerated' || path.vfAllowed))
+        this.#faults.violate(`${vf.device} was unplugged while in use`);
       this.#guests.get(guest.netns)?.delete(vf.device);
       this.#host.give(held.link);
     });
@@ -136,7 +139,10 @@ export class FakeHypervisor implements Hypervisor {
   }
 
   #hearFrame(ifindex: number, frame: Buffer): void {
-    const mac = frame.subarray(0, 6).toString('hex').replace(/..(?=.)/g, '$&:');
+    const mac = frame
+      .subarray(0, 6)
+      .toString('hex')
+      .replace(/..(?=.)/g, '$&:');
     const id = this.#dataPlane.idOf(mac);
     const holder = [...this.#guests].find(([, devices]) => [...devices.values()].some((held) => held.mac === mac))?.[0];
     if (id === null || this.#dataPlane.vnics().get(id)?.tapIfindex !== ifindex || holder === undefined || this.silent.has(holder)) return;

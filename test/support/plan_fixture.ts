@@ -8,7 +8,13 @@ import type { Tenant } from '../../src/core/tenant.js';
 import { vfSpec, vnicSpec } from './fake_site.js';
 
 export const CPUS = [0, 1, 2, 3];
-export const adapter: AdapterSpec = { name: 'nic0', uplink: 'pf0', bridge: 'br0', vfs: [vfSpec(0), vfSpec(1)], limits: { vfs: 254, queues: 2048 } };
+export const adapter: AdapterSpec = {
+  name: 'nic0',
+  uplink: 'pf0',
+  bridge: 'br0',
+  vfs: [vfSpec(0), vfSpec(1)],
+  limits: { vfs: 254, queues: 2048 },
+};
 
 export function link(name: string, ifindex: number, more: Partial<ObservedLink> = {}): ObservedLink {
   const up = more.up ?? true;
@@ -99,7 +105,10 @@ export function onSoftware(): Observed {
   return {
     ...untouched(),
     stored: [storedG1()],
-    programs: new Map([[2, 'steer_uplink'], [3, 'steer_guest']]),
+    programs: new Map([
+      [2, 'steer_uplink'],
+      [3, 'steer_guest'],
+    ]),
     ports: new Map([[3, { vnic: 1, role: 'tap' }]]),
     txPorts: new Set([2, 3]),
     fdb: new Set([`${vnicSpec(1).mac} 0 tap-g1`]),
@@ -111,7 +120,16 @@ export function onVf(): Observed {
   const software = onSoftware();
   const observed: Observed = {
     ...software,
-    stored: [storedG1({ vfIfindex: 4, vfFrameMax: 1514, path: 'accelerated', vfAllowed: true, generation: 1, vfSteering: planSteering(2, CPUS, 1) })],
+    stored: [
+      storedG1({
+        vfIfindex: 4,
+        vfFrameMax: 1514,
+        path: 'accelerated',
+        vfAllowed: true,
+        generation: 1,
+        vfSteering: planSteering(2, CPUS, 1),
+      }),
+    ],
     programs: new Map([...software.programs, [4, 'steer_guest']]),
     ports: new Map([...software.ports, [4, { vnic: 1, role: 'vf' }]]),
     txPorts: new Set([...software.txPorts, 4]),

@@ -2,10 +2,12 @@ import test from 'ava';
 import type { Desired, Observed, StoredVnic } from '../../../src/core/model.js';
 import { planAdapter, planRescue } from '../../../src/core/plan.js';
 import type { Tenant } from '../../../src/core/tenant.js';
-import { reasonOf } from '../../../src/core/vnic_state.js';
-import { vnicSpec } from '../../support/fake_site.js';
+import { reasonOf } from '../../../src/core/vnic_reason.js';
+import { planSteering } from '../../../src/core/queue_plan.js';
+import { vfSpec, vnicSpec } from '../../support/fake_site.js';
 import {
   adapter,
+  CPUS,
   desired,
   link,
   onSoftware,
@@ -60,15 +62,32 @@ const REMOVE = [
 ];
 
 /** From the map rows on; `plan` says what of the port itself there is to put back. */
-const RELEASE_ROWS = [`write vNIC 1 (${MAC}, VLAN 0)`, 'clear the vf steering of vNIC 1', 'forbid redirects to vfp0', 'detach steer_guest from vfp0'];
+const RELEASE_ROWS = [
+  `write vNIC 1 (${MAC}, VLAN 0)`,
+  'clear the vf steering of vNIC 1',
+  'forbid redirects to vfp0',
+  'detach steer_guest from vfp0',
+];
 
 /** The tenants that found g1 on its VF, told to give it back and done with asking. */
 function releasing(): readonly Tenant[] {
   return tenantsAt(onVf(), wanted).map((tenant) => {
     const { stage } = tenant.state;
     if (stage.phase !== 'accelerated') throw new Error(`g1 is ${stage.phase}`);
-    const before = { mtu: 9000, up: true, bridge: 'br1', flags: { learning: true, flood: true, multicastFlood: true, broadcastFlood: true } };
-    const draining = { phase: 'draining', step: 'releasing', vf: { ...stage.vf, before }, failed: false, notBeforeMs: 0, problem: null } as const;
+    const before = {
+      mtu: 9000,
+      up: true,
+      bridge: 'br1',
+      flags: { learning: true, flood: true, multicastFlood: true, broadcastFlood: true },
+    };
+    const draining = {
+      phase: 'draining',
+      step: 'releasing',
+      vf: { ...stage.vf, before },
+      failed: false,
+      notBeforeMs: 0,
+      problem: null,
+    } as const;
     return { ...tenant, state: { ...tenant.state, stage: draining } };
   });
 }
@@ -82,19 +101,32 @@ const cases: readonly {
   readonly phases?: readonly string[];
 }[] = [
   { title: 'a new vNIC gets its footing', desired: wanted, observed: untouched(), actions: SET_UP, phases: ['g1 absent'] },
-  { title: 'a vNIC that shall be on software and is: nothing', desired: onlySoftware, observed: onSoftware(), actions: [], phases: ['g1 software'] },
-  { title: 'a vNIC with its footing gets the first free VF', desired: wanted, observed: onSoftware(), actions: CONNECT, phases: ['g1 plugging/connecting'] },
-  { title: 'a vNIC that shall be on its VF and is: nothing, whoever brought it there', desired: wanted, observed: onVf(), actions: [], phases: ['g1 accelerated'] },
+  {
+    title: 'a vNIC that shall be on software and is: nothing',
+    desired: onlySoftware,
+    observed: onSoftware(),
+    actions: [],
+    phases: ['g1 software'],
+  },
+  {
+    title: 'a vNIC with its footing gets the first free VF',
+    desired: wanted,
+    observed: onSoftware(),
+    actions: CONNECT,
+    phases: ['g1 plugging/connecting'],
+  },
+  {
+    title: 'a vNIC that shall be on its VF and is: nothing, whoever brought it there',
+    desired: wanted,
+    observed: onVf(),
+    actions: [],
+    phases: ['g1 accelerated'],
+  },
   {
     title: 'a VF port with another MTU, up and in another bridge',
     desired: wanted,
     observed: withLinks(onSoftware(), link('vfp0', 4, { mtu: 9000, up: true, master: 20 }), link('br1', 20)),
-    actions: [
-      ...CONNECT.slice(0, 2),
-      'set vfp0 down',
-      'set vfp0 MTU 1500',
-      ...CONNECT.slice(2),
-    ],
+    actions: [...CONNECT.slice(0, 2), 'set vfp0 down', 'set vfp0 MTU 1500', ...CONNECT.slice(2)],
   },
   {
     title: 'the guest is asked before its VF is taken',
@@ -200,11 +232,29 @@ const cases: readonly {
     title: 'a vNIC whose tap vanished',
     desired: wanted,
     observed: { ...withoutLinks(onSoftware(), 'tap-g1'), fdb: new Set() },
-    actions: ['remove, on failure stop:', 'forbid redirects to ifindex 3', 'detach steer_guest from ifindex 3', 'disown port ifindex 3', `delete vNIC 1 (${MAC}, VLAN 0)`],
+    actions: [
+      'remove, on failure stop:',
+      'forbid redirects to ifindex 3',
+      'detach steer_guest from ifindex 3',
+      'disown port ifindex 3',
+      `delete vNIC 1 (${MAC}, VLAN 0)`,
+    ],
     phases: ['g1 absent'],
   },
-  { title: 'a vNIC whose guest ended', desired: wanted, observed: { ...onSoftware(), guests: new Set() }, actions: REMOVE, phases: ['g1 absent'] },
-  { title: 'a vNIC whose uplink vanished', desired: wanted, observed: withoutLinks(onSoftware(), 'pf0'), actions: REMOVE, phases: ['g1 absent'] },
+  {
+    title: 'a vNIC whose guest ended',
+    desired: wanted,
+    observed: { ...onSoftware(), guests: new Set() },
+    actions: REMOVE,
+    phases: ['g1 absent'],
+  },
+  {
+    title: 'a vNIC whose uplink vanished',
+    desired: wanted,
+    observed: withoutLinks(onSoftware(), 'pf0'),
+    actions: REMOVE,
+    phases: ['g1 absent'],
+  },
   {
     title: 'an FDB entry that was there before is neither added nor taken away',
     desired: onlySoftware,
@@ -225,7 +275,10 @@ const cases: readonly {
   {
     title: 'a port given to a vNIC whose row says nothing of it: the connection was begun, and is taken back',
     desired: wanted,
-    observed: { ...withLinks(onSoftware(), link('vfp0', 4, VF_IN_USE)), ports: new Map([...onSoftware().ports, [4, { vnic: 1, role: 'vf' } as const]]) },
+    observed: {
+      ...withLinks(onSoftware(), link('vfp0', 4, VF_IN_USE)),
+      ports: new Map([...onSoftware().ports, [4, { vnic: 1, role: 'vf' } as const]]),
+    },
     actions: ['release, on failure stop:', 'set vfp0 down', 'set vfp0 out of its bridge', 'disown port vfp0'],
   },
 ];
@@ -238,12 +291,43 @@ for (const { title, desired: asked, observed, tenants = [], actions, phases: sta
   });
 }
 
-const adoptions: readonly { readonly title: string; readonly row: Partial<StoredVnic>; readonly place: 'host' | 'guest' | 'gone'; readonly phase: string }[] = [
+const adoptions: readonly {
+  readonly title: string;
+  readonly row: Partial<StoredVnic>;
+  readonly place: 'host' | 'guest' | 'gone';
+  readonly phase: string;
+}[] = [
   { title: 'on its VF', row: { path: 'accelerated', vfAllowed: true }, place: 'guest', phase: 'g1 accelerated' },
-  { title: 'given a VF that its guest has not used yet', row: { path: 'software', vfAllowed: true }, place: 'guest', phase: 'g1 plugging/waiting' },
-  { title: 'taken off its VF, which the guest still has', row: { path: 'software', vfAllowed: false }, place: 'guest', phase: 'g1 draining/asking' },
-  { title: 'with the rows of a VF that is on the host', row: { path: 'software', vfAllowed: false }, place: 'host', phase: 'g1 draining/releasing' },
-  { title: 'with the rows of a VF that is gone', row: { path: 'accelerated', vfAllowed: true }, place: 'gone', phase: 'g1 draining/releasing' },
+  {
+    title: 'on its VF, though not allowed to come back to it',
+    row: { path: 'accelerated', vfAllowed: false },
+    place: 'guest',
+    phase: 'g1 accelerated',
+  },
+  {
+    title: 'given a VF that its guest has not used yet',
+    row: { path: 'software', vfAllowed: true },
+    place: 'guest',
+    phase: 'g1 plugging/waiting',
+  },
+  {
+    title: 'taken off its VF, which the guest still has',
+    row: { path: 'software', vfAllowed: false },
+    place: 'guest',
+    phase: 'g1 draining/asking',
+  },
+  {
+    title: 'with the rows of a VF that is on the host',
+    row: { path: 'software', vfAllowed: false },
+    place: 'host',
+    phase: 'g1 draining/releasing',
+  },
+  {
+    title: 'with the rows of a VF that is gone',
+    row: { path: 'accelerated', vfAllowed: true },
+    place: 'gone',
+    phase: 'g1 draining/releasing',
+  },
 ];
 
 for (const { title, row, place, phase } of adoptions) {
@@ -254,6 +338,49 @@ for (const { title, row, place, phase } of adoptions) {
     t.deepEqual(phases(planFor({ desired: wanted, observed }).tenants), [phase]);
   });
 }
+
+/** g1 gives its VF back, and no row of it is left; g2 waits for one, and there is only this. */
+function handingOver(place: Observed['vfs'][number]['place']): ReturnType<typeof planFor> {
+  const single = { ...adapter, vfs: [vfSpec(0)] };
+  const guests = new Set(['ns-g1', 'ns-g2']);
+  const observed = withLinks({ ...onSoftware(), guests }, link('tap-g2', 40, { master: 1 }));
+  const g2 = { ...storedG1(), id: 2, mac: vnicSpec(2).mac, tapIfindex: 40, tapSteering: planSteering(2, CPUS, 2) };
+  const both: Observed = {
+    ...withVfs(observed, { vf0: place }),
+    stored: [storedG1(), g2],
+    programs: new Map([...observed.programs, [40, 'steer_guest'] as const]),
+    ports: new Map([...observed.ports, [40, { vnic: 2, role: 'tap' } as const]]),
+    txPorts: new Set([...observed.txPorts, 40]),
+    fdb: new Set([...observed.fdb, `${vnicSpec(2).mac} 0 tap-g2`]),
+  };
+  const [going] = releasing().map((tenant) => ({ ...tenant, adapter: single }));
+  const asked: Desired = { adapters: [single], vnics: [vnicSpec(2)] };
+  return planFor({ desired: asked, observed: both, tenants: going === undefined ? [] : [going] });
+}
+
+test('a VF that is given back is somebody else’s in the same look', (t) => {
+  t.deepEqual(phases(handingOver({ kind: 'host' }).tenants), ['g1 absent', 'g2 plugging/connecting']);
+});
+
+test('a VF of which nobody knows whether it is out of the guest stays where it is', (t) => {
+  const planned = handingOver({ kind: 'unknown' });
+  t.deepEqual(phases(planned.tenants), ['g1 draining/releasing', 'g2 software']);
+  t.deepEqual(words(planned), []);
+});
+
+test('a VF whose port the maps give to another vNIC is not free', (t) => {
+  const observed = withLinks({ ...onSoftware(), ports: new Map([...onSoftware().ports, [4, { vnic: 9, role: 'vf' } as const]]) });
+  t.is(words(planFor({ desired: wanted, observed }))[1], 'make vfp1 the vf port of vNIC 1');
+});
+
+test('trouble with the footing is over when nothing of it is left to mend', (t) => {
+  const rowTrouble = { reason: 'internal_error' as const, message: 'no', failures: 3, notBeforeMs: 900 };
+  const tenants = tenantsAt(onSoftware(), onlySoftware).map((tenant) => ({ ...tenant, state: { ...tenant.state, rowTrouble } }));
+  const at = (nowMs: number): unknown =>
+    planFor({ desired: onlySoftware, observed: onSoftware(), tenants, nowMs }).tenants[0]?.state.rowTrouble;
+  t.is(at(1000), null);
+  t.is(at(800), rowTrouble);
+});
 
 test('the operator’s wish is read off the row', (t) => {
   const observed: Observed = { ...onSoftware(), stored: [storedG1({ operatorWant: 'software' })] };
@@ -266,7 +393,14 @@ test('ids: the lowest free one, and never one that is in the maps', (t) => {
   const observed: Observed = { ...onSoftware(), guests: new Set(['ns-g1', 'ns-g2', 'ns-g3']) };
   const withTaps = withLinks(observed, link('tap-g2', 40, { master: 1 }), link('tap-g3', 41, { master: 1 }));
   const asked: Desired = { adapters: [adapter], vnics: [vnicSpec(2), vnicSpec(3), vnicSpec(1, { policy: 'software' })] };
-  t.deepEqual(planFor({ desired: asked, observed: withTaps }).tenants.map(({ spec, id }) => [spec.name, id]), [['g2', 2], ['g3', 3], ['g1', 1]]);
+  t.deepEqual(
+    planFor({ desired: asked, observed: withTaps }).tenants.map(({ spec, id }) => [spec.name, id]),
+    [
+      ['g2', 2],
+      ['g3', 3],
+      ['g1', 1],
+    ],
+  );
 });
 
 function reasons(planned: ReturnType<typeof planFor>): string[] {
@@ -288,14 +422,21 @@ const refusals: readonly { readonly reason: string; readonly adapter: Partial<ty
   { reason: 'queue_budget_exhausted', adapter: { limits: { vfs: 254, queues: 1 } } },
   { reason: 'no_free_vf', adapter: {}, observed: withVfs(withoutLinks(onSoftware(), 'vf0', 'vf1'), {}) },
   { reason: 'no_free_vf', adapter: { limits: { vfs: 0, queues: 0 } }, observed: withVfs(withoutLinks(onSoftware(), 'vf0', 'vf1'), {}) },
-  { reason: 'vf_too_few_queues', adapter: {}, observed: withLinks(onSoftware(), link('vfp0', 4, { txQueues: 0 }), link('vfp1', 5, { txQueues: 0 })) },
+  {
+    reason: 'vf_too_few_queues',
+    adapter: {},
+    observed: withLinks(onSoftware(), link('vfp0', 4, { txQueues: 0 }), link('vfp1', 5, { txQueues: 0 })),
+  },
   { reason: 'bridge_missing', adapter: {}, observed: withoutLinks(onSoftware(), 'br0') },
 ];
 
 for (const [index, { reason, adapter: more, observed = onSoftware() }] of refusals.entries()) {
   test(`refused (${index}): ${reason}`, (t) => {
     const planned = planFor({ desired: { ...wanted, adapters: [{ ...adapter, ...more }] }, observed });
-    t.deepEqual(words(planned).filter((word) => !word.includes('redirects')), []);
+    t.deepEqual(
+      words(planned).filter((word) => !word.includes('redirects')),
+      [],
+    );
     t.deepEqual(reasons(planned), [`g1 ${reason}`]);
   });
 }

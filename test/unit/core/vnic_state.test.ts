@@ -1,12 +1,12 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { DEFAULT_TIMING } from '../../../src/core/backoff.js';
+import { reasonOf } from '../../../src/core/vnic_reason.js';
 import { NOT_ACCELERATED_REASONS } from '../../../src/core/model.js';
 import {
   claimedVf,
   INITIAL_STATE,
   next,
-  reasonOf,
   wakeAt,
   type ClaimedVf,
   type Effect,
@@ -78,7 +78,16 @@ const lives: readonly {
   {
     title: 'the guest may have moved before the last step was reported',
     events: [...toAccelerated.slice(0, 5), [40, moved], [50, done], [51, look({ path: 'accelerated' })]],
-    trace: ['absent', 'absent', 'software', 'software: want-vf', 'plugging/connecting', 'plugging/connecting', 'plugging/waiting', 'accelerated'],
+    trace: [
+      'absent',
+      'absent',
+      'software',
+      'software: want-vf',
+      'plugging/connecting',
+      'plugging/connecting',
+      'plugging/waiting',
+      'accelerated',
+    ],
   },
   {
     title: 'back to software as planned, the guest answering the second question',
@@ -120,7 +129,12 @@ const lives: readonly {
   },
   {
     title: 'a guest that cannot be asked is not asked',
-    events: [...toAccelerated, [1000, look({ blocked: 'tap_missing', canAsk: false })], [1001, look({ blocked: 'tap_missing', released: true })], [1002, look({ blocked: 'tap_missing' })]],
+    events: [
+      ...toAccelerated,
+      [1000, look({ blocked: 'tap_missing', canAsk: false })],
+      [1001, look({ blocked: 'tap_missing', released: true })],
+      [1002, look({ blocked: 'tap_missing' })],
+    ],
     trace: [
       ...['absent', 'absent', 'software', 'software: want-vf', 'plugging/connecting', 'plugging/waiting', 'accelerated'],
       'draining/releasing',
@@ -130,7 +144,13 @@ const lives: readonly {
   },
   {
     title: 'a VF that dies is released at once, and another asked for after a while',
-    events: [...toAccelerated, [1000, look({ vfLost: true, path: 'accelerated' })], [1001, look({ vfLost: true, released: true })], [1250, look()], [1251, look()]],
+    events: [
+      ...toAccelerated,
+      [1000, look({ vfLost: true, path: 'accelerated' })],
+      [1001, look({ vfLost: true, released: true })],
+      [1250, look()],
+      [1251, look()],
+    ],
     trace: [
       ...['absent', 'absent', 'software', 'software: want-vf', 'plugging/connecting', 'plugging/waiting', 'accelerated'],
       'draining/releasing',
@@ -151,21 +171,49 @@ const lives: readonly {
   {
     title: 'a silent guest is given three seconds',
     events: [...toAccelerated.slice(0, 6), [3049, look()], [3050, look()]],
-    trace: ['absent', 'absent', 'software', 'software: want-vf', 'plugging/connecting', 'plugging/waiting', 'plugging/waiting', 'draining/asking: send-drain 3050'],
+    trace: [
+      'absent',
+      'absent',
+      'software',
+      'software: want-vf',
+      'plugging/connecting',
+      'plugging/waiting',
+      'plugging/waiting',
+      'draining/asking: send-drain 3050',
+    ],
   },
   {
     title: 'a VF that could not be connected is released before anything else',
     events: [...toAccelerated.slice(0, 5), [50, failed], [51, look()], [52, look({ released: true })], [301, look()], [302, look()]],
-    trace: ['absent', 'absent', 'software', 'software: want-vf', 'plugging/connecting', 'draining/releasing', 'draining/releasing', 'software', 'software', 'software: want-vf'],
+    trace: [
+      'absent',
+      'absent',
+      'software',
+      'software: want-vf',
+      'plugging/connecting',
+      'draining/releasing',
+      'draining/releasing',
+      'software',
+      'software',
+      'software: want-vf',
+    ],
   },
   {
     title: 'a VF that the guest holds though none is claimed is taken back first',
-    events: [[0, look({ stray: vf })], [1, look({ released: true })], [2, look()]],
+    events: [
+      [0, look({ stray: vf })],
+      [1, look({ released: true })],
+      [2, look()],
+    ],
     trace: ['draining/releasing', 'software', 'software: want-vf'],
   },
   {
     title: 'no VF for a vNIC whose footing is not complete',
-    events: [[0, look()], [1, look({ footed: false })], [2, look()]],
+    events: [
+      [0, look()],
+      [1, look({ footed: false })],
+      [2, look()],
+    ],
     trace: ['software', 'software', 'software: want-vf'],
   },
   {
@@ -186,20 +234,44 @@ test('waits grow with every failure, up to the cap, and end when the operator wa
   const waits: number[] = [];
   let nowMs = 1000;
   for (let failure = 0; failure < 10; failure++) {
-    state = live([[nowMs, granted], [nowMs, failed], [nowMs, look({ released: true })]], state).state;
+    state = live(
+      [
+        [nowMs, granted],
+        [nowMs, failed],
+        [nowMs, look({ released: true })],
+      ],
+      state,
+    ).state;
     const at = wakeAt(state, nowMs);
     t.is(live([[nowMs, look()]], state).trace[0], 'software');
     waits.push((at ?? 0) - nowMs);
     nowMs = at ?? 0;
   }
   t.deepEqual(waits, [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
-  state = live([[nowMs, granted], [nowMs, failed], [nowMs, look({ released: true })], [nowMs, { kind: 'retry-now' }]], state).state;
+  state = live(
+    [
+      [nowMs, granted],
+      [nowMs, failed],
+      [nowMs, look({ released: true })],
+      [nowMs, { kind: 'retry-now' }],
+    ],
+    state,
+  ).state;
   t.deepEqual(live([[nowMs, look()]], state).trace, ['software: want-vf']);
 });
 
 test('failures are forgotten once the VF has done well for a while, and not before', (t) => {
   const loseAt = (lostMs: number): number => {
-    const { state } = live([[0, look()], [0, granted], [0, failed], [1, look({ released: true })], [1000, granted], [1000, done], [1000, moved], [lostMs, look({ vfLost: true })]]);
+    const { state } = live([
+      [0, look()],
+      [0, granted],
+      [0, failed],
+      [1, look({ released: true })],
+      [1000, granted],
+      [1000, done],
+      [1000, moved],
+      [lostMs, look({ vfLost: true })],
+    ]);
     return state.vfTrouble?.failures ?? 0;
   };
   t.is(loseAt(1000 + DEFAULT_TIMING.stableMs - 1), 2);
@@ -248,8 +320,10 @@ test('whatever happens: one reason, a VF only between grant and release, never a
         const before = state;
         const { state: after, effects } = next(before, event, nowMs, DEFAULT_TIMING);
         state = after;
-        if (claimedVf(before) !== null && claimedVf(after) === null) t.true(event.kind === 'look' && event.facts.released, 'a VF was let go unreleased');
-        if (claimedVf(before) === null && claimedVf(after) !== null) t.true(event.kind === 'granted' || (event.kind === 'look' && event.facts.stray !== null));
+        if (claimedVf(before) !== null && claimedVf(after) === null)
+          t.true(event.kind === 'look' && event.facts.released, 'a VF was let go unreleased');
+        if (claimedVf(before) === null && claimedVf(after) !== null)
+          t.true(event.kind === 'granted' || (event.kind === 'look' && event.facts.stray !== null));
         if (before.stage.phase !== 'accelerated' && after.stage.phase === 'accelerated') {
           t.true(event.kind === 'path-changed' || (event.kind === 'look' && event.facts.path === 'accelerated'));
         }

@@ -8,7 +8,10 @@ type Event =
   | { readonly kind: 'wait'; readonly ms: number }
   | { readonly kind: 'want'; readonly guest: number; readonly path: 'software' | 'accelerated' | null }
   | { readonly kind: 'lose-vf' | 'make-vf' | 'cut-vf' | 'mend-vf'; readonly vf: number }
-  | { readonly kind: 'lose-tap' | 'make-tap' | 'tap-down' | 'tap-up' | 'end-guest' | 'start-guest' | 'silence' | 'speak' | 'fall-back'; readonly guest: number }
+  | {
+      readonly kind: 'lose-tap' | 'make-tap' | 'tap-down' | 'tap-up' | 'end-guest' | 'start-guest' | 'silence' | 'speak' | 'fall-back';
+      readonly guest: number;
+    }
   | { readonly kind: 'unreachable' | 'reachable'; readonly guest: number }
   | { readonly kind: 'configure'; readonly guests: readonly boolean[] }
   | { readonly kind: 'lose-uplink' | 'make-uplink' | 'uplink-down' | 'uplink-up' | 'foreign' | 'own' | 'restart' }
@@ -23,7 +26,10 @@ const guest = fc.integer({ min: 1, max: GUESTS });
 const event: fc.Arbitrary<Event> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.constantFrom(1, 7, 25, 60, 300, 1200, 4000) }) },
   fc.record({ kind: fc.constant('want' as const), guest, path: fc.constantFrom('software' as const, 'accelerated' as const, null) }),
-  fc.record({ kind: fc.constantFrom('lose-vf' as const, 'make-vf' as const, 'cut-vf' as const, 'mend-vf' as const), vf: fc.integer({ min: 0, max: VFS - 1 }) }),
+  fc.record({
+    kind: fc.constantFrom('lose-vf' as const, 'make-vf' as const, 'cut-vf' as const, 'mend-vf' as const),
+    vf: fc.integer({ min: 0, max: VFS - 1 }),
+  }),
   fc.record({
     kind: fc.constantFrom(
       ...(['lose-tap', 'make-tap', 'tap-down', 'tap-up', 'end-guest', 'start-guest', 'silence', 'speak', 'fall-back'] as const),
@@ -32,8 +38,14 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   }),
   fc.record({ kind: fc.constantFrom('unreachable' as const, 'reachable' as const), guest }),
   fc.record({ kind: fc.constant('configure' as const), guests: fc.array(fc.boolean(), { minLength: GUESTS, maxLength: GUESTS }) }),
-  fc.record({ kind: fc.constantFrom(...(['lose-uplink', 'make-uplink', 'uplink-down', 'uplink-up', 'foreign', 'own', 'restart'] as const)) }),
-  fc.record({ kind: fc.constant('fail' as const), every: fc.integer({ min: 1, max: 12 }), moment: fc.constantFrom('before' as const, 'after' as const) }),
+  fc.record({
+    kind: fc.constantFrom(...(['lose-uplink', 'make-uplink', 'uplink-down', 'uplink-up', 'foreign', 'own', 'restart'] as const)),
+  }),
+  fc.record({
+    kind: fc.constant('fail' as const),
+    every: fc.integer({ min: 1, max: 12 }),
+    moment: fc.constantFrom('before' as const, 'after' as const),
+  }),
   fc.constant({ kind: 'work' as const }),
 );
 
@@ -65,10 +77,12 @@ class World {
       owners.set(vf, name);
     }
     for (const [id, row] of site.dataPlane.vnics()) {
-      if (row.vfIfindex === 0 && site.dataPlane.path(id).path === 'accelerated') site.faults.violate(`vNIC ${id} is accelerated without a VF`);
+      if (row.vfIfindex === 0 && site.dataPlane.path(id).path === 'accelerated')
+        site.faults.violate(`vNIC ${id} is accelerated without a VF`);
     }
     for (const adapter of this.reconciler.adapterStatus()) {
-      if (adapter.vfs_used > adapter.vfs_limit || adapter.queues_used > adapter.queues_limit) site.faults.violate('more used than the limit');
+      if (adapter.vfs_used > adapter.vfs_limit || adapter.queues_used > adapter.queues_limit)
+        site.faults.violate('more used than the limit');
     }
   }
 
@@ -200,7 +214,8 @@ test('whatever befalls a host: invariants hold, it converges, and down leaves it
       const states = summary(reconciler);
       const accelerated = states.filter((state) => state.includes(' accelerated accelerated none '));
       if (accelerated.length !== VFS) throw new Error(`not converged: ${states.join(' | ')}`);
-      if (!states.every((state) => state.includes(' none ') || / software software (no_free_vf|vf_budget_exhausted) -$/.test(state))) throw new Error(states.join(' | '));
+      if (!states.every((state) => state.includes(' none ') || / software software (no_free_vf|vf_budget_exhausted) -$/.test(state)))
+        throw new Error(states.join(' | '));
       const calls = site.faults.calls.length;
       await site.clock.advance(10_000);
       if (site.faults.calls.length !== calls) throw new Error(`still acting: ${site.faults.calls.slice(calls).join(' | ')}`);

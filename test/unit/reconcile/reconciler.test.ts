@@ -25,10 +25,19 @@ test('vNICs are given their rows and VFs, and their guests move', async (t) => {
   const site = new Site();
   const reconciler = await site.started();
   t.deepEqual(summary(reconciler), ['g1 accelerated accelerated none vfp0', 'g2 accelerated accelerated none vfp1']);
-  t.deepEqual(reconciler.adapterStatus().map(({ attached, vfs_used, queues_used, vfs }) => ({ attached, vfs_used, queues_used, owners: vfs.map((vf) => vf.owner) })), [
-    { attached: true, vfs_used: 2, queues_used: 4, owners: ['g1', 'g2'] },
-  ]);
-  t.deepEqual([...reconciler.vnicIds()], [[1, 'g1'], [2, 'g2']]);
+  t.deepEqual(
+    reconciler
+      .adapterStatus()
+      .map(({ attached, vfs_used, queues_used, vfs }) => ({ attached, vfs_used, queues_used, owners: vfs.map((vf) => vf.owner) })),
+    [{ attached: true, vfs_used: 2, queues_used: 4, owners: ['g1', 'g2'] }],
+  );
+  t.deepEqual(
+    [...reconciler.vnicIds()],
+    [
+      [1, 'g1'],
+      [2, 'g2'],
+    ],
+  );
   t.deepEqual(site.faults.violations, []);
 });
 
@@ -99,8 +108,14 @@ test('between the guest’s answer and the unplugging the rings get their time t
   await site.clock.run(reconciler.want('g1', 'software', 5000));
   const waited = (times.get('unplug') ?? 0) - (times.get('changePath') ?? 0);
   t.true(waited >= 30 + 20 && waited < 70, `${waited} ms, 20 of them for the move itself`);
-  t.deepEqual(events.filter(({ kind }) => kind === 'phase').map(({ fields }) => fields['phase']), ['draining', 'software']);
-  t.deepEqual(events.filter(({ kind }) => kind === 'path').map(({ fields }) => fields['by']), ['host']);
+  t.deepEqual(
+    events.filter(({ kind }) => kind === 'phase').map(({ fields }) => fields['phase']),
+    ['draining', 'software'],
+  );
+  t.deepEqual(
+    events.filter(({ kind }) => kind === 'path').map(({ fields }) => fields['by']),
+    ['host'],
+  );
 });
 
 test('waiting is optional, and ends', async (t) => {
@@ -157,6 +172,38 @@ test('a VF that dies is left at once, and the one made in its place is used', as
   t.deepEqual(site.faults.violations, []);
 });
 
+test('a VF that dies is left at once, however slow guests are to be asked, and whenever it dies', async (t) => {
+  for (let offsetMs = 0; offsetMs <= 3000; offsetMs += 150) {
+    const site = new Site(one);
+    await site.started();
+    site.hypervisor.answerMs = 400;
+    // Past what is remembered of the guest; from then on looks are slow, and one may be under way.
+    await site.clock.advance(12_000 + offsetMs);
+    site.hypervisor.destroyVf(vfSpec(0));
+    const ms = await msUntil(site, () => site.dataPlane.path(1).path === 'software');
+    t.true(ms <= 10, `${ms} ms at offset ${offsetMs}`);
+  }
+});
+
+test('a look that saw the links as they were does not allow again what was forbidden since', async (t) => {
+  for (let offsetMs = 0; offsetMs <= 3000; offsetMs += 150) {
+    const site = new Site(one);
+    await site.started();
+    site.hypervisor.answerMs = 400;
+    await site.clock.advance(12_000 + offsetMs);
+    site.host.change('vfp0', { cut: true });
+    const ms = await msUntil(site, () => site.dataPlane.path(1).path === 'software');
+    t.true(ms <= 10, `${ms} ms at offset ${offsetMs}`);
+    const calls = site.faults.calls.length;
+    await msUntil(site, () => site.hypervisor.allHeld().length === 0);
+    t.deepEqual(
+      site.faults.calls.slice(calls).filter((call) => call.includes('"vfAllowed":true')),
+      [],
+      `at offset ${offsetMs}`,
+    );
+  }
+});
+
 test('a VF whose link goes down is taken back, and given again when it is well', async (t) => {
   const site = new Site(one);
   const reconciler = await site.started();
@@ -188,7 +235,10 @@ test('a guest that does not use its VF loses it, and is tried again, ever later'
   t.deepEqual(summary(reconciler), ['g1 draining software guest_silent vfp0']);
   await site.clock.advance(1100);
   t.deepEqual(summary(reconciler), ['g1 software software guest_silent -']);
-  t.regex(reconciler.vnicStatus()[0]?.reason_text ?? '', /plug-in.*no frame from the guest by vfp0 within 3000 ms; next attempt in 0\.\d s/);
+  t.regex(
+    reconciler.vnicStatus()[0]?.reason_text ?? '',
+    /plug-in.*no frame from the guest by vfp0 within 3000 ms; next attempt in 0\.\d s/,
+  );
   await site.clock.advance(60_000);
   const plugs = site.faults.calls.filter((call) => call.startsWith('plug')).length;
   t.true(plugs >= 4 && plugs <= 10, `${plugs} attempts`);
@@ -277,7 +327,10 @@ test('a program of somebody else on the uplink is not displaced, and tried again
 });
 
 test('a program of somebody else on a tap or a VF port is not displaced', async (t) => {
-  for (const [device, expected] of [['tap-g1', 'g1 absent software attach_refused -'], ['vfp0', 'g1 software software attach_refused -']] as const) {
+  for (const [device, expected] of [
+    ['tap-g1', 'g1 absent software attach_refused -'],
+    ['vfp0', 'g1 software software attach_refused -'],
+  ] as const) {
     const site = new Site(one);
     const before = site.host.snapshot();
     site.dataPlane.foreign.add(device);
@@ -288,6 +341,28 @@ test('a program of somebody else on a tap or a VF port is not displaced', async 
     await site.clock.advance(40_000);
     t.deepEqual(summary(reconciler), [ON_VF]);
   }
+});
+
+test('after a VF that failed, another is tried first', async (t) => {
+  const site = new Site({ guests: 1, vfs: 2 });
+  site.dataPlane.foreign.add('vfp0');
+  const reconciler = await site.started();
+  await site.clock.advance(1000);
+  t.deepEqual(summary(reconciler), ['g1 accelerated accelerated none vfp1']);
+});
+
+test('what falls due while the daemon cannot run is done as soon as it can', async (t) => {
+  const site = new Site(one);
+  site.hypervisor.silent.add('ns-g1');
+  const reconciler = await site.started();
+  await msUntil(site, () => summary(reconciler)[0] === 'g1 draining software guest_silent vfp0');
+  await msUntil(site, () => summary(reconciler)[0] === 'g1 software software guest_silent -');
+  // The next attempt falls due, unseen; then something else happens before its timer is heard.
+  site.clock.stall(300);
+  site.dataPlane.guestTransmits(1, 'tap');
+  site.dataPlane.guestAnswersDrain(1, 0);
+  await site.clock.advance(50);
+  t.is(summary(reconciler)[0], 'g1 plugging software plugging vfp0');
 });
 
 test('limits: never more VFs and queues than allowed', async (t) => {
@@ -320,7 +395,9 @@ test('a new configuration: vNICs come, go and change', async (t) => {
   await site.clock.advance(500);
   t.deepEqual(summary(reconciler), ['g1 accelerated accelerated none vfp0', 'g2 software software policy_software -']);
 
-  const changed = await site.clock.run(reconciler.setDesired({ ...site.desired, vnics: [vnicSpec(1), vnicSpec(2, { policy: 'software' })] }));
+  const changed = await site.clock.run(
+    reconciler.setDesired({ ...site.desired, vnics: [vnicSpec(1), vnicSpec(2, { policy: 'software' })] }),
+  );
   t.deepEqual(changed, { added: [], removed: [], changed: ['vnic g1'] });
   await site.clock.advance(500);
   t.deepEqual(summary(reconciler), ['g1 accelerated accelerated none vfp0', 'g2 software software policy_software -']);
@@ -397,7 +474,10 @@ test('a step that fails is undone, the error names it, and is told once a minute
   await site.clock.advance(60_000);
   t.is(warnings.length, 2);
   const left = site.host.snapshot() as { flags: [string, unknown][] };
-  t.deepEqual(left.flags.map(([device]) => device), ['pf0', 'tap-g1']);
+  t.deepEqual(
+    left.flags.map(([device]) => device),
+    ['pf0', 'tap-g1'],
+  );
 });
 
 test('a host that cannot be looked at is told, and looked at again', async (t) => {
