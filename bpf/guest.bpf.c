@@ -129,7 +129,7 @@ static __always_inline int take_control_frame(struct xdp_md *ctx, struct cursor 
 }
 
 /* The source is not this port's vNIC: who owns the port, and what is wrong? */
-static __always_inline int refuse_source(struct xdp_md *ctx, const struct frame *f)
+static __always_inline int refuse_source(struct xdp_md *ctx, struct cursor *cursor, const struct frame *f)
 {
 	const __u64 mac_mask = 0xffffffffffffULL;
 	__u32 ifindex = ctx->ingress_ifindex;
@@ -144,8 +144,15 @@ static __always_inline int refuse_source(struct xdp_md *ctx, const struct frame 
 		return count(counters_of(0), REASON_PASS_UNKNOWN_PORT, f->length, XDP_PASS);
 	c = counters_of(port->vnic);
 	v = vnic_of(port->vnic);
-	if (v && ((vnic_key(v->mac, 0) ^ f->source) & mac_mask) == 0)
+	if (v && ((vnic_key(v->mac, 0) ^ f->source) & mac_mask) == 0) {
+		/* The plug-in answers untagged, whatever the VLAN of its vNIC. */
+		if (f->type == bpf_htons(CONTROL_ETHERTYPE) && !f->tag_length) {
+			if (c)
+				tally(port->role == PORT_VF ? &c->from_vf : &c->from_tap, f->length);
+			return take_control_frame(ctx, cursor, port->vnic, c, f);
+		}
 		reason = REASON_DROP_SPOOFED_VLAN;
+	}
 	return count(c, reason, f->length, XDP_DROP);
 }
 
@@ -165,7 +172,7 @@ int steer_guest(struct xdp_md *ctx)
 	id = find_vnic(f.source);
 	v = vnic_of(id);
 	if (!id || !v || (ifindex != v->tap_ifindex && ifindex != v->vf_ifindex))
-		return refuse_source(ctx, &f);
+		return refuse_source(ctx, &cursor, &f);
 	c = counters_of(id);
 	from_vf = ifindex == v->vf_ifindex;
 	if (c)

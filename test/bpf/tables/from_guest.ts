@@ -289,6 +289,11 @@ export const controlRows: readonly Row[] = [
     frame: guestFrame('g4', STATION).control({ command: ControlCommand.DRAINED }), ...refused, on: 'tap4', counted: ['g4', 'drop_control'],
   },
   {
+    title: 'control: the plug-in of a vNIC with a VLAN answers untagged',
+    frame: answer.control({ command: ControlCommand.DRAINED, sequence: 5 }), on: 'tap4', verdict: 'drop',
+    counted: ['g4', 'control'], control: { vnic: 'g4', command: ControlCommand.DRAINED, sequence: 5 },
+  },
+  {
     title: 'control: with a neighbour\'s source address', frame: guestFrame('g2', STATION).control({ command: ControlCommand.DRAINED }),
     ...refused, counted: ['g1', 'drop_spoofed_mac'],
   },
