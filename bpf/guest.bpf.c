@@ -3,16 +3,12 @@
  * On the guest-facing ports, taps and VF ports: frames from a guest. Who may send is checked here, the guest's choice of
  * path and queue is learnt here, and frames go straight to a neighbour's port or to the uplink where that is right.
  */
+#include "addresses.h"
 #include "config.h"
 #include "control_frame.h"
 #include "events.h"
 #include "remote.h"
 #include "steer.h"
-
-/* In ticks: a flow keeps its queue, and a vNIC its VF, until the old one has been quiet this long. */
-#define QUIET_TICKS 2
-/* In ticks: another flow may take the slot of one that has been quiet this long. */
-#define FLOW_LIFETIME 64
 
 static __always_inline void tell_path_changed(__u32 id, __u32 ifindex, __u64 word)
 {
@@ -65,43 +61,6 @@ static __always_inline void follow_transmission(__u32 id, const struct vnic *v, 
 	tell_path_changed(id, ifindex, next);
 }
 
-/*
- * RFS: remembers the queue on which the guest sends this flow. A known flow moves to another queue only after the old
- * one has been quiet for it, so that frames still waiting there are not overtaken.
- */
-static __always_inline void learn_flow(__u32 id, struct vnic_counters *c, const struct tuple *t, __u32 queue, __u32 now)
-{
-	__u64 hash = flow_hash(t, 1);
-	struct flow *slot = flow_of(id, hash), flow;
-	__u32 tag = hash >> 32, quiet;
-
-	if (!slot)
-		return;
-	flow = read_flow(slot);
-	quiet = ticks_since16(flow.seen, now);
-	if (flow.valid && flow.tag == tag) {
-		if (flow.queue == queue) {
-			if (!quiet)
-				return;
-		} else {
-			if (quiet < QUIET_TICKS)
-				return;
-			if (c)
-				c->flows_moved++;
-		}
-	} else {
-		if (flow.valid && quiet < FLOW_LIFETIME)
-			return;
-		if (c)
-			c->flows_learnt++;
-	}
-	flow.tag = tag;
-	flow.seen = now;
-	flow.queue = queue;
-	flow.valid = 1;
-	write_flow(slot, flow);
-}
-
 /* A control frame from a guest is for unipathd, whatever it says; only an answer of the plug-in is passed on. */
 static __always_inline int take_control_frame(struct xdp_md *ctx, struct cursor *cursor, __u32 id,
 					      struct vnic_counters *c, const struct frame *f)
@@ -110,9 +69,9 @@ static __always_inline int take_control_frame(struct xdp_md *ctx, struct cursor 
 	struct event *e;
 
 	if ((void *)(control + 1) > cursor->end || control->magic != bpf_htonl(CONTROL_MAGIC) || f->tag_length)
-		return count(c, REASON_DROP_CONTROL, f->length, XDP_DROP);
+		return count(id, c, REASON_DROP_CONTROL, f->length, XDP_DROP);
 	if (control->command != CONTROL_DRAINED && control->command != CONTROL_RESUMED)
-		return count(c, REASON_DROP_CONTROL, f->length, XDP_DROP);
+		return count(id, c, REASON_DROP_CONTROL, f->length, XDP_DROP);
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (e) {
 		e->time_ns = bpf_ktime_get_ns();
@@ -125,96 +84,107 @@ static __always_inline int take_control_frame(struct xdp_md *ctx, struct cursor 
 		e->reserved = 0;
 		bpf_ringbuf_submit(e, 0);
 	}
-	return count(c, REASON_CONTROL, f->length, XDP_DROP);
+	return count(id, c, REASON_CONTROL, f->length, XDP_DROP);
 }
 
-/* The source is not this port's vNIC: who owns the port, and what is wrong? */
-static __always_inline int refuse_source(struct xdp_md *ctx, struct cursor *cursor, const struct frame *f)
+/*
+ * May this vNIC send in the frame's VLAN? An access vNIC sends untagged, or with a priority tag; the others in any VLAN that leads
+ * to them.
+ */
+static __always_inline int is_own_vlan(__u32 id, const struct vnic *v, const struct frame *f)
 {
-	const __u64 mac_mask = 0xffffffffffffULL;
-	__u32 ifindex = ctx->ingress_ifindex;
-	struct port *port = bpf_map_lookup_elem(&ports, &ifindex);
-	struct vnic_counters *c;
-	enum reason reason = REASON_DROP_SPOOFED_MAC;
-	struct vnic *v;
-
-	if (!port && f->type == bpf_htons(CONTROL_ETHERTYPE))
-		return count(counters_of(0), REASON_DROP_CONTROL, f->length, XDP_DROP);
-	if (!port)
-		return count(counters_of(0), REASON_PASS_UNKNOWN_PORT, f->length, XDP_PASS);
-	c = counters_of(port->vnic);
-	v = vnic_of(port->vnic);
-	if (v && ((vnic_key(v->mac, 0) ^ f->source) & mac_mask) == 0) {
-		/* The plug-in answers untagged, whatever the VLAN of its vNIC. */
-		if (f->type == bpf_htons(CONTROL_ETHERTYPE) && !f->tag_length) {
-			if (c)
-				tally(port->role == PORT_VF ? &c->from_vf : &c->from_tap, f->length);
-			return take_control_frame(ctx, cursor, port->vnic, c, f);
-		}
-		reason = REASON_DROP_SPOOFED_VLAN;
-	}
-	return count(c, reason, f->length, XDP_DROP);
+	if (v->flags & VNIC_ACCESS)
+		return !f->vlan;
+	return f->vlan == v->vlan || find_vnic(f->source) == id;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int steer_guest(struct xdp_md *ctx)
 {
-	struct cursor cursor = { .at = (void *)(long)ctx->data, .end = (void *)(long)ctx->data_end };
-	__u32 id, to, ifindex = ctx->ingress_ifindex, uplink, now;
+	const __u64 mac_mask = 0xffffffffffffULL;
+	__u32 id, to, ifindex = ctx->ingress_ifindex, now;
 	struct vnic_counters *c, *to_counters;
 	struct vnic *v, *to_vnic;
+	struct vnic_slot *port;
+	struct cursor cursor;
+	int from_vf, partial;
+	__u64 destination;
 	struct frame f;
 	struct tuple t;
-	int from_vf, partial;
+	__u16 vlan;
 
-	if (parse_frame(&cursor, &f))
-		return count(counters_of(0), REASON_PASS_RUNT, f.length, XDP_PASS);
-	id = find_vnic(f.source);
-	v = vnic_of(id);
-	if (!id || !v || (ifindex != v->tap_ifindex && ifindex != v->vf_ifindex))
-		return refuse_source(ctx, &cursor, &f);
+	if (parse_frame(ctx, &cursor, &f))
+		return count(0, counters_of(0), REASON_PASS_RUNT, f.length, XDP_PASS);
+	port = find_slot(port_key(ifindex));
+	id = port ? port->vnic : 0;
 	c = counters_of(id);
-	from_vf = ifindex == v->vf_ifindex;
+	v = vnic_of(id);
+	if (!id || !v) {
+		if (f.type == bpf_htons(CONTROL_ETHERTYPE))
+			return count(0, c, REASON_DROP_CONTROL, f.length, XDP_DROP);
+		return count(0, c, REASON_PASS_UNKNOWN_PORT, f.length, XDP_PASS);
+	}
+	from_vf = port->role == PORT_VF;
+	if ((vnic_key(v->mac, 0) ^ f.source) & mac_mask)
+		return count(id, c, REASON_DROP_SPOOFED_MAC, f.length, XDP_DROP);
+	/* The plug-in answers untagged, whatever the VLAN of its vNIC. */
+	if (f.type == bpf_htons(CONTROL_ETHERTYPE)) {
+		if (c)
+			tally(from_vf ? &c->from_vf : &c->from_tap, f.length);
+		return take_control_frame(ctx, &cursor, id, c, &f);
+	}
+	if (!is_own_vlan(id, v, &f))
+		return count(id, c, REASON_DROP_SPOOFED_VLAN, f.length, XDP_DROP);
 	if (c)
 		tally(from_vf ? &c->from_vf : &c->from_tap, f.length);
-	if (f.type == bpf_htons(CONTROL_ETHERTYPE))
-		return take_control_frame(ctx, &cursor, id, c, &f);
+	parse_tuple(&cursor, &f, &t);
+	if (v->flags & VNIC_CHECK_ADDRESSES) {
+		struct vnic_addresses *own = bpf_map_lookup_elem(&vnic_addresses, &id);
+		enum reason refusal = own ? check_addresses(own, v, &cursor, &f, &t) : REASON_DROP_SPOOFED_IP;
+
+		if (refusal != REASON_COUNT)
+			return count(id, c, refusal, f.length, XDP_DROP);
+	}
 
 	now = tick_now();
 	follow_transmission(id, v, c, from_vf, &f, ifindex, now);
 	if (f.multicast)
-		return count(c, REASON_PASS_MULTICAST, f.length, XDP_PASS);
-	if (f.tagged_twice)
-		return count(c, REASON_PASS_TAGGED_TWICE, f.length, XDP_PASS);
-	parse_tuple(&cursor, f.type, &t);
+		return count(id, c, REASON_PASS_MULTICAST, f.length, XDP_PASS);
+	if (f.too_many_tags)
+		return count(id, c, REASON_PASS_TOO_MANY_TAGS, f.length, XDP_PASS);
 	if (t.l4 != L4_NONE)
 		learn_flow(id, c, &t, ctx->rx_queue_index, now);
 	partial = has_partial_checksum(&t);
 
-	uplink = v->uplink_ifindex;
-	to = find_vnic(f.destination);
+	vlan = v->flags & VNIC_ACCESS ? v->vlan : f.vlan;
+	destination = key_in_vlan(f.destination, vlan);
+	to = find_vnic(destination);
 	if (to) {
 		to_vnic = vnic_of(to);
 		to_counters = counters_of(to);
 		if (!to_vnic || to == id)
-			return count(c, REASON_PASS_UNKNOWN_MAC, f.length, XDP_PASS);
-		if (to_vnic->uplink_ifindex != uplink)
-			return count(c, REASON_PASS_OTHER_DOMAIN, f.length, XDP_PASS);
+			return count(id, c, REASON_PASS_UNKNOWN_MAC, f.length, XDP_PASS);
+		if (to_vnic->uplink_ifindex != v->uplink_ifindex)
+			return count(id, c, REASON_PASS_OTHER_DOMAIN, f.length, XDP_PASS);
 		if (partial)
-			return count(to_counters, REASON_PASS_PARTIAL_CHECKSUM, f.length, XDP_PASS);
-		return steer(to, to_vnic, to_counters, &f, &t);
+			return count(to, to_counters, REASON_PASS_PARTIAL_CHECKSUM, f.length, XDP_PASS);
+		return steer(ctx, to, to_vnic, to_counters, &f, &t, vlan);
 	}
-	if (!is_remote(f.destination, uplink, now))
-		return count(c, REASON_PASS_UNKNOWN_MAC, f.length, XDP_PASS);
+	if (!is_remote(destination, v->uplink_ifindex, now))
+		return count(id, c, REASON_PASS_UNKNOWN_MAC, f.length, XDP_PASS);
 	if (!from_vf && !(v->flags & VNIC_CUT_THROUGH))
-		return count(c, REASON_PASS_SOFTWARE, f.length, XDP_PASS);
+		return count(id, c, REASON_PASS_SOFTWARE, f.length, XDP_PASS);
 	if (partial)
-		return count(c, REASON_PASS_PARTIAL_CHECKSUM, f.length, XDP_PASS);
+		return count(id, c, REASON_PASS_PARTIAL_CHECKSUM, f.length, XDP_PASS);
 	if (f.length - f.tag_length > v->uplink_frame_max)
-		return count(c, REASON_PASS_OVERSIZE, f.length, XDP_PASS);
-	if (bpf_redirect_map(&tx_ports, uplink, XDP_PASS) != XDP_REDIRECT)
-		return count(c, REASON_PASS_NO_TARGET, f.length, XDP_PASS);
-	return count(c, REASON_REDIRECT_UPLINK, f.length, XDP_REDIRECT);
+		return count(id, c, REASON_PASS_OVERSIZE, f.length, XDP_PASS);
+	if (f.multi_buffer && !(v->flags & VNIC_UPLINK_MULTI_BUFFER))
+		return count(id, c, REASON_PASS_MULTI_BUFFER, f.length, XDP_PASS);
+	if (bpf_redirect_map(&tx_ports, v->uplink_ifindex, XDP_PASS) != XDP_REDIRECT)
+		return count(id, c, REASON_PASS_NO_TARGET, f.length, XDP_PASS);
+	if (change_tag(ctx, to_wire(&f, vlan), vlan))
+		return count(id, c, REASON_PASS_NO_HEADROOM, f.length, XDP_PASS);
+	return count_redirect(id, c, REASON_REDIRECT_UPLINK, f.length, v->uplink_ifindex, 0, DECISION_NO_QUEUE, DECISION_NO_CPU);
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";

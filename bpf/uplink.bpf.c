@@ -9,39 +9,41 @@
 #include "remote.h"
 #include "steer.h"
 
-SEC("xdp")
+SEC("xdp.frags")
 int steer_uplink(struct xdp_md *ctx)
 {
-	struct cursor cursor = { .at = (void *)(long)ctx->data, .end = (void *)(long)ctx->data_end };
 	struct vnic_counters *c;
+	struct cursor cursor;
 	struct frame f;
 	struct tuple t;
 	struct vnic *v;
 	__u32 id;
 
-	if (parse_frame(&cursor, &f))
-		return count(counters_of(0), REASON_PASS_RUNT, f.length, XDP_PASS);
+	if (parse_frame(ctx, &cursor, &f))
+		return count(0, counters_of(0), REASON_PASS_RUNT, f.length, XDP_PASS);
 	/* To whomever: the bridge floods what it does not know, and a guest's plug-in would obey. */
-	if (f.type == bpf_htons(CONTROL_ETHERTYPE))
-		return count(counters_of(find_vnic(f.destination)), REASON_DROP_CONTROL, f.length, XDP_DROP);
+	if (f.type == bpf_htons(CONTROL_ETHERTYPE)) {
+		id = find_vnic(f.destination);
+		return count(id, counters_of(id), REASON_DROP_CONTROL, f.length, XDP_DROP);
+	}
 	learn_remote(f.source, ctx->ingress_ifindex);
 	if (f.multicast)
-		return count(counters_of(0), REASON_PASS_MULTICAST, f.length, XDP_PASS);
+		return count(0, counters_of(0), REASON_PASS_MULTICAST, f.length, XDP_PASS);
 
 	id = find_vnic(f.destination);
 	c = counters_of(id);
 	v = vnic_of(id);
 	if (!id || !v)
-		return count(c, f.tagged_twice ? REASON_PASS_TAGGED_TWICE : REASON_PASS_UNKNOWN_MAC, f.length, XDP_PASS);
+		return count(0, c, REASON_PASS_UNKNOWN_MAC, f.length, XDP_PASS);
 	if (v->uplink_ifindex != ctx->ingress_ifindex)
-		return count(c, REASON_PASS_OTHER_DOMAIN, f.length, XDP_PASS);
-	if (f.tagged_twice)
-		return count(c, REASON_PASS_TAGGED_TWICE, f.length, XDP_PASS);
+		return count(id, c, REASON_PASS_OTHER_DOMAIN, f.length, XDP_PASS);
+	if (f.too_many_tags)
+		return count(id, c, REASON_PASS_TOO_MANY_TAGS, f.length, XDP_PASS);
 
-	parse_tuple(&cursor, f.type, &t);
+	parse_tuple(&cursor, &f, &t);
 	if (uplink_partial_checksum && has_partial_checksum(&t))
-		return count(c, REASON_PASS_PARTIAL_CHECKSUM, f.length, XDP_PASS);
-	return steer(id, v, c, &f, &t);
+		return count(id, c, REASON_PASS_PARTIAL_CHECKSUM, f.length, XDP_PASS);
+	return steer(ctx, id, v, c, &f, &t, f.vlan);
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";

@@ -23,7 +23,7 @@
 
 /* Sizes fixed by the contract. */
 enum contract_limit {
-	CONTRACT_VERSION = 1,
+	CONTRACT_VERSION = 2,
 	/* vNIC ids are 1 .. MAX_VNICS - 1; id 0 stands for "no vNIC known". */
 	MAX_VNICS = 1024,
 	/* Queues of one port that can be told apart. */
@@ -36,14 +36,34 @@ enum contract_limit {
 	QUEUE_UNREACHABLE = 0xffff,
 	/* The programs' clock for ageing: CLOCK_MONOTONIC in ns, shifted right by this (16.8 ms). */
 	TICK_SHIFT = 24,
+	/*
+	 * Ages, in ticks. A flow changes its queue, and a vNIC leaves its VF, only after the old one has been quiet for
+	 * QUIET_TICKS: at least 7 ms whatever the timer frequency, because the clock is read coarsely. Another flow may take the
+	 * slot of a learnt one after FLOW_LIFETIME; what was learnt is not used beyond FLOW_EXPIRY. A station is believed to be
+	 * behind the uplink for REMOTE_LIFETIME. What another CPU wrote may be CLOCK_SKEW ahead.
+	 */
+	QUIET_TICKS = 2,
+	FLOW_LIFETIME = 64,
+	FLOW_EXPIRY = 1800,
+	REMOTE_LIFETIME = 3600,
+	CLOCK_SKEW = 8,
 	/* Slots of the vNIC index, and how many of them a look-up may visit. */
-	VNIC_SLOTS = 4096,
+	VNIC_SLOTS = 16384,
 	VNIC_PROBES = 4,
 	/* Stations behind the uplink that are remembered at once. */
 	REMOTE_SLOTS = 4096,
 	/* Bytes of hash input that have a Toeplitz table: two IPv6 addresses, two ports. */
 	RSS_INPUT_SIZE = 36,
 	RSS_KEY_SIZE = 40,
+	/* Rows of `rss`: a new key is written to the one that is not in use, then the steerings name it. */
+	RSS_ROWS = 2,
+	/* VLAN tags that are read, and IPv6 extension headers that are followed. */
+	MAX_TAGS = 2,
+	MAX_EXTENSIONS = 6,
+	/* VLAN ids of one trunk vNIC. */
+	MAX_VLANS = 16,
+	/* Prefixes, of each family, that a vNIC's IP sources are checked against. */
+	MAX_PREFIXES = 16,
 	/* Tap and VF port: two rows in `steerings`, vNIC id * PORTS_PER_VNIC + port_role. */
 	PORTS_PER_VNIC = 2,
 	/* IEEE Std 802, Local Experimental EtherType 1: control frames. They never cross the uplink or go guest to guest. */
@@ -57,8 +77,10 @@ struct meta {
 	__u32 contract_version;
 	__u32 cpus_map_id; /* kernel id of our cpumap: its tracepoint names nothing else */
 	__u8 object_sha256[32];
+	__u32 capturing;   /* 1: somebody reads `decisions`, the programs shall write them */
+	__u32 reserved;
 };
-_Static_assert(sizeof(struct meta) == 40, "struct meta is a wire format");
+_Static_assert(sizeof(struct meta) == 48, "struct meta is a wire format");
 
 /* One row: who made this set of maps. */
 struct {

@@ -20,11 +20,13 @@ struct vnic_counters {
 	struct counter from_tap;
 	struct counter from_vf;
 	__u64 cpu_handovers;	/* redirected through another CPU to reach the queue */
-	__u64 flows_learnt;	/* new flow, or one that took a slot */
+	__u64 flows_learnt;	/* new flow in a free slot */
 	__u64 flows_moved;	/* known flow, new queue */
 	__u64 path_changes;	/* the guest moved itself */
+	__u64 flows_replaced;	/* new flow in the slot of one that had been quiet */
+	__u64 flows_expired;	/* known flow whose queue was learnt too long ago to be used */
 };
-_Static_assert(sizeof(struct vnic_counters) == 1376, "struct vnic_counters is a wire format");
+_Static_assert(sizeof(struct vnic_counters) == 1504, "struct vnic_counters is a wire format");
 
 /* Per vNIC id. Per CPU, and a program runs on one CPU from start to end, so plain additions are exact. */
 struct {

@@ -4,6 +4,8 @@
 #define UNIPATH_EVENTS_H
 
 #include "verdicts.h"
+#include "decisions.h"
+#include "ports.h"
 #include "vnics.h"
 
 enum event_kind {
@@ -38,6 +40,8 @@ struct exported_types {
 	enum contract_limit contract_limit;
 	enum reason reason;
 	enum path_bit path_bit;
+	struct handover handover;
+	enum decision_none decision_none;
 };
 
 struct {

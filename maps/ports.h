@@ -1,25 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
-/* Where frames can be redirected to, and who owns the port they come from. */
+/* Where frames can be redirected to. */
 #ifndef UNIPATH_PORTS_H
 #define UNIPATH_PORTS_H
 
 #include "verdicts.h"
-
-/* The owner of a guest-facing port. */
-struct port {
-	__u32 vnic;
-	enum port_role role;
-	__u8 reserved[3];
-};
-_Static_assert(sizeof(struct port) == 8, "struct port is a wire format");
-
-/* ifindex of a tap or VF port -> its vNIC. Read only when a frame's source is not its port's own vNIC. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_VNICS * PORTS_PER_VNIC);
-	__type(key, __u32);
-	__type(value, struct port);
-} ports __weak SEC(".maps");
 
 /* Netdevs that may be redirected to, by ifindex: only those that are up. The kernel removes deleted ones itself. */
 struct {
@@ -28,6 +12,15 @@ struct {
 	__type(key, __u32);
 	__type(value, struct bpf_devmap_val);
 } tx_ports __weak SEC(".maps");
+
+/*
+ * Put before a frame that is handed to another CPU, taken off there: the frame itself may no longer carry the VLAN tag that
+ * its vNIC is found by.
+ */
+struct handover {
+	__u64 key;	/* of the vNIC it is for, see vnic_key() in bpf/lib/parse.h */
+};
+_Static_assert(sizeof(struct handover) == 8, "struct handover is a wire format");
 
 /* CPUs that may be handed a frame; each runs steer_queue on it. Sized to the possible CPUs before loading. */
 struct {

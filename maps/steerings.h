@@ -3,6 +3,7 @@
 #ifndef UNIPATH_STEERINGS_H
 #define UNIPATH_STEERINGS_H
 
+#include "hash_types.h"
 #include "verdicts.h"
 
 /*
@@ -11,7 +12,9 @@
  */
 struct steering {
 	__u32 queues;			/* real number of queues of the port; 0 and 1: nothing to choose */
-	__u32 reserved;
+	enum hash_type hash_types;	/* which frames are hashed over what */
+	__u8 rss_row;			/* whose key and tables: row of `rss` */
+	__u8 reserved[2];
 	__u8 reta[RETA_SIZE];		/* low 7 bits of the RSS hash -> queue */
 	__u16 queue_cpus[MAX_QUEUES];	/* queue -> a CPU congruent to it modulo `queues`, or QUEUE_UNREACHABLE */
 };
@@ -32,29 +35,38 @@ struct rss {
 };
 _Static_assert(sizeof(struct rss) == 36904, "struct rss is a wire format");
 
-/* One row: the RSS key of this host and its tables. */
+/* The RSS key of this host and its tables: one row in use, one to change to. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, RSS_ROWS);
 	__type(key, __u32);
 	__type(value, struct rss);
 } rss __weak SEC(".maps");
 
 /*
  * RFS: the queue on which the guest sends a flow is where its application runs, so the other direction of that flow is
- * delivered there. One word per flow, read and written whole: no lock, no half-read entry.
+ * delivered there. Two records per flow, each one word that is read and written whole: no lock, no half-read entry.
+ *   learnt   written on the guest's ports: where the guest sends the flow
+ *   steered  written where frames are steered to the guest: where its last frame went, so that a change of queue waits until the
+ *            old one is empty
  */
-struct flow {
+struct flow_record {
 	__u32 tag;	/* upper half of the flow hash; the lower half chose the slot */
-	__u16 seen;	/* low 16 bits of the tick (TICK_SHIFT) when the guest last sent it on `queue` */
+	__u16 seen;	/* low 16 bits of the tick (TICK_SHIFT) of the last frame */
 	__u8 queue;
-	__u8 valid;	/* 1 when learnt */
+	__u8 valid;	/* 1 when in use */
 };
-_Static_assert(sizeof(struct flow) == 8, "struct flow is a wire format");
+_Static_assert(sizeof(struct flow_record) == 8, "struct flow_record is a wire format");
+
+struct flow {
+	struct flow_record learnt;
+	struct flow_record steered;
+};
+_Static_assert(sizeof(struct flow) == 16, "struct flow is a wire format");
 
 /*
- * Learnt flows: vNIC id * flows_per_vnic + (hash & (flows_per_vnic - 1)). Every vNIC has its own slice, so no guest can
- * evict another's flows. Sized before loading.
+ * Flows: vNIC id * flows_per_vnic + (hash & (flows_per_vnic - 1)). Every vNIC has its own slice, so no guest can evict
+ * another's flows. Sized before loading.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

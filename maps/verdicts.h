@@ -25,10 +25,10 @@ enum reason {
 	REASON_PASS_OVERSIZE = 7,	/* larger than the target port accepts */
 	REASON_PASS_PARTIAL_CHECKSUM = 8, /* the L4 checksum is only the pseudo-header sum, or one further in may be: someone must finish it */
 	REASON_PASS_NO_TARGET = 9,	/* the target port is gone or down */
-	REASON_PASS_RUNT = 10,		/* shorter than its own headers */
+	REASON_PASS_RUNT = 10,		/* shorter than its Ethernet header and VLAN tags */
 	REASON_PASS_UNKNOWN_PORT = 11,	/* arrived on a port that no vNIC owns (yet) */
 	REASON_PASS_OTHER_DOMAIN = 12,	/* the destination vNIC hangs on another uplink */
-	REASON_PASS_TAGGED_TWICE = 13,	/* more VLAN tags than are read */
+	REASON_PASS_TOO_MANY_TAGS = 13,	/* more VLAN tags than are read: what is behind them may not be redirected unseen */
 
 	/* Policy. */
 	REASON_DROP_SPOOFED_MAC = 14,	/* a guest sent from a MAC address that is not its vNIC's */
@@ -36,7 +36,17 @@ enum reason {
 	REASON_DROP_CONTROL = 16,	/* control frame from where none may come */
 	REASON_CONTROL = 17,		/* control frame from the guest plug-in, consumed */
 
-	REASON_COUNT = 18,
+	/* Later ones. */
+	REASON_REDIRECT_DRAIN = 18,	/* to the guest's current port, on the queue as before: the flow has a new one, and the old one may not
+					 * be empty yet */
+	REASON_PASS_MULTI_BUFFER = 19,	/* in several buffers, and the target port takes only frames in one */
+	REASON_PASS_SAME_PORT = 20,	/* the target is the port it came in on: the adapter's own switch, or the bridge, knows better */
+	REASON_PASS_NO_HEADROOM = 21,	/* a VLAN tag had to be put in and there was no room */
+	REASON_DROP_SPOOFED_ARP = 22,	/* ARP that claims a MAC or IP address which is not the vNIC's */
+	REASON_DROP_SPOOFED_ND = 23,	/* neighbour discovery that claims an address which is not the vNIC's */
+	REASON_DROP_SPOOFED_IP = 24,	/* an IP source address which is not the vNIC's */
+
+	REASON_COUNT = 25,
 };
 
 /* The two ways between a vNIC and the wire. */

@@ -11,23 +11,38 @@ enum vnic_flag {
 					 * broadcast and multicast by the tap whatever its path is */
 	VNIC_WANT_SOFTWARE = 1 << 2,	/* the operator asked for the software path; read by the control plane only */
 	VNIC_WANT_ACCELERATED = 1 << 3,	/* the operator asked for the VF; read by the control plane only */
+	VNIC_ACCESS = 1 << 4,		/* the guest's frames are untagged; on the wire they carry `vlan` */
+	VNIC_CHECK_ADDRESSES = 1 << 5,	/* its IP, ARP and ND sources must be among its `vnic_addresses` */
+	/* The port takes frames in several buffers (NETDEV_XDP_ACT_NDO_XMIT_SG). */
+	VNIC_TAP_MULTI_BUFFER = 1 << 6,
+	VNIC_VF_MULTI_BUFFER = 1 << 7,
+	VNIC_UPLINK_MULTI_BUFFER = 1 << 8,
 };
 
 /* One vNIC, as configured. Written by the control plane only. ifindex 0: no such port. */
 struct vnic {
 	__u32 tap_ifindex;
-	__u32 vf_ifindex;	/* the netdev through which the VF is reached from the host */
+	/*
+	 * The netdev through which the VF is reached from the host: its representor or host-side port; the uplink itself when
+	 * the adapter's own switch (VEB) delivers to the VF.
+	 */
+	__u32 vf_ifindex;
 	__u32 uplink_ifindex;	/* also the L2 domain: vNICs of different uplinks never meet here */
 	enum vnic_flag flags;
-	/* Largest frame the port takes, in bytes from the destination MAC address, VLAN tag not counted. */
+	/* Largest frame the port takes, in bytes from the destination MAC address, the outer VLAN tag not counted. */
 	__u16 tap_frame_max;
 	__u16 vf_frame_max;
 	__u16 uplink_frame_max;
-	__u16 vlan;		/* VLAN id of its frames on the wire; 0 = untagged */
+	__u16 vlan;		/* the first of `vlans` */
 	__u8 mac[6];
-	__u16 reserved;
+	/*
+	 * VLAN ids of its frames on the wire, the first `vlan_count` of `vlans`; 0 = untagged. An access vNIC has one, not 0. Each has a
+	 * slot in the index; the list is for the control plane, which must find them again.
+	 */
+	__u16 vlan_count;
+	__u16 vlans[MAX_VLANS];
 };
-_Static_assert(sizeof(struct vnic) == 32, "struct vnic is a wire format");
+_Static_assert(sizeof(struct vnic) == 64, "struct vnic is a wire format");
 
 /* Every vNIC, by id. */
 struct {
@@ -38,18 +53,20 @@ struct {
 } vnics __weak SEC(".maps");
 
 /*
- * MAC address and VLAN to vNIC id: open addressing, no deletion marks. A look-up visits VNIC_PROBES slots from
- * vnic_slot_of(key); a slot is published by writing `vnic` first and `key` last, and withdrawn by writing key 0.
- * It replaces a hash map because it costs a fifth of one and this look-up is the dearest of the program.
+ * Who is meant: an address (MAC and VLAN, see vnic_key() in bpf/lib/parse.h) or a guest-facing port (see port_key() in
+ * bpf/lib/vnic.h) to vNIC id. Open addressing, no deletion marks: a look-up visits VNIC_PROBES slots from slot_of(key); a slot
+ * is published by writing `vnic` and `role` first and `key` last, and withdrawn by writing key 0. It replaces a hash map because
+ * it costs a fifth of one and this look-up is the dearest of the program.
  */
 struct vnic_slot {
-	__u64 key;	/* see vnic_key() in bpf/lib/vnic.h; 0 = free */
+	__u64 key;	/* 0 = free */
 	__u32 vnic;
-	__u32 reserved;
+	enum port_role role;	/* of a port; of an address PORT_TAP */
+	__u8 reserved[3];
 };
 _Static_assert(sizeof(struct vnic_slot) == 16, "struct vnic_slot is a wire format");
 
-/* MAC address and VLAN -> vNIC id. */
+/* Address or port -> vNIC id. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -85,5 +102,34 @@ struct {
 	__type(key, __u32);
 	__type(value, struct path_word);
 } paths __weak SEC(".maps");
+
+/* Addresses are compared as address & mask == prefix; network order. */
+struct ipv4_prefix {
+	__be32 prefix;
+	__be32 mask;
+};
+_Static_assert(sizeof(struct ipv4_prefix) == 8, "struct ipv4_prefix is a wire format");
+
+struct ipv6_prefix {
+	__be32 prefix[4];
+	__be32 mask[4];
+};
+_Static_assert(sizeof(struct ipv6_prefix) == 32, "struct ipv6_prefix is a wire format");
+
+struct vnic_addresses {
+	__u32 ipv4_count;
+	__u32 ipv6_count;
+	struct ipv4_prefix ipv4[MAX_PREFIXES];
+	struct ipv6_prefix ipv6[MAX_PREFIXES];
+};
+_Static_assert(sizeof(struct vnic_addresses) == 648, "struct vnic_addresses is a wire format");
+
+/* Which IP addresses a vNIC may speak for, by id. Read only with VNIC_CHECK_ADDRESSES. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_VNICS);
+	__type(key, __u32);
+	__type(value, struct vnic_addresses);
+} vnic_addresses __weak SEC(".maps");
 
 #endif

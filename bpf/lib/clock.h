@@ -3,14 +3,11 @@
 #ifndef UNIPATH_CLOCK_H
 #define UNIPATH_CLOCK_H
 
-#include "contract.h"
-
-/* What another CPU wrote may be this many ticks ahead of what this one reads. */
-#define CLOCK_SKEW 8
+#include "config.h"
 
 static __always_inline __u32 tick_now(void)
 {
-	return bpf_ktime_get_coarse_ns() >> TICK_SHIFT;
+	return frozen_tick ? frozen_tick : bpf_ktime_get_coarse_ns() >> TICK_SHIFT;
 }
 
 /* Ticks from `then` to `now`; a `then` that is a little ahead was just now, not 2^32 ticks ago. */

@@ -4,6 +4,7 @@
 #define UNIPATH_COUNT_H
 
 #include "counters.h"
+#include "decisions.h"
 
 /* Counters of a vNIC on this CPU; id 0 for frames of no known vNIC. NULL only if the map is smaller than the id. */
 static __always_inline struct vnic_counters *counters_of(__u32 id)
@@ -17,12 +18,54 @@ static __always_inline void tally(struct counter *c, __u32 bytes)
 	c->bytes += bytes;
 }
 
-/* Counts the frame under its reason and hands the verdict through. */
-static __always_inline int count(struct vnic_counters *c, enum reason reason, __u32 bytes, int verdict)
+/* Does anybody want to know each decision? */
+static __always_inline int is_capturing(void)
+{
+	__u32 zero = 0;
+	struct meta *meta = bpf_map_lookup_elem(&metas, &zero);
+
+	return meta && *(volatile __u32 *)&meta->capturing;
+}
+
+/*
+ * Leaves the decision to `unipath capture`, whose program runs on this CPU right after. Out of line: it is rarely called, and its
+ * registers are not taken from those who do not call it.
+ */
+static __noinline int note_decision(__u32 vnic, __u32 reason, __u32 target_ifindex, __u32 hash, __u32 queue_and_cpu)
+{
+	__u32 zero = 0;
+	struct decision *d = bpf_map_lookup_elem(&decisions, &zero);
+
+	if (!d)
+		return 0;
+	d->vnic = vnic;
+	d->target_ifindex = target_ifindex;
+	d->hash = hash;
+	d->cpu = queue_and_cpu >> 16;
+	d->queue = queue_and_cpu;
+	d->reason = reason;
+	return 0;
+}
+
+/* Counts the frame under its reason, as one of that vNIC (0 = nobody's), and hands the verdict through. */
+static __always_inline int count(__u32 id, struct vnic_counters *c, enum reason reason, __u32 bytes, int verdict)
 {
 	if (c)
 		tally(&c->reasons[reason], bytes);
+	if (is_capturing())
+		note_decision(id, reason, 0, 0, (__u32)DECISION_NO_CPU << 16 | DECISION_NO_QUEUE);
 	return verdict;
+}
+
+/* The same for a redirect, whose target is known; `cpu` is DECISION_NO_CPU unless it is handed over. */
+static __always_inline int count_redirect(__u32 id, struct vnic_counters *c, enum reason reason, __u32 bytes, __u32 target_ifindex,
+					  __u32 hash, __u32 queue, __u32 cpu)
+{
+	if (c)
+		tally(&c->reasons[reason], bytes);
+	if (is_capturing())
+		note_decision(id, reason, target_ifindex, hash, cpu << 16 | (queue & 0xff));
+	return XDP_REDIRECT;
 }
 
 #endif

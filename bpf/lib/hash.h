@@ -23,19 +23,27 @@
 		asm volatile("" : "+r"(h));          \
 	} while (0)
 
+/* Bit numbers in enum hash_type: the family's own, and behind it those of its protocols in the order of enum l4_kind. */
+#define HASH_TYPES_IPV4 0
+#define HASH_TYPES_IPV6 4
+
 /*
- * Toeplitz hash over source address, destination address and, when the frame has them, source and destination port, all
- * in network order (Microsoft, "RSS hashing types"). Not IP: 0.
+ * Toeplitz hash over source address, destination address and, where `types` has the frame's protocol, source and
+ * destination port, all in network order; see maps/hash_types.h. What is not hashed has hash 0.
  */
-static __always_inline __u32 toeplitz_hash(const struct rss *r, const struct tuple *t)
+static __always_inline __u32 toeplitz_hash(const struct rss *r, const struct tuple *t, __u8 types)
 {
 	const __u32 *a = t->addresses;
+	__u32 enabled = t->family == 6 ? types >> HASH_TYPES_IPV6 : types;
+	__u32 with_ports = t->l4 != L4_NONE && enabled >> t->l4 & 1;
 	__u32 h = 0;
 
+	if (!with_ports && !(enabled & 1))
+		return 0;
 	if (t->family == 4) {
 		TOEPLITZ_WORD(h, r->tables, 0, a);
 		TOEPLITZ_WORD(h, r->tables, 4, a + 1);
-		if (t->l4 != L4_NONE)
+		if (with_ports)
 			TOEPLITZ_WORD(h, r->tables, 8, &t->ports);
 	} else if (t->family == 6) {
 		TOEPLITZ_WORD(h, r->tables, 0, a);
@@ -46,7 +54,7 @@ static __always_inline __u32 toeplitz_hash(const struct rss *r, const struct tup
 		TOEPLITZ_WORD(h, r->tables, 20, a + 5);
 		TOEPLITZ_WORD(h, r->tables, 24, a + 6);
 		TOEPLITZ_WORD(h, r->tables, 28, a + 7);
-		if (t->l4 != L4_NONE)
+		if (with_ports)
 			TOEPLITZ_WORD(h, r->tables, 32, &t->ports);
 	}
 	return h;

@@ -32,17 +32,20 @@ struct vlan_header {
 struct frame {
 	__u64 destination;	/* vNIC key: MAC address and VLAN id */
 	__u64 source;		/* vNIC key */
-	__u32 length;		/* bytes from the destination MAC address on */
-	__u32 tag_length;	/* bytes of VLAN tag */
-	__be16 type;		/* EtherType after the tag */
+	__u32 length;		/* bytes from the destination MAC address on, of all buffers */
+	__u32 tag_length;	/* bytes of the outer VLAN tag */
+	__u16 vlan;		/* VLAN id of the outer tag; 0 = none */
+	__be16 type;		/* EtherType after the tags */
 	__u8 multicast;
-	__u8 tagged_twice;
+	__u8 too_many_tags;
+	__u8 multi_buffer;	/* headers are read in the first buffer only */
 };
 
 enum l4_kind {
 	L4_NONE = 0,	/* no ports: other protocol, fragment, or header cut short */
 	L4_TCP = 1,
 	L4_UDP = 2,
+	L4_SCTP = 3,
 };
 
 /*
@@ -56,6 +59,7 @@ struct tuple {
 	__u32 ports;		/* source port first in memory */
 	__u32 pseudo;		/* what protocol and length add to the pseudo-header sum, network order */
 	__be16 checksum;	/* of the L4 header */
+	__u8 protocol;		/* behind the extension headers */
 	__u8 unproven;		/* there may be an unfinished checksum where we do not look */
 };
 
@@ -65,41 +69,71 @@ static __always_inline __u64 vnic_key(const __u8 *mac, __u16 vlan)
 	return (__u64)*(const __u32 *)mac | (__u64)*(const __u16 *)(mac + 4) << 32 | (__u64)vlan << 48 | 1ULL << 63;
 }
 
-/* Ethernet and at most one VLAN tag. Returns 0, or -1 when the frame is shorter than that. */
-static __always_inline int parse_frame(struct cursor *c, struct frame *f)
+static __always_inline int is_tag(__be16 type)
 {
-	struct ethhdr *eth = c->at;
-	__u16 vlan = 0;
+	return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
+}
 
-	f->length = c->end - c->at;
+/* Steps over a VLAN tag. Returns it, or NULL when it is cut short. */
+static __always_inline struct vlan_header *parse_tag(struct cursor *c, struct frame *f)
+{
+	struct vlan_header *tag = c->at;
+
+	if ((void *)(tag + 1) > c->end)
+		return NULL;
+	c->at = tag + 1;
+	f->type = tag->type;
+	return tag;
+}
+
+/* The same address in another VLAN. */
+static __always_inline __u64 key_in_vlan(__u64 key, __u16 vlan)
+{
+	return (key & ~((__u64)VLAN_VID_MASK << 48)) | (__u64)vlan << 48;
+}
+
+/*
+ * Ethernet and at most MAX_TAGS VLAN tags, 802.1Q or 802.1ad; the outer one tells the VLAN. Returns 0, or -1 when the frame is
+ * shorter than that.
+ */
+static __always_inline int parse_frame(struct xdp_md *ctx, struct cursor *c, struct frame *f)
+{
+	struct ethhdr *eth = (void *)(long)ctx->data;
+
+	c->end = (void *)(long)ctx->data_end;
+	f->length = bpf_xdp_get_buff_len(ctx);
+	f->multi_buffer = f->length != (__u32)(c->end - (void *)eth);
 	if ((void *)(eth + 1) > c->end)
 		return -1;
 	c->at = eth + 1;
 	f->type = eth->h_proto;
 	f->tag_length = 0;
-	f->tagged_twice = 0;
+	f->vlan = 0;
+	f->too_many_tags = 0;
 	f->multicast = eth->h_dest[0] & 1;
-	if (f->type == bpf_htons(ETH_P_8021Q) || f->type == bpf_htons(ETH_P_8021AD)) {
-		struct vlan_header *tag = c->at;
+	if (is_tag(f->type)) {
+		struct vlan_header *tag = parse_tag(c, f);
 
-		if ((void *)(tag + 1) > c->end)
+		if (!tag)
 			return -1;
-		c->at = tag + 1;
-		vlan = bpf_ntohs(tag->tci) & VLAN_VID_MASK;
-		f->type = tag->type;
+		f->vlan = bpf_ntohs(tag->tci) & VLAN_VID_MASK;
 		f->tag_length = sizeof(*tag);
-		f->tagged_twice = f->type == bpf_htons(ETH_P_8021Q) || f->type == bpf_htons(ETH_P_8021AD);
+		if (is_tag(f->type)) {
+			if (!parse_tag(c, f))
+				return -1;
+			f->too_many_tags = is_tag(f->type);
+		}
 	}
-	f->destination = vnic_key(eth->h_dest, vlan);
-	f->source = vnic_key(eth->h_source, vlan);
+	f->destination = vnic_key(eth->h_dest, f->vlan);
+	f->source = vnic_key(eth->h_source, f->vlan);
 	return 0;
 }
 
-/* Senders finish these themselves, or have none: the others may carry TCP or UDP within, or are SCTP. */
+/* Senders finish these themselves, or have none: the others may carry TCP or UDP within. */
 static __always_inline int has_software_checksum(__u8 protocol)
 {
 	return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6 || protocol == IPPROTO_IGMP || protocol == IPPROTO_ESP ||
-	       protocol == IPPROTO_FRAGMENT;
+	       protocol == IPPROTO_FRAGMENT || protocol == IPPROTO_NONE;
 }
 
 /* VXLAN, its older Linux port, Geneve: the outer checksum is finished even when the inner one is not. */
@@ -108,7 +142,14 @@ static __always_inline int is_tunnel_port(__be16 port)
 	return port == bpf_htons(4789) || port == bpf_htons(8472) || port == bpf_htons(6081);
 }
 
-/* Ports and checksum of a TCP or UDP header, when it is there and whole. */
+/* RFC 9260 section 3.1. */
+struct sctp_header {
+	__be32 ports;
+	__be32 verification_tag;
+	__le32 checksum;
+};
+
+/* Ports and checksum of a TCP, UDP or SCTP header, when it is there and whole. */
 static __always_inline void parse_l4(struct cursor *c, struct tuple *t, __u8 protocol)
 {
 	if (protocol == IPPROTO_TCP) {
@@ -119,6 +160,7 @@ static __always_inline void parse_l4(struct cursor *c, struct tuple *t, __u8 pro
 		t->ports = *(__u32 *)tcp;
 		t->checksum = tcp->check;
 		t->l4 = L4_TCP;
+		t->unproven = 0;
 	} else if (protocol == IPPROTO_UDP) {
 		struct udphdr *udp = c->at;
 
@@ -128,21 +170,70 @@ static __always_inline void parse_l4(struct cursor *c, struct tuple *t, __u8 pro
 		t->checksum = udp->check;
 		t->l4 = L4_UDP;
 		t->unproven = !udp->check || is_tunnel_port(udp->dest);
+	} else if (protocol == IPPROTO_SCTP) {
+		struct sctp_header *sctp = c->at;
+
+		if ((void *)(sctp + 1) > c->end)
+			return;
+		t->ports = sctp->ports;
+		t->l4 = L4_SCTP;
+		/* A sender that leaves the CRC to its device leaves zero (net/sctp/output.c, sctp_packet_pack). */
+		t->unproven = !sctp->checksum;
 	} else {
 		t->unproven = !has_software_checksum(protocol);
 	}
 }
 
+static __always_inline int is_extension(__u8 next)
+{
+	return next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS || next == IPPROTO_ROUTING;
+}
+
+/* The part that IPv6 extension headers have in common (RFC 8200 section 4), and of a routing header how far it got. */
+struct extension_header {
+	__u8 next;
+	__u8 length; /* in units of 8 bytes, the first 8 not counted */
+	__u8 type;
+	__u8 segments_left;
+	__u8 content[4];
+};
+
+/*
+ * Steps over at most MAX_EXTENSIONS extension headers. Returns what follows: when that is an extension header there are more, or it
+ * is cut short. A routing header that is not at its end hides the address that an unfinished checksum is made with.
+ */
+static __always_inline __u8 skip_extensions(struct cursor *c, struct tuple *t, __u8 next, __u32 *skipped, __u8 *routed)
+{
+#pragma unroll
+	for (int i = 0; i < MAX_EXTENSIONS; i++) {
+		struct extension_header *extension = c->at;
+		__u32 length;
+
+		if (!is_extension(next))
+			break;
+		if ((void *)(extension + 1) > c->end)
+			break;
+		if (next == IPPROTO_ROUTING && extension->segments_left)
+			*routed = 1;
+		length = (extension->length + 1) * 8;
+		next = extension->next;
+		*skipped += length;
+		c->at += length;
+	}
+	return next;
+}
+
 /*
  * The flow a frame belongs to. Fragments have no ports, the first one too: all of a datagram must meet on one queue
- * (the RSS rule of common NICs). Leaves family 0 when the headers are not IP or are cut short.
+ * (the RSS rule of common NICs). Leaves family 0 when the headers are not IP or are cut short. What cannot be read because it is in
+ * a further buffer stays unproven.
  */
-static __always_inline void parse_tuple(struct cursor *c, __be16 type, struct tuple *t)
+static __always_inline void parse_tuple(struct cursor *c, const struct frame *f, struct tuple *t)
 {
-	*t = (struct tuple){};
+	*t = (struct tuple){ .unproven = f->multi_buffer };
 	/* In memory from here on: as registers, every branch below would spill and zero them again. */
 	asm volatile("" : : "r"(t) : "memory");
-	if (type == bpf_htons(ETH_P_IP)) {
+	if (f->type == bpf_htons(ETH_P_IP)) {
 		struct iphdr *ip = c->at;
 		__u32 header_length;
 
@@ -153,13 +244,18 @@ static __always_inline void parse_tuple(struct cursor *c, __be16 type, struct tu
 			return;
 		t->family = 4;
 		t->addresses = &ip->saddr;
-		if (ip->frag_off & bpf_htons(IP_FRAGMENT))
+		t->protocol = ip->protocol;
+		if (ip->frag_off & bpf_htons(IP_FRAGMENT)) {
+			t->unproven = 0; /* who makes fragments has finished the checksum */
 			return;
+		}
 		t->pseudo = bpf_htons(ip->protocol) + bpf_htons(bpf_ntohs(ip->tot_len) - header_length);
 		c->at += header_length;
 		parse_l4(c, t, ip->protocol);
-	} else if (type == bpf_htons(ETH_P_IPV6)) {
+	} else if (f->type == bpf_htons(ETH_P_IPV6)) {
 		struct ipv6hdr *ip = c->at;
+		__u32 skipped = 0;
+		__u8 next, routed = 0;
 
 		if ((void *)(ip + 1) > c->end)
 			return;
@@ -167,9 +263,17 @@ static __always_inline void parse_tuple(struct cursor *c, __be16 type, struct tu
 			return;
 		t->family = 6;
 		t->addresses = ip->saddr.in6_u.u6_addr32;
-		t->pseudo = bpf_htons(ip->nexthdr) + ip->payload_len;
+		next = ip->nexthdr;
 		c->at = ip + 1;
-		parse_l4(c, t, ip->nexthdr);
+		if (is_extension(next)) {
+			next = skip_extensions(c, t, next, &skipped, &routed);
+			t->pseudo = bpf_htons(next) + bpf_htons(bpf_ntohs(ip->payload_len) - skipped);
+		} else {
+			t->pseudo = bpf_htons(next) + ip->payload_len;
+		}
+		t->protocol = next;
+		parse_l4(c, t, next);
+		t->unproven |= routed;
 	}
 }
 
@@ -186,7 +290,7 @@ static __always_inline int has_partial_checksum(const struct tuple *t)
 
 	if (t->unproven)
 		return 1;
-	if (t->l4 == L4_NONE)
+	if (t->l4 == L4_NONE || t->l4 == L4_SCTP)
 		return 0;
 	sum = (__u64)a[0] + a[1] + t->pseudo;
 	if (t->family == 6)

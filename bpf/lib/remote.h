@@ -7,9 +7,6 @@
 #include "ports.h"
 #include "vnic.h"
 
-/* A slot is believed this long, in ticks: about a minute. */
-#define REMOTE_LIFETIME 3600
-
 static __always_inline struct remote *remote_of(__u64 key)
 {
 	__u32 index = slot_of(key) & (REMOTE_SLOTS - 1);

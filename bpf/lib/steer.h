@@ -4,36 +4,17 @@
 #define UNIPATH_STEER_H
 
 #include "count.h"
-#include "hash.h"
+#include "flow.h"
 #include "ports.h"
-#include "steerings.h"
+#include "tag.h"
 #include "vnic.h"
 
-/* The slot of a flow in its vNIC's slice. */
-static __always_inline struct flow *flow_of(__u32 vnic, __u64 hash)
-{
-	__u32 index = vnic * flows_per_vnic + ((__u32)hash & (flows_per_vnic - 1));
-
-	return bpf_map_lookup_elem(&flows, &index);
-}
-
-/* An entry is one word: read it whole. */
-static __always_inline struct flow read_flow(struct flow *slot)
-{
-	__u64 word = *(volatile __u64 *)slot;
-	struct flow flow;
-
-	__builtin_memcpy(&flow, &word, sizeof(flow));
-	return flow;
-}
-
-static __always_inline void write_flow(struct flow *slot, struct flow flow)
-{
-	__u64 word;
-
-	__builtin_memcpy(&word, &flow, sizeof(word));
-	*(volatile __u64 *)slot = word;
-}
+/* What was decided about the queue. */
+struct choice {
+	__u32 queue;
+	__u32 hash;	/* RSS hash, if it was needed */
+	enum reason reason;
+};
 
 /* For the verifier; `queues` never exceeds MAX_QUEUES. The empty asm keeps clang from dropping the mask. */
 static __always_inline __u32 bound_queue(__u32 queue)
@@ -42,35 +23,97 @@ static __always_inline __u32 bound_queue(__u32 queue)
 	return queue & (MAX_QUEUES - 1);
 }
 
-/* The queue that the guest itself uses for this flow, or -1. */
-static __always_inline int learnt_queue(__u32 vnic, const struct steering *s, const struct tuple *t)
+/* Does the port have this queue, and does a CPU reach it? */
+static __always_inline int is_usable(const struct steering *s, __u32 queue)
 {
-	struct flow *slot, flow;
-	__u32 queue;
+	return queue < s->queues && s->queue_cpus[bound_queue(queue)] != QUEUE_UNREACHABLE;
+}
+
+static __always_inline void choose_by_hash(const struct steering *s, const struct tuple *t, struct choice *choice)
+{
+	__u32 row = s->rss_row;
+	struct rss *r = bpf_map_lookup_elem(&rss, &row);
+
+	choice->hash = r ? toeplitz_hash(r, t, s->hash_types) : 0;
+	choice->queue = s->reta[choice->hash & (RETA_SIZE - 1)];
+	choice->reason = REASON_REDIRECT_RSS;
+}
+
+/*
+ * RFS, then RSS. A flow that shall change its queue keeps the old one until no frame has come for it for QUIET_TICKS, so that none
+ * overtakes another; the record that tells it belongs to one flow at a time. Another flow that meets it
+ *   younger than QUIET_TICKS      goes by RSS and leaves no trace,
+ *   younger than twice that       takes it over, still on its RSS queue, because it may have been there without a trace,
+ *   older                         takes it over: whatever it sent before is long delivered.
+ */
+static __always_inline void choose_queue(__u32 id, struct vnic_counters *c, const struct steering *s, const struct tuple *t,
+					 struct choice *choice)
+{
+	struct flow_record learnt, steered;
+	__u32 tag, now, quiet, rss_queue;
+	int known = 0, mine;
+	struct flow *slot;
 	__u64 hash;
 
-	if (t->l4 == L4_NONE)
-		return -1;
+	if (t->l4 == L4_NONE) {
+		choose_by_hash(s, t, choice);
+		return;
+	}
 	hash = flow_hash(t, 0);
-	slot = flow_of(vnic, hash);
-	if (!slot)
-		return -1;
-	flow = read_flow(slot);
-	if (!flow.valid || flow.tag != hash >> 32 || flow.queue >= s->queues)
-		return -1;
-	queue = bound_queue(flow.queue);
-	if (s->queue_cpus[queue] == QUEUE_UNREACHABLE)
-		return -1;
-	return queue;
+	slot = flow_of(id, hash);
+	if (!slot) {
+		choose_by_hash(s, t, choice);
+		return;
+	}
+	tag = hash >> 32;
+	now = tick_now();
+	learnt = read_record(&slot->learnt);
+	steered = read_record(&slot->steered);
+	quiet = ticks_since16(steered.seen, now);
+	mine = steered.valid && steered.tag == tag;
+	if (learnt.valid && learnt.tag == tag) {
+		if (ticks_since16(learnt.seen, now) > FLOW_EXPIRY) {
+			clear_record(&slot->learnt);
+			if (c)
+				c->flows_expired++;
+		} else {
+			known = is_usable(s, learnt.queue);
+		}
+	}
+	if (known && mine && steered.queue == learnt.queue) {
+		choice->hash = 0;
+		choice->queue = learnt.queue;
+		choice->reason = REASON_REDIRECT_RFS;
+		if (quiet)
+			write_record(&slot->steered, tag, learnt.queue, now);
+		return;
+	}
+	choose_by_hash(s, t, choice);
+	if (!mine && steered.valid && quiet < QUIET_TICKS)
+		return;
+	rss_queue = choice->queue;
+	if (known) {
+		choice->queue = learnt.queue;
+		choice->reason = REASON_REDIRECT_RFS;
+	}
+	if (mine) {
+		if (choice->queue != steered.queue && quiet < QUIET_TICKS && is_usable(s, steered.queue)) {
+			choice->queue = steered.queue;
+			choice->reason = REASON_REDIRECT_DRAIN;
+		}
+	} else if (steered.valid && quiet < 2 * QUIET_TICKS && choice->queue != rss_queue) {
+		choice->queue = rss_queue;
+		choice->reason = REASON_REDIRECT_DRAIN;
+	}
+	if (!mine || quiet || steered.queue != choice->queue)
+		write_record(&slot->steered, tag, choice->queue, now);
 }
 
 /* The way to a queue that only another CPU reaches: through that CPU's queue, where steer_queue redirects it to the port. */
-static __always_inline int hand_over(struct vnic_counters *c, __u32 cpu)
+static __always_inline int hand_over(__u32 cpu)
 {
 	int verdict = bpf_redirect_map(&cpus, cpu, XDP_PASS);
 
-	if (c && verdict == XDP_REDIRECT)
-		c->cpu_handovers++;
 	/*
 	 * Keeps clang from sharing this redirect's call with the other one: the kernel calls the map's own function directly
 	 * only where it knows the map (12 ns).
@@ -79,69 +122,91 @@ static __always_inline int hand_over(struct vnic_counters *c, __u32 cpu)
 	return verdict;
 }
 
+/* Puts the key before the frame, for steer_queue. Returns 0, or -1 when there is no room. */
+static __always_inline int push_handover(struct xdp_md *ctx, __u64 key)
+{
+	struct handover *handover;
+
+	if (bpf_xdp_adjust_head(ctx, -(int)sizeof(*handover)))
+		return -1;
+	handover = (void *)(long)ctx->data;
+	if ((void *)(handover + 1) > (void *)(long)ctx->data_end)
+		return -1; /* cannot happen: it was just made */
+	handover->key = key;
+	return 0;
+}
+
 /*
  * Redirects a frame to the vNIC's current port, on the queue that RFS or RSS gives, or passes it to the bridge with the
- * reason. The tuple must be parsed already.
+ * reason. `vlan` is the VLAN that the frame is in, whatever tag it carries now. The tuple must be parsed already.
  */
-static __always_inline int steer(__u32 id, const struct vnic *v, struct vnic_counters *c, const struct frame *f,
-				 const struct tuple *t)
+static __always_inline int steer(struct xdp_md *ctx, __u32 id, const struct vnic *v, struct vnic_counters *c, const struct frame *f,
+				 const struct tuple *t, __u16 vlan)
 {
+	struct choice choice = { .reason = REASON_REDIRECT_SINGLE };
 	struct path_word *p = path_of(id);
-	__u32 accelerated, ifindex, frame_max, row, zero = 0, queue = 0, cpu, here;
-	enum reason reason = REASON_REDIRECT_SINGLE;
+	__u32 accelerated, ifindex, frame_max, multi_buffer, row, cpu = DECISION_NO_CPU, here;
+	enum tag_change change = TAG_KEEP;
 	struct steering *s;
-	int verdict, learnt;
 
 	if (!p)
-		return count(c, REASON_PASS_NO_TARGET, f->length, XDP_PASS);
+		return count(id, c, REASON_PASS_NO_TARGET, f->length, XDP_PASS);
 	accelerated = is_accelerated(v, p);
 	if (!accelerated && !(v->flags & VNIC_CUT_THROUGH))
-		return count(c, REASON_PASS_SOFTWARE, f->length, XDP_PASS);
+		return count(id, c, REASON_PASS_SOFTWARE, f->length, XDP_PASS);
 	ifindex = accelerated ? v->vf_ifindex : v->tap_ifindex;
 	frame_max = accelerated ? v->vf_frame_max : v->tap_frame_max;
+	multi_buffer = accelerated ? VNIC_VF_MULTI_BUFFER : VNIC_TAP_MULTI_BUFFER;
+	if (ifindex == ctx->ingress_ifindex)
+		return count(id, c, REASON_PASS_SAME_PORT, f->length, XDP_PASS);
 	if (f->length - f->tag_length > frame_max)
-		return count(c, REASON_PASS_OVERSIZE, f->length, XDP_PASS);
+		return count(id, c, REASON_PASS_OVERSIZE, f->length, XDP_PASS);
+	if (f->multi_buffer && !(v->flags & multi_buffer))
+		return count(id, c, REASON_PASS_MULTI_BUFFER, f->length, XDP_PASS);
+	/* A VF behind the adapter's own switch is reached as if by the wire. */
+	if (ifindex == v->uplink_ifindex)
+		change = to_wire(f, vlan);
+	else if (v->flags & VNIC_ACCESS)
+		change = f->vlan ? TAG_POP : TAG_KEEP;
+	else
+		change = to_wire(f, vlan);
 
 	row = id * PORTS_PER_VNIC + (accelerated ? PORT_VF : PORT_TAP);
 	s = bpf_map_lookup_elem(&steerings, &row);
 	if (!s)
-		return count(c, REASON_PASS_NO_TARGET, f->length, XDP_PASS);
+		return count(id, c, REASON_PASS_NO_TARGET, f->length, XDP_PASS);
 	if (s->queues > 1) {
-		learnt = learnt_queue(id, s, t);
-		if (learnt >= 0) {
-			queue = learnt;
-			reason = REASON_REDIRECT_RFS;
-		} else {
-			struct rss *r = bpf_map_lookup_elem(&rss, &zero);
-
-			if (!r)
-				return count(c, REASON_PASS_NO_TARGET, f->length, XDP_PASS);
-			queue = s->reta[toeplitz_hash(r, t) & (RETA_SIZE - 1)];
-			reason = REASON_REDIRECT_RSS;
-		}
-		queue = bound_queue(queue);
-		cpu = s->queue_cpus[queue];
+		choose_queue(id, c, s, t, &choice);
+		choice.queue = bound_queue(choice.queue);
 		/* Only a CPU congruent to the queue reaches it; any such CPU does, so stay on this one if it is. */
 		here = bpf_get_smp_processor_id();
-		if (here != cpu && here % s->queues != queue) {
-			if (cpu != QUEUE_UNREACHABLE) {
-				verdict = hand_over(c, cpu);
-				goto out;
+		if (here != s->queue_cpus[choice.queue] && here % s->queues != choice.queue) {
+			cpu = s->queue_cpus[choice.queue];
+			if (cpu == QUEUE_UNREACHABLE) {
+				cpu = DECISION_NO_CPU;
+				choice.queue = bound_queue(here % s->queues);
 			}
-			queue = bound_queue(here % s->queues);
 		}
 	}
-	verdict = bpf_redirect_map(&tx_ports, ifindex, XDP_PASS);
-out:
-	if (verdict != XDP_REDIRECT)
-		return count(c, REASON_PASS_NO_TARGET, f->length, XDP_PASS);
-	if (c) {
-		if (accelerated)
-			c->vf_queues[queue]++;
-		else
-			c->tap_queues[queue]++;
+	if ((cpu != DECISION_NO_CPU ? hand_over(cpu) : bpf_redirect_map(&tx_ports, ifindex, XDP_PASS)) != XDP_REDIRECT)
+		return count(id, c, REASON_PASS_NO_TARGET, f->length, XDP_PASS);
+	/* Only now: what the bridge gets is as it came. */
+	if (change != TAG_KEEP && change_tag(ctx, change, vlan))
+		return count(id, c, REASON_PASS_NO_HEADROOM, f->length, XDP_PASS);
+	if (cpu != DECISION_NO_CPU && push_handover(ctx, key_in_vlan(f->destination, vlan))) {
+		if (change == TAG_KEEP)
+			return count(id, c, REASON_PASS_NO_HEADROOM, f->length, XDP_PASS);
+		return XDP_ABORTED; /* cannot happen: of 192 bytes and more, a tag left too little */
 	}
-	return count(c, reason, f->length, verdict);
+	if (c) {
+		if (cpu != DECISION_NO_CPU)
+			c->cpu_handovers++;
+		if (accelerated)
+			c->vf_queues[choice.queue]++;
+		else
+			c->tap_queues[choice.queue]++;
+	}
+	return count_redirect(id, c, choice.reason, f->length, ifindex, choice.hash, choice.queue, cpu);
 }
 
 #endif

@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
-/* Finding a vNIC, and its path. */
+/* Finding a vNIC, by address or by port, and its path. */
 #ifndef UNIPATH_VNIC_H
 #define UNIPATH_VNIC_H
 
 #include "parse.h"
 #include "vnics.h"
 
-/* First of the VNIC_PROBES slots that may hold a key; multiplicative hash, the top 12 bits index VNIC_SLOTS = 4096. */
+/* First of the VNIC_PROBES slots that may hold a key; multiplicative hash, the top 14 bits index VNIC_SLOTS = 16384. */
 static __always_inline __u32 slot_of(__u64 key)
 {
-	return key * 0x9e3779b97f4a7c15ULL >> 52;
+	return key * 0x9e3779b97f4a7c15ULL >> 50;
 }
 
-/* vNIC id of a MAC address and VLAN, 0 when there is none. */
-static __always_inline __u32 find_vnic(__u64 key)
+/* Key of a guest-facing port; no address has it, see vnic_key(). */
+static __always_inline __u64 port_key(__u32 ifindex)
+{
+	return 1ULL << 62 | ifindex;
+}
+
+/* The slot that holds the key, or NULL. */
+static __always_inline struct vnic_slot *find_slot(__u64 key)
 {
 	__u32 first = slot_of(key);
 
@@ -23,9 +29,17 @@ static __always_inline __u32 find_vnic(__u64 key)
 		struct vnic_slot *slot = bpf_map_lookup_elem(&vnic_slots, &index);
 
 		if (slot && slot->key == key)
-			return slot->vnic;
+			return slot;
 	}
-	return 0;
+	return NULL;
+}
+
+/* vNIC id of a MAC address and VLAN, 0 when there is none. */
+static __always_inline __u32 find_vnic(__u64 key)
+{
+	struct vnic_slot *slot = find_slot(key);
+
+	return slot ? slot->vnic : 0;
 }
 
 static __always_inline struct vnic *vnic_of(__u32 id)

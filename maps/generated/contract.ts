@@ -3,7 +3,7 @@
  * The layouts, values and maps that the packet programs and the control plane share. What they mean is said in maps/*.h.
  * Enums are not checked on reading: a value that is none of the names comes out as it is.
  */
-import { type Codec, type RingSpec, arrayOf, bytesOf, mapSpec, programRef, u16, u32, u64, u8 } from '../../src/btf/codec.js';
+import { type Codec, type RingSpec, arrayOf, be32, bytesOf, mapSpec, programRef, u16, u32, u64, u8 } from '../../src/btf/codec.js';
 import type { Fingerprint } from '../../src/btf/verify.js';
 
 /** enum event_kind; the prefix EVENT_ is left out. */
@@ -30,18 +30,28 @@ export const vnicPathNames = {
 
 /** enum contract_limit. */
 export const ContractLimit = {
-  CONTRACT_VERSION: 1,
+  CONTRACT_VERSION: 2,
   MAX_VNICS: 1024,
   MAX_QUEUES: 64,
   RETA_SIZE: 128,
   MAX_CPUS: 512,
   QUEUE_UNREACHABLE: 65535,
   TICK_SHIFT: 24,
-  VNIC_SLOTS: 4096,
+  QUIET_TICKS: 2,
+  FLOW_LIFETIME: 64,
+  FLOW_EXPIRY: 1800,
+  REMOTE_LIFETIME: 3600,
+  CLOCK_SKEW: 8,
+  VNIC_SLOTS: 16384,
   VNIC_PROBES: 4,
   REMOTE_SLOTS: 4096,
   RSS_INPUT_SIZE: 36,
   RSS_KEY_SIZE: 40,
+  RSS_ROWS: 2,
+  MAX_TAGS: 2,
+  MAX_EXTENSIONS: 6,
+  MAX_VLANS: 16,
+  MAX_PREFIXES: 16,
   PORTS_PER_VNIC: 2,
   CONTROL_ETHERTYPE: 34997,
   CONTROL_MAGIC: 1431193936,
@@ -62,12 +72,19 @@ export const Reason = {
   PASS_RUNT: 10,
   PASS_UNKNOWN_PORT: 11,
   PASS_OTHER_DOMAIN: 12,
-  PASS_TAGGED_TWICE: 13,
+  PASS_TOO_MANY_TAGS: 13,
   DROP_SPOOFED_MAC: 14,
   DROP_SPOOFED_VLAN: 15,
   DROP_CONTROL: 16,
   CONTROL: 17,
-  COUNT: 18,
+  REDIRECT_DRAIN: 18,
+  PASS_MULTI_BUFFER: 19,
+  PASS_SAME_PORT: 20,
+  PASS_NO_HEADROOM: 21,
+  DROP_SPOOFED_ARP: 22,
+  DROP_SPOOFED_ND: 23,
+  DROP_SPOOFED_IP: 24,
+  COUNT: 25,
 } as const;
 export type Reason = (typeof Reason)[Exclude<keyof typeof Reason, 'COUNT'>];
 export const reasonNames = {
@@ -84,11 +101,18 @@ export const reasonNames = {
   10: 'pass_runt',
   11: 'pass_unknown_port',
   12: 'pass_other_domain',
-  13: 'pass_tagged_twice',
+  13: 'pass_too_many_tags',
   14: 'drop_spoofed_mac',
   15: 'drop_spoofed_vlan',
   16: 'drop_control',
   17: 'control',
+  18: 'redirect_drain',
+  19: 'pass_multi_buffer',
+  20: 'pass_same_port',
+  21: 'pass_no_headroom',
+  22: 'drop_spoofed_arp',
+  23: 'drop_spoofed_nd',
+  24: 'drop_spoofed_ip',
 } as const satisfies Record<Reason, string>;
 
 /** enum path_bit; the prefix PATH_ is left out. */
@@ -98,16 +122,16 @@ export const PathBit = {
   GENERATION_SHIFT: 32,
 } as const;
 
-/** enum port_role; the prefix PORT_ is left out. */
-export const PortRole = {
-  TAP: 0,
-  VF: 1,
+/** enum decision_none; the prefix DECISION_NO_ is left out. */
+export const DecisionNone = {
+  QUEUE: 255,
+  CPU: 65535,
 } as const;
-export type PortRole = (typeof PortRole)[keyof typeof PortRole];
-export const portRoleNames = {
-  0: 'tap',
-  1: 'vf',
-} as const satisfies Record<PortRole, string>;
+export type DecisionNone = (typeof DecisionNone)[keyof typeof DecisionNone];
+export const decisionNoneNames = {
+  255: 'queue',
+  65535: 'cpu',
+} as const satisfies Record<DecisionNone, string>;
 
 /** enum redirect_error; the prefix REDIRECT_ERROR_ is left out. */
 export const RedirectError = {
@@ -124,12 +148,53 @@ export const redirectErrorNames = {
   3: 'exception',
 } as const satisfies Record<RedirectError, string>;
 
+/** enum hash_type; the prefix HASH_ is left out. */
+export const HashType = {
+  IPV4: 1,
+  TCP_IPV4: 2,
+  UDP_IPV4: 4,
+  SCTP_IPV4: 8,
+  IPV6: 16,
+  TCP_IPV6: 32,
+  UDP_IPV6: 64,
+  SCTP_IPV6: 128,
+  DEFAULT: 119,
+} as const;
+export type HashType = (typeof HashType)[keyof typeof HashType];
+export const hashTypeNames = {
+  1: 'ipv4',
+  2: 'tcp_ipv4',
+  4: 'udp_ipv4',
+  8: 'sctp_ipv4',
+  16: 'ipv6',
+  32: 'tcp_ipv6',
+  64: 'udp_ipv6',
+  128: 'sctp_ipv6',
+  119: 'default',
+} as const satisfies Record<HashType, string>;
+
+/** enum port_role; the prefix PORT_ is left out. */
+export const PortRole = {
+  TAP: 0,
+  VF: 1,
+} as const;
+export type PortRole = (typeof PortRole)[keyof typeof PortRole];
+export const portRoleNames = {
+  0: 'tap',
+  1: 'vf',
+} as const satisfies Record<PortRole, string>;
+
 /** enum vnic_flag; the prefix VNIC_ is left out. */
 export const VnicFlag = {
   CUT_THROUGH: 1,
   PLUGIN: 2,
   WANT_SOFTWARE: 4,
   WANT_ACCELERATED: 8,
+  ACCESS: 16,
+  CHECK_ADDRESSES: 32,
+  TAP_MULTI_BUFFER: 64,
+  VF_MULTI_BUFFER: 128,
+  UPLINK_MULTI_BUFFER: 256,
 } as const;
 
 /** enum control_command; the prefix CONTROL_ is left out. */
@@ -165,11 +230,11 @@ export const counterCodec: Codec<Counter> = {
   },
 };
 
-const counterx18 = arrayOf(counterCodec, 18);
+const counterx25 = arrayOf(counterCodec, 25);
 
 const u64x64 = arrayOf(u64, 64);
 
-/** struct vnic_counters, 1376 bytes. */
+/** struct vnic_counters, 1504 bytes. */
 export interface VnicCounters {
   readonly reasons: readonly Counter[];
   readonly tapQueues: readonly bigint[];
@@ -180,31 +245,37 @@ export interface VnicCounters {
   readonly flowsLearnt: bigint;
   readonly flowsMoved: bigint;
   readonly pathChanges: bigint;
+  readonly flowsReplaced: bigint;
+  readonly flowsExpired: bigint;
 }
 
 export const vnicCountersCodec: Codec<VnicCounters> = {
-  size: 1376,
+  size: 1504,
   read: (buffer, offset = 0) => ({
-    reasons: counterx18.read(buffer, offset),
-    tapQueues: u64x64.read(buffer, offset + 288),
-    vfQueues: u64x64.read(buffer, offset + 800),
-    fromTap: counterCodec.read(buffer, offset + 1312),
-    fromVf: counterCodec.read(buffer, offset + 1328),
-    cpuHandovers: buffer.readBigUInt64LE(offset + 1344),
-    flowsLearnt: buffer.readBigUInt64LE(offset + 1352),
-    flowsMoved: buffer.readBigUInt64LE(offset + 1360),
-    pathChanges: buffer.readBigUInt64LE(offset + 1368),
+    reasons: counterx25.read(buffer, offset),
+    tapQueues: u64x64.read(buffer, offset + 400),
+    vfQueues: u64x64.read(buffer, offset + 912),
+    fromTap: counterCodec.read(buffer, offset + 1424),
+    fromVf: counterCodec.read(buffer, offset + 1440),
+    cpuHandovers: buffer.readBigUInt64LE(offset + 1456),
+    flowsLearnt: buffer.readBigUInt64LE(offset + 1464),
+    flowsMoved: buffer.readBigUInt64LE(offset + 1472),
+    pathChanges: buffer.readBigUInt64LE(offset + 1480),
+    flowsReplaced: buffer.readBigUInt64LE(offset + 1488),
+    flowsExpired: buffer.readBigUInt64LE(offset + 1496),
   }),
   write: (value, buffer, offset = 0) => {
-    counterx18.write(value.reasons, buffer, offset);
-    u64x64.write(value.tapQueues, buffer, offset + 288);
-    u64x64.write(value.vfQueues, buffer, offset + 800);
-    counterCodec.write(value.fromTap, buffer, offset + 1312);
-    counterCodec.write(value.fromVf, buffer, offset + 1328);
-    buffer.writeBigUInt64LE(value.cpuHandovers, offset + 1344);
-    buffer.writeBigUInt64LE(value.flowsLearnt, offset + 1352);
-    buffer.writeBigUInt64LE(value.flowsMoved, offset + 1360);
-    buffer.writeBigUInt64LE(value.pathChanges, offset + 1368);
+    counterx25.write(value.reasons, buffer, offset);
+    u64x64.write(value.tapQueues, buffer, offset + 400);
+    u64x64.write(value.vfQueues, buffer, offset + 912);
+    counterCodec.write(value.fromTap, buffer, offset + 1424);
+    counterCodec.write(value.fromVf, buffer, offset + 1440);
+    buffer.writeBigUInt64LE(value.cpuHandovers, offset + 1456);
+    buffer.writeBigUInt64LE(value.flowsLearnt, offset + 1464);
+    buffer.writeBigUInt64LE(value.flowsMoved, offset + 1472);
+    buffer.writeBigUInt64LE(value.pathChanges, offset + 1480);
+    buffer.writeBigUInt64LE(value.flowsReplaced, offset + 1488);
+    buffer.writeBigUInt64LE(value.flowsExpired, offset + 1496);
   },
 };
 
@@ -223,6 +294,36 @@ export const bpfCpumapValCodec: Codec<BpfCpumapVal> = {
   write: (value, buffer, offset = 0) => {
     buffer.writeUInt32LE(value.qsize, offset);
     programRef.write(value.bpfProg, buffer, offset + 4);
+  },
+};
+
+/** struct decision, 16 bytes. */
+export interface Decision {
+  readonly vnic: number;
+  readonly targetIfindex: number;
+  readonly hash: number;
+  readonly cpu: number;
+  readonly queue: number;
+  readonly reason: number;
+}
+
+export const decisionCodec: Codec<Decision> = {
+  size: 16,
+  read: (buffer, offset = 0) => ({
+    vnic: buffer.readUInt32LE(offset),
+    targetIfindex: buffer.readUInt32LE(offset + 4),
+    hash: buffer.readUInt32LE(offset + 8),
+    cpu: buffer.readUInt16LE(offset + 12),
+    queue: buffer.readUInt8(offset + 14),
+    reason: buffer.readUInt8(offset + 15),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.vnic, offset);
+    buffer.writeUInt32LE(value.targetIfindex, offset + 4);
+    buffer.writeUInt32LE(value.hash, offset + 8);
+    buffer.writeUInt16LE(value.cpu, offset + 12);
+    buffer.writeUInt8(value.queue, offset + 14);
+    buffer.writeUInt8(value.reason, offset + 15);
   },
 };
 
@@ -260,15 +361,30 @@ export const eventCodec: Codec<Event> = {
   },
 };
 
-/** struct flow, 8 bytes. */
-export interface Flow {
+/** struct handover, 8 bytes. */
+export interface Handover {
+  readonly key: bigint;
+}
+
+export const handoverCodec: Codec<Handover> = {
+  size: 8,
+  read: (buffer, offset = 0) => ({
+    key: buffer.readBigUInt64LE(offset),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeBigUInt64LE(value.key, offset);
+  },
+};
+
+/** struct flow_record, 8 bytes. */
+export interface FlowRecord {
   readonly tag: number;
   readonly seen: number;
   readonly queue: number;
   readonly valid: number;
 }
 
-export const flowCodec: Codec<Flow> = {
+export const flowRecordCodec: Codec<FlowRecord> = {
   size: 8,
   read: (buffer, offset = 0) => ({
     tag: buffer.readUInt32LE(offset),
@@ -284,26 +400,48 @@ export const flowCodec: Codec<Flow> = {
   },
 };
 
+/** struct flow, 16 bytes. */
+export interface Flow {
+  readonly learnt: FlowRecord;
+  readonly steered: FlowRecord;
+}
+
+export const flowCodec: Codec<Flow> = {
+  size: 16,
+  read: (buffer, offset = 0) => ({
+    learnt: flowRecordCodec.read(buffer, offset),
+    steered: flowRecordCodec.read(buffer, offset + 8),
+  }),
+  write: (value, buffer, offset = 0) => {
+    flowRecordCodec.write(value.learnt, buffer, offset);
+    flowRecordCodec.write(value.steered, buffer, offset + 8);
+  },
+};
+
 const bytes32 = bytesOf(32);
 
-/** struct meta, 40 bytes. */
+/** struct meta, 48 bytes. */
 export interface Meta {
   readonly contractVersion: number;
   readonly cpusMapId: number;
   readonly objectSha256: Uint8Array;
+  readonly capturing: number;
 }
 
 export const metaCodec: Codec<Meta> = {
-  size: 40,
+  size: 48,
   read: (buffer, offset = 0) => ({
     contractVersion: buffer.readUInt32LE(offset),
     cpusMapId: buffer.readUInt32LE(offset + 4),
     objectSha256: bytes32.read(buffer, offset + 8),
+    capturing: buffer.readUInt32LE(offset + 40),
   }),
   write: (value, buffer, offset = 0) => {
     buffer.writeUInt32LE(value.contractVersion, offset);
     buffer.writeUInt32LE(value.cpusMapId, offset + 4);
     bytes32.write(value.objectSha256, buffer, offset + 8);
+    buffer.writeUInt32LE(value.capturing, offset + 40);
+    buffer.fill(0, offset + 44, offset + 48);
   },
 };
 
@@ -323,25 +461,6 @@ export const pathWordCodec: Codec<PathWord> = {
     buffer.writeBigUInt64LE(value.word, offset);
     buffer.writeUInt32LE(value.vfSeen, offset + 8);
     buffer.fill(0, offset + 12, offset + 16);
-  },
-};
-
-/** struct port, 8 bytes. */
-export interface Port {
-  readonly vnic: number;
-  readonly role: PortRole;
-}
-
-export const portCodec: Codec<Port> = {
-  size: 8,
-  read: (buffer, offset = 0) => ({
-    vnic: buffer.readUInt32LE(offset),
-    role: buffer.readUInt8(offset + 4) as PortRole,
-  }),
-  write: (value, buffer, offset = 0) => {
-    buffer.writeUInt32LE(value.vnic, offset);
-    buffer.writeUInt8(value.role, offset + 4);
-    buffer.fill(0, offset + 5, offset + 8);
   },
 };
 
@@ -419,6 +538,8 @@ const u16x64 = arrayOf(u16, 64);
 /** struct steering, 264 bytes. */
 export interface Steering {
   readonly queues: number;
+  readonly hashTypes: HashType;
+  readonly rssRow: number;
   readonly reta: Uint8Array;
   readonly queueCpus: readonly number[];
 }
@@ -427,12 +548,16 @@ export const steeringCodec: Codec<Steering> = {
   size: 264,
   read: (buffer, offset = 0) => ({
     queues: buffer.readUInt32LE(offset),
+    hashTypes: buffer.readUInt8(offset + 4) as HashType,
+    rssRow: buffer.readUInt8(offset + 5),
     reta: bytes128.read(buffer, offset + 8),
     queueCpus: u16x64.read(buffer, offset + 136),
   }),
   write: (value, buffer, offset = 0) => {
     buffer.writeUInt32LE(value.queues, offset);
-    buffer.fill(0, offset + 4, offset + 8);
+    buffer.writeUInt8(value.hashTypes, offset + 4);
+    buffer.writeUInt8(value.rssRow, offset + 5);
+    buffer.fill(0, offset + 6, offset + 8);
     bytes128.write(value.reta, buffer, offset + 8);
     u16x64.write(value.queueCpus, buffer, offset + 136);
   },
@@ -456,10 +581,77 @@ export const bpfDevmapValCodec: Codec<BpfDevmapVal> = {
   },
 };
 
+/** struct ipv4_prefix, 8 bytes. */
+export interface Ipv4Prefix {
+  readonly prefix: number;
+  readonly mask: number;
+}
+
+export const ipv4PrefixCodec: Codec<Ipv4Prefix> = {
+  size: 8,
+  read: (buffer, offset = 0) => ({
+    prefix: buffer.readUInt32BE(offset),
+    mask: buffer.readUInt32BE(offset + 4),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32BE(value.prefix, offset);
+    buffer.writeUInt32BE(value.mask, offset + 4);
+  },
+};
+
+const be32x4 = arrayOf(be32, 4);
+
+/** struct ipv6_prefix, 32 bytes. */
+export interface Ipv6Prefix {
+  readonly prefix: readonly number[];
+  readonly mask: readonly number[];
+}
+
+export const ipv6PrefixCodec: Codec<Ipv6Prefix> = {
+  size: 32,
+  read: (buffer, offset = 0) => ({
+    prefix: be32x4.read(buffer, offset),
+    mask: be32x4.read(buffer, offset + 16),
+  }),
+  write: (value, buffer, offset = 0) => {
+    be32x4.write(value.prefix, buffer, offset);
+    be32x4.write(value.mask, buffer, offset + 16);
+  },
+};
+
+const ipv4Prefixx16 = arrayOf(ipv4PrefixCodec, 16);
+
+const ipv6Prefixx16 = arrayOf(ipv6PrefixCodec, 16);
+
+/** struct vnic_addresses, 648 bytes. */
+export interface VnicAddresses {
+  readonly ipv4Count: number;
+  readonly ipv6Count: number;
+  readonly ipv4: readonly Ipv4Prefix[];
+  readonly ipv6: readonly Ipv6Prefix[];
+}
+
+export const vnicAddressesCodec: Codec<VnicAddresses> = {
+  size: 648,
+  read: (buffer, offset = 0) => ({
+    ipv4Count: buffer.readUInt32LE(offset),
+    ipv6Count: buffer.readUInt32LE(offset + 4),
+    ipv4: ipv4Prefixx16.read(buffer, offset + 8),
+    ipv6: ipv6Prefixx16.read(buffer, offset + 136),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.ipv4Count, offset);
+    buffer.writeUInt32LE(value.ipv6Count, offset + 4);
+    ipv4Prefixx16.write(value.ipv4, buffer, offset + 8);
+    ipv6Prefixx16.write(value.ipv6, buffer, offset + 136);
+  },
+};
+
 /** struct vnic_slot, 16 bytes. */
 export interface VnicSlot {
   readonly key: bigint;
   readonly vnic: number;
+  readonly role: PortRole;
 }
 
 export const vnicSlotCodec: Codec<VnicSlot> = {
@@ -467,17 +659,21 @@ export const vnicSlotCodec: Codec<VnicSlot> = {
   read: (buffer, offset = 0) => ({
     key: buffer.readBigUInt64LE(offset),
     vnic: buffer.readUInt32LE(offset + 8),
+    role: buffer.readUInt8(offset + 12) as PortRole,
   }),
   write: (value, buffer, offset = 0) => {
     buffer.writeBigUInt64LE(value.key, offset);
     buffer.writeUInt32LE(value.vnic, offset + 8);
-    buffer.fill(0, offset + 12, offset + 16);
+    buffer.writeUInt8(value.role, offset + 12);
+    buffer.fill(0, offset + 13, offset + 16);
   },
 };
 
 const bytes6 = bytesOf(6);
 
-/** struct vnic, 32 bytes. */
+const u16x16 = arrayOf(u16, 16);
+
+/** struct vnic, 64 bytes. */
 export interface Vnic {
   readonly tapIfindex: number;
   readonly vfIfindex: number;
@@ -488,10 +684,12 @@ export interface Vnic {
   readonly uplinkFrameMax: number;
   readonly vlan: number;
   readonly mac: Uint8Array;
+  readonly vlanCount: number;
+  readonly vlans: readonly number[];
 }
 
 export const vnicCodec: Codec<Vnic> = {
-  size: 32,
+  size: 64,
   read: (buffer, offset = 0) => ({
     tapIfindex: buffer.readUInt32LE(offset),
     vfIfindex: buffer.readUInt32LE(offset + 4),
@@ -502,6 +700,8 @@ export const vnicCodec: Codec<Vnic> = {
     uplinkFrameMax: buffer.readUInt16LE(offset + 20),
     vlan: buffer.readUInt16LE(offset + 22),
     mac: bytes6.read(buffer, offset + 24),
+    vlanCount: buffer.readUInt16LE(offset + 30),
+    vlans: u16x16.read(buffer, offset + 32),
   }),
   write: (value, buffer, offset = 0) => {
     buffer.writeUInt32LE(value.tapIfindex, offset);
@@ -513,7 +713,8 @@ export const vnicCodec: Codec<Vnic> = {
     buffer.writeUInt16LE(value.uplinkFrameMax, offset + 20);
     buffer.writeUInt16LE(value.vlan, offset + 22);
     bytes6.write(value.mac, buffer, offset + 24);
-    buffer.fill(0, offset + 30, offset + 32);
+    buffer.writeUInt16LE(value.vlanCount, offset + 30);
+    u16x16.write(value.vlans, buffer, offset + 32);
   },
 };
 
@@ -603,17 +804,18 @@ export const controlFrameCodec: Codec<ControlFrame> = {
 export const hostMaps = {
   counters: mapSpec('counters', 'percpu_array', u32, vnicCountersCodec, { maxEntries: 1024, flags: 0 }),
   cpus: mapSpec('cpus', 'cpumap', u32, bpfCpumapValCodec, { maxEntries: 512, flags: 0 }),
+  decisions: mapSpec('decisions', 'percpu_array', u32, decisionCodec, { maxEntries: 1, flags: 0 }),
   events: { name: 'events', type: 'ringbuf', maxEntries: 262144 } satisfies RingSpec,
   flows: mapSpec('flows', 'array', u32, flowCodec, { maxEntries: 1024, flags: 0 }),
   metas: mapSpec('metas', 'array', u32, metaCodec, { maxEntries: 1, flags: 0 }),
   paths: mapSpec('paths', 'array', u32, pathWordCodec, { maxEntries: 1024, flags: 1024 }),
-  ports: mapSpec('ports', 'hash', u32, portCodec, { maxEntries: 2048, flags: 0 }),
   redirect_errors: mapSpec('redirect_errors', 'percpu_hash', redirectErrorKeyCodec, u64, { maxEntries: 4096, flags: 0 }),
   remotes: mapSpec('remotes', 'array', u32, remoteCodec, { maxEntries: 4096, flags: 0 }),
-  rss: mapSpec('rss', 'array', u32, rssCodec, { maxEntries: 1, flags: 0 }),
+  rss: mapSpec('rss', 'array', u32, rssCodec, { maxEntries: 2, flags: 0 }),
   steerings: mapSpec('steerings', 'array', u32, steeringCodec, { maxEntries: 2048, flags: 0 }),
   tx_ports: mapSpec('tx_ports', 'devmap_hash', u32, bpfDevmapValCodec, { maxEntries: 2112, flags: 0 }),
-  vnic_slots: mapSpec('vnic_slots', 'array', u32, vnicSlotCodec, { maxEntries: 4096, flags: 1024 }),
+  vnic_addresses: mapSpec('vnic_addresses', 'array', u32, vnicAddressesCodec, { maxEntries: 1024, flags: 0 }),
+  vnic_slots: mapSpec('vnic_slots', 'array', u32, vnicSlotCodec, { maxEntries: 16384, flags: 1024 }),
   vnics: mapSpec('vnics', 'array', u32, vnicCodec, { maxEntries: 1024, flags: 0 }),
 } as const;
 
@@ -621,6 +823,7 @@ export const hostMaps = {
 export const hostKnobs = {
   flow_seed: u64,
   flows_per_vnic: u32,
+  frozen_tick: u32,
   own_netns: u32,
   uplink_partial_checksum: u8,
 } as const;
@@ -631,19 +834,28 @@ export const hostFingerprint: Fingerprint = {
     'counter': { size: 16 },
     'counter.packets': { offset: 0, type: '__u64' },
     'counter.bytes': { offset: 8, type: '__u64' },
-    'vnic_counters': { size: 1376 },
-    'vnic_counters.reasons': { offset: 0, type: 'struct counter[18]' },
-    'vnic_counters.tap_queues': { offset: 288, type: '__u64[64]' },
-    'vnic_counters.vf_queues': { offset: 800, type: '__u64[64]' },
-    'vnic_counters.from_tap': { offset: 1312, type: 'struct counter' },
-    'vnic_counters.from_vf': { offset: 1328, type: 'struct counter' },
-    'vnic_counters.cpu_handovers': { offset: 1344, type: '__u64' },
-    'vnic_counters.flows_learnt': { offset: 1352, type: '__u64' },
-    'vnic_counters.flows_moved': { offset: 1360, type: '__u64' },
-    'vnic_counters.path_changes': { offset: 1368, type: '__u64' },
+    'vnic_counters': { size: 1504 },
+    'vnic_counters.reasons': { offset: 0, type: 'struct counter[25]' },
+    'vnic_counters.tap_queues': { offset: 400, type: '__u64[64]' },
+    'vnic_counters.vf_queues': { offset: 912, type: '__u64[64]' },
+    'vnic_counters.from_tap': { offset: 1424, type: 'struct counter' },
+    'vnic_counters.from_vf': { offset: 1440, type: 'struct counter' },
+    'vnic_counters.cpu_handovers': { offset: 1456, type: '__u64' },
+    'vnic_counters.flows_learnt': { offset: 1464, type: '__u64' },
+    'vnic_counters.flows_moved': { offset: 1472, type: '__u64' },
+    'vnic_counters.path_changes': { offset: 1480, type: '__u64' },
+    'vnic_counters.flows_replaced': { offset: 1488, type: '__u64' },
+    'vnic_counters.flows_expired': { offset: 1496, type: '__u64' },
     'bpf_cpumap_val': { size: 8 },
     'bpf_cpumap_val.qsize': { offset: 0, type: '__u32' },
     'bpf_cpumap_val.bpf_prog': { offset: 4, type: 'union bpf_prog' },
+    'decision': { size: 16 },
+    'decision.vnic': { offset: 0, type: '__u32' },
+    'decision.target_ifindex': { offset: 4, type: '__u32' },
+    'decision.hash': { offset: 8, type: '__u32' },
+    'decision.cpu': { offset: 12, type: '__u16' },
+    'decision.queue': { offset: 14, type: '__u8' },
+    'decision.reason': { offset: 15, type: '__u8' },
     'event': { size: 24 },
     'event.time_ns': { offset: 0, type: '__u64' },
     'event.vnic': { offset: 8, type: '__u32' },
@@ -653,23 +865,26 @@ export const hostFingerprint: Fingerprint = {
     'event.path': { offset: 21, type: 'enum vnic_path' },
     'event.command': { offset: 22, type: '__u8' },
     'event.reserved': { offset: 23, type: '__u8' },
-    'flow': { size: 8 },
-    'flow.tag': { offset: 0, type: '__u32' },
-    'flow.seen': { offset: 4, type: '__u16' },
-    'flow.queue': { offset: 6, type: '__u8' },
-    'flow.valid': { offset: 7, type: '__u8' },
-    'meta': { size: 40 },
+    'handover': { size: 8 },
+    'handover.key': { offset: 0, type: '__u64' },
+    'flow_record': { size: 8 },
+    'flow_record.tag': { offset: 0, type: '__u32' },
+    'flow_record.seen': { offset: 4, type: '__u16' },
+    'flow_record.queue': { offset: 6, type: '__u8' },
+    'flow_record.valid': { offset: 7, type: '__u8' },
+    'flow': { size: 16 },
+    'flow.learnt': { offset: 0, type: 'struct flow_record' },
+    'flow.steered': { offset: 8, type: 'struct flow_record' },
+    'meta': { size: 48 },
     'meta.contract_version': { offset: 0, type: '__u32' },
     'meta.cpus_map_id': { offset: 4, type: '__u32' },
     'meta.object_sha256': { offset: 8, type: '__u8[32]' },
+    'meta.capturing': { offset: 40, type: '__u32' },
+    'meta.reserved': { offset: 44, type: '__u32' },
     'path_word': { size: 16 },
     'path_word.word': { offset: 0, type: '__u64' },
     'path_word.vf_seen': { offset: 8, type: '__u32' },
     'path_word.reserved': { offset: 12, type: '__u32' },
-    'port': { size: 8 },
-    'port.vnic': { offset: 0, type: '__u32' },
-    'port.role': { offset: 4, type: 'enum port_role' },
-    'port.reserved': { offset: 5, type: '__u8[3]' },
     'redirect_error_key': { size: 12 },
     'redirect_error_key.ifindex': { offset: 0, type: '__u32' },
     'redirect_error_key.error': { offset: 4, type: '__s32' },
@@ -684,17 +899,31 @@ export const hostFingerprint: Fingerprint = {
     'rss.tables': { offset: 40, type: '__u32[36][256]' },
     'steering': { size: 264 },
     'steering.queues': { offset: 0, type: '__u32' },
-    'steering.reserved': { offset: 4, type: '__u32' },
+    'steering.hash_types': { offset: 4, type: 'enum hash_type' },
+    'steering.rss_row': { offset: 5, type: '__u8' },
+    'steering.reserved': { offset: 6, type: '__u8[2]' },
     'steering.reta': { offset: 8, type: '__u8[128]' },
     'steering.queue_cpus': { offset: 136, type: '__u16[64]' },
     'bpf_devmap_val': { size: 8 },
     'bpf_devmap_val.ifindex': { offset: 0, type: '__u32' },
     'bpf_devmap_val.bpf_prog': { offset: 4, type: 'union bpf_prog' },
+    'ipv4_prefix': { size: 8 },
+    'ipv4_prefix.prefix': { offset: 0, type: '__be32' },
+    'ipv4_prefix.mask': { offset: 4, type: '__be32' },
+    'ipv6_prefix': { size: 32 },
+    'ipv6_prefix.prefix': { offset: 0, type: '__be32[4]' },
+    'ipv6_prefix.mask': { offset: 16, type: '__be32[4]' },
+    'vnic_addresses': { size: 648 },
+    'vnic_addresses.ipv4_count': { offset: 0, type: '__u32' },
+    'vnic_addresses.ipv6_count': { offset: 4, type: '__u32' },
+    'vnic_addresses.ipv4': { offset: 8, type: 'struct ipv4_prefix[16]' },
+    'vnic_addresses.ipv6': { offset: 136, type: 'struct ipv6_prefix[16]' },
     'vnic_slot': { size: 16 },
     'vnic_slot.key': { offset: 0, type: '__u64' },
     'vnic_slot.vnic': { offset: 8, type: '__u32' },
-    'vnic_slot.reserved': { offset: 12, type: '__u32' },
-    'vnic': { size: 32 },
+    'vnic_slot.role': { offset: 12, type: 'enum port_role' },
+    'vnic_slot.reserved': { offset: 13, type: '__u8[3]' },
+    'vnic': { size: 64 },
     'vnic.tap_ifindex': { offset: 0, type: '__u32' },
     'vnic.vf_ifindex': { offset: 4, type: '__u32' },
     'vnic.uplink_ifindex': { offset: 8, type: '__u32' },
@@ -704,25 +933,36 @@ export const hostFingerprint: Fingerprint = {
     'vnic.uplink_frame_max': { offset: 20, type: '__u16' },
     'vnic.vlan': { offset: 22, type: '__u16' },
     'vnic.mac': { offset: 24, type: '__u8[6]' },
-    'vnic.reserved': { offset: 30, type: '__u16' },
+    'vnic.vlan_count': { offset: 30, type: '__u16' },
+    'vnic.vlans': { offset: 32, type: '__u16[16]' },
   },
   enums: {
     'enum event_kind': { size: 1, EVENT_PATH_CHANGED: 0, EVENT_CONTROL: 1 },
     'enum vnic_path': { size: 1, PATH_SOFTWARE: 0, PATH_ACCELERATED: 1 },
     'enum contract_limit': {
       size: 4,
-      CONTRACT_VERSION: 1,
+      CONTRACT_VERSION: 2,
       MAX_VNICS: 1024,
       MAX_QUEUES: 64,
       RETA_SIZE: 128,
       MAX_CPUS: 512,
       QUEUE_UNREACHABLE: 65535,
       TICK_SHIFT: 24,
-      VNIC_SLOTS: 4096,
+      QUIET_TICKS: 2,
+      FLOW_LIFETIME: 64,
+      FLOW_EXPIRY: 1800,
+      REMOTE_LIFETIME: 3600,
+      CLOCK_SKEW: 8,
+      VNIC_SLOTS: 16384,
       VNIC_PROBES: 4,
       REMOTE_SLOTS: 4096,
       RSS_INPUT_SIZE: 36,
       RSS_KEY_SIZE: 40,
+      RSS_ROWS: 2,
+      MAX_TAGS: 2,
+      MAX_EXTENSIONS: 6,
+      MAX_VLANS: 16,
+      MAX_PREFIXES: 16,
       PORTS_PER_VNIC: 2,
       CONTROL_ETHERTYPE: 34997,
       CONTROL_MAGIC: 1431193936,
@@ -742,15 +982,22 @@ export const hostFingerprint: Fingerprint = {
       REASON_PASS_RUNT: 10,
       REASON_PASS_UNKNOWN_PORT: 11,
       REASON_PASS_OTHER_DOMAIN: 12,
-      REASON_PASS_TAGGED_TWICE: 13,
+      REASON_PASS_TOO_MANY_TAGS: 13,
       REASON_DROP_SPOOFED_MAC: 14,
       REASON_DROP_SPOOFED_VLAN: 15,
       REASON_DROP_CONTROL: 16,
       REASON_CONTROL: 17,
-      REASON_COUNT: 18,
+      REASON_REDIRECT_DRAIN: 18,
+      REASON_PASS_MULTI_BUFFER: 19,
+      REASON_PASS_SAME_PORT: 20,
+      REASON_PASS_NO_HEADROOM: 21,
+      REASON_DROP_SPOOFED_ARP: 22,
+      REASON_DROP_SPOOFED_ND: 23,
+      REASON_DROP_SPOOFED_IP: 24,
+      REASON_COUNT: 25,
     },
     'enum path_bit': { size: 4, PATH_MASK: 255, PATH_VF_ALLOWED: 256, PATH_GENERATION_SHIFT: 32 },
-    'enum port_role': { size: 1, PORT_TAP: 0, PORT_VF: 1 },
+    'enum decision_none': { size: 4, DECISION_NO_QUEUE: 255, DECISION_NO_CPU: 65535 },
     'enum redirect_error': {
       size: 1,
       REDIRECT_ERROR_REDIRECT: 0,
@@ -758,27 +1005,53 @@ export const hostFingerprint: Fingerprint = {
       REDIRECT_ERROR_CPUMAP: 2,
       REDIRECT_ERROR_EXCEPTION: 3,
     },
-    'enum vnic_flag': { size: 4, VNIC_CUT_THROUGH: 1, VNIC_PLUGIN: 2, VNIC_WANT_SOFTWARE: 4, VNIC_WANT_ACCELERATED: 8 },
+    'enum hash_type': {
+      size: 1,
+      HASH_IPV4: 1,
+      HASH_TCP_IPV4: 2,
+      HASH_UDP_IPV4: 4,
+      HASH_SCTP_IPV4: 8,
+      HASH_IPV6: 16,
+      HASH_TCP_IPV6: 32,
+      HASH_UDP_IPV6: 64,
+      HASH_SCTP_IPV6: 128,
+      HASH_DEFAULT: 119,
+    },
+    'enum port_role': { size: 1, PORT_TAP: 0, PORT_VF: 1 },
+    'enum vnic_flag': {
+      size: 4,
+      VNIC_CUT_THROUGH: 1,
+      VNIC_PLUGIN: 2,
+      VNIC_WANT_SOFTWARE: 4,
+      VNIC_WANT_ACCELERATED: 8,
+      VNIC_ACCESS: 16,
+      VNIC_CHECK_ADDRESSES: 32,
+      VNIC_TAP_MULTI_BUFFER: 64,
+      VNIC_VF_MULTI_BUFFER: 128,
+      VNIC_UPLINK_MULTI_BUFFER: 256,
+    },
   },
   maps: {
     'map counters': { type: 'percpu_array', key: '__u32', value: 'struct vnic_counters', max_entries: 1024, flags: 0 },
     'map cpus': { type: 'cpumap', key: '__u32', value: 'struct bpf_cpumap_val', max_entries: 512, flags: 0 },
+    'map decisions': { type: 'percpu_array', key: '__u32', value: 'struct decision', max_entries: 1, flags: 0 },
     'map events': { type: 'ringbuf', max_entries: 262144, flags: 0 },
     'map flows': { type: 'array', key: '__u32', value: 'struct flow', max_entries: 1024, flags: 0 },
     'map metas': { type: 'array', key: '__u32', value: 'struct meta', max_entries: 1, flags: 0 },
     'map paths': { type: 'array', key: '__u32', value: 'struct path_word', max_entries: 1024, flags: 1024 },
-    'map ports': { type: 'hash', key: '__u32', value: 'struct port', max_entries: 2048, flags: 0 },
     'map redirect_errors': { type: 'percpu_hash', key: 'struct redirect_error_key', value: '__u64', max_entries: 4096, flags: 0 },
     'map remotes': { type: 'array', key: '__u32', value: 'struct remote', max_entries: 4096, flags: 0 },
-    'map rss': { type: 'array', key: '__u32', value: 'struct rss', max_entries: 1, flags: 0 },
+    'map rss': { type: 'array', key: '__u32', value: 'struct rss', max_entries: 2, flags: 0 },
     'map steerings': { type: 'array', key: '__u32', value: 'struct steering', max_entries: 2048, flags: 0 },
     'map tx_ports': { type: 'devmap_hash', key: '__u32', value: 'struct bpf_devmap_val', max_entries: 2112, flags: 0 },
-    'map vnic_slots': { type: 'array', key: '__u32', value: 'struct vnic_slot', max_entries: 4096, flags: 1024 },
+    'map vnic_addresses': { type: 'array', key: '__u32', value: 'struct vnic_addresses', max_entries: 1024, flags: 0 },
+    'map vnic_slots': { type: 'array', key: '__u32', value: 'struct vnic_slot', max_entries: 16384, flags: 1024 },
     'map vnics': { type: 'array', key: '__u32', value: 'struct vnic', max_entries: 1024, flags: 0 },
   },
   knobs: {
     'knob flow_seed': { type: '__u64' },
     'knob flows_per_vnic': { type: '__u32' },
+    'knob frozen_tick': { type: '__u32' },
     'knob own_netns': { type: '__u32' },
     'knob uplink_partial_checksum': { type: '__u8' },
   },
@@ -792,10 +1065,12 @@ export const pluginMaps = {
 /** What an object must say of itself to be loaded; see src/btf/verify.ts. */
 export const pluginFingerprint: Fingerprint = {
   structs: {
-    'meta': { size: 40 },
+    'meta': { size: 48 },
     'meta.contract_version': { offset: 0, type: '__u32' },
     'meta.cpus_map_id': { offset: 4, type: '__u32' },
     'meta.object_sha256': { offset: 8, type: '__u8[32]' },
+    'meta.capturing': { offset: 40, type: '__u32' },
+    'meta.reserved': { offset: 44, type: '__u32' },
     'plugin_path': { size: 48 },
     'plugin_path.rx_packets': { offset: 0, type: '__u64' },
     'plugin_path.tx_packets': { offset: 8, type: '__u64' },

@@ -1,5 +1,5 @@
 /** What is measured: both objects loaded, their maps filled for the stage. Runs in the host's namespace. */
-import { ContractLimit, hostMaps, Reason, type VnicCounters } from '../../maps/generated/contract.js';
+import { ContractLimit, HashType, hostMaps, Reason, type VnicCounters } from '../../maps/generated/contract.js';
 import { encode, type MapSpec, u32 } from '../btf/codec.js';
 import { parseMacAddress } from '../core/model.js';
 import { fillCpus } from '../dataplane/cpus.js';
@@ -134,12 +134,13 @@ function fillHostMaps(host: BpfObject, { uplink, port }: Ifindexes, { cpu, other
   for (let id = 1; id <= BENCH_VNICS; id++) {
     const mac = parseMacAddress(benchMac(id));
     vnics.set(id, toVnic({
-      mac, vlan: 0, tapIfindex: uplink, vfIfindex: port, uplinkIfindex: uplink,
-      tapFrameMax: FRAME_MAX, vfFrameMax: FRAME_MAX, uplinkFrameMax: FRAME_MAX, cutThrough: false, plugin: true, operatorWant: null,
+      mac, vlans: [0], access: false, addresses: null, tapIfindex: uplink, vfIfindex: port, uplinkIfindex: uplink,
+      tapFrameMax: FRAME_MAX, vfFrameMax: FRAME_MAX, uplinkFrameMax: FRAME_MAX, tapMultiBuffer: false, vfMultiBuffer: false,
+      uplinkMultiBuffer: false, cutThrough: false, plugin: true, operatorWant: null,
     }));
     paths.change(id, { path: 'accelerated', vfAllowed: true });
     steerings.set(steeringKey(id, 'vf'), toSteering(steeringFor(id === CPUMAP_VNIC ? otherCpu ?? cpu : cpu)));
-    index.publish(vnicKey(macBytes(mac), 0), id);
+    index.publish(vnicKey(macBytes(mac), 0), { vnic: id, role: 'tap' });
   }
 }
 
@@ -149,6 +150,8 @@ function steeringFor(cpu: number): SteeringRow {
     queues: QUEUES,
     reta: new Array<number>(ContractLimit.RETA_SIZE).fill(cpu % QUEUES),
     queueCpus: Array.from({ length: QUEUES }, (_, queue) => (cpu % QUEUES === queue ? cpu : null)),
+    hashTypes: HashType.DEFAULT,
+    rssRow: 0,
   };
 }
 

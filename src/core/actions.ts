@@ -120,8 +120,8 @@ function describeChange(change: LinkChange): string {
   return words.join(', ');
 }
 
-function describeRow({ mac, vlan, vfIfindex }: VnicRow): string {
-  return `${mac}, VLAN ${vlan}${vfIfindex === 0 ? '' : `, VF ifindex ${vfIfindex}`}`;
+function describeRow({ mac, vlans, vfIfindex }: VnicRow): string {
+  return `${mac}, VLAN ${vlans.join(',')}${vfIfindex === 0 ? '' : `, VF ifindex ${vfIfindex}`}`;
 }
 
 const onOff = (on: boolean): string => (on ? 'on' : 'off');
@@ -136,7 +136,7 @@ export function describeAction(action: Action): string {
     case 'write-vnic':
       return `write vNIC ${action.vnic} (${describeRow(action.row)})`;
     case 'delete-vnic':
-      return `delete vNIC ${action.vnic} (${action.before.mac}, VLAN ${action.before.vlan})`;
+      return `delete vNIC ${action.vnic} (${action.before.mac}, VLAN ${action.before.vlans.join(',')})`;
     case 'write-port':
       return action.owner === null
         ? `disown port ${action.device}`

@@ -11,3 +11,5 @@ export const RETA_SIZE = 128;
 /** Bytes of hash input that have a Toeplitz table: two IPv6 addresses, two ports. */
 export const RSS_INPUT_SIZE = 36;
 export const RSS_KEY_SIZE = 40;
+/** Bits of enum hash_type that are set unless told otherwise. */
+export const DEFAULT_HASH_TYPES = 0x77;

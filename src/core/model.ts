@@ -105,14 +105,23 @@ export type ProgramName = 'steer_uplink' | 'steer_guest';
 /** What the packet programs are told of a vNIC. ifindex 0: no such port. */
 export interface VnicRow {
   readonly mac: MacAddress;
-  readonly vlan: number;
+  /** VLAN ids of its frames on the wire, 1..MAX_VLANS of them; 0 = untagged. */
+  readonly vlans: readonly number[];
+  /** The guest's own frames are untagged, and `vlans` is the one VLAN they are in on the wire. */
+  readonly access: boolean;
+  /** IP addresses or prefixes ("192.0.2.1", "2001:db8::/64") it may speak for; null = not checked. */
+  readonly addresses: readonly string[] | null;
   readonly tapIfindex: number;
   readonly vfIfindex: number;
   readonly uplinkIfindex: number;
-  /** Bytes from the destination MAC address, VLAN tag not counted: MTU + 14. */
+  /** Bytes from the destination MAC address, the outer VLAN tag not counted: MTU + 14. */
   readonly tapFrameMax: number;
   readonly vfFrameMax: number;
   readonly uplinkFrameMax: number;
+  /** The port takes frames that lie in several buffers. */
+  readonly tapMultiBuffer: boolean;
+  readonly vfMultiBuffer: boolean;
+  readonly uplinkMultiBuffer: boolean;
   readonly cutThrough: boolean;
   readonly plugin: boolean;
   /** What the operator last asked for by command; null = the configuration's policy holds. */
@@ -131,6 +140,10 @@ export interface SteeringRow {
   readonly reta: readonly number[];
   /** For every queue a CPU congruent to it modulo `queues`, or null: no CPU reaches it. */
   readonly queueCpus: readonly (number | null)[];
+  /** Bits of enum hash_type: which frames are hashed over what. */
+  readonly hashTypes: number;
+  /** Row of the RSS key and its tables. */
+  readonly rssRow: number;
 }
 
 /** The owner of a guest-facing port. */

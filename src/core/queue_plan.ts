@@ -2,7 +2,7 @@
  * Queue = CPU: a device takes the transmit queue of a redirected frame from the CPU that sends it (CPU number modulo
  * queues), so a queue is reached only through a CPU congruent to it.
  */
-import { MAX_CPUS, MAX_QUEUES } from './limits.js';
+import { DEFAULT_HASH_TYPES, MAX_CPUS, MAX_QUEUES } from './limits.js';
 import type { SteeringRow } from './model.js';
 import { buildReta } from './reta.js';
 
@@ -23,7 +23,7 @@ export function planSteering(queues: number, cpus: readonly number[], salt = 0):
   if (queues < 1) return null;
   const told = queues > MAX_QUEUES ? 1 : queues;
   const queueCpus = planQueueCpus(told, cpus, salt);
-  return { queues: told, queueCpus, reta: buildReta(queueCpus) };
+  return { queues: told, queueCpus, reta: buildReta(queueCpus), hashTypes: DEFAULT_HASH_TYPES, rssRow: 0 };
 }
 
 /** Queues that no CPU reaches: no flow is steered to them. */
@@ -36,6 +36,8 @@ export function sameSteering(a: SteeringRow | null, b: SteeringRow | null): bool
   if (a === null || b === null) return a === b;
   return (
     a.queues === b.queues &&
+    a.hashTypes === b.hashTypes &&
+    a.rssRow === b.rssRow &&
     a.reta.length === b.reta.length &&
     a.reta.every((queue, index) => queue === b.reta[index]) &&
     [...new Set(a.reta)].every((queue) => a.queueCpus[queue] === b.queueCpus[queue])

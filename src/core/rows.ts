@@ -13,7 +13,12 @@ export function frameMax(mtu: number): number {
 export function softwareRow(tenant: Tenant, tap: ObservedLink, uplink: ObservedLink): VnicRow {
   return {
     mac: tenant.spec.mac,
-    vlan: tenant.spec.vlan,
+    vlans: [tenant.spec.vlan],
+    access: false,
+    addresses: null,
+    tapMultiBuffer: false,
+    vfMultiBuffer: false,
+    uplinkMultiBuffer: false,
     tapIfindex: tap.ifindex,
     vfIfindex: 0,
     uplinkIfindex: uplink.ifindex,
@@ -37,13 +42,17 @@ export function withoutVf(row: VnicRow): VnicRow {
 
 /** The row itself, without the state that is stored with it. */
 export function rowOf(stored: StoredVnic): VnicRow {
-  const { mac, vlan, tapIfindex, vfIfindex, uplinkIfindex, tapFrameMax, vfFrameMax, uplinkFrameMax, cutThrough, plugin, operatorWant } =
-    stored;
-  return { mac, vlan, tapIfindex, vfIfindex, uplinkIfindex, tapFrameMax, vfFrameMax, uplinkFrameMax, cutThrough, plugin, operatorWant };
+  const { id: _id, path: _path, vfAllowed: _vfAllowed, generation: _generation, tapSteering: _tap, vfSteering: _vf, ...row } = stored;
+  return row;
+}
+
+function sameValue(a: VnicRow[keyof VnicRow], b: VnicRow[keyof VnicRow]): boolean {
+  if (!Array.isArray(a) || !Array.isArray(b)) return a === b;
+  return a.length === b.length && a.every((value, i) => value === b[i]);
 }
 
 export function sameRow(a: VnicRow, b: VnicRow): boolean {
-  return (Object.keys(a) as (keyof VnicRow)[]).every((field) => a[field] === b[field]);
+  return (Object.keys(a) as (keyof VnicRow)[]).every((field) => sameValue(a[field], b[field]));
 }
 
 export function storedOf(tenant: Tenant, observed: Observed): StoredVnic | null {

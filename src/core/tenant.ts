@@ -68,7 +68,7 @@ export function matchTenants(desired: Desired, tenants: readonly Tenant[], obser
     const adapter = adapters.get(spec.adapter) ?? tenant?.adapter ?? { ...MISSING_ADAPTER, name: spec.adapter };
     if (tenant !== undefined) return { ...tenant, spec, adapter, removed: false };
     const fresh: Tenant = { key, spec, adapter, removed: false, id: null, operatorWant: null, fdbOurs: null, state: INITIAL_STATE };
-    const index = unowned.findIndex((row) => row.mac === spec.mac && row.vlan === spec.vlan);
+    const index = unowned.findIndex((row) => row.mac === spec.mac && row.vlans[0] === spec.vlan);
     const [row] = index < 0 ? [] : unowned.splice(index, 1);
     return row === undefined ? fresh : adopt(fresh, row, observed, nowMs, timing);
   });
@@ -91,7 +91,7 @@ function inherit(row: StoredVnic, desired: Desired, observed: Observed, nowMs: n
   const spec: VnicSpec = {
     name: `leftover-${row.id}`,
     mac: row.mac,
-    vlan: row.vlan,
+    vlan: row.vlans[0] ?? 0,
     adapter: adapter.name,
     tap: nameOf(row.tapIfindex),
     guest: held?.place.kind === 'guest' ? held.place.guest : { kind: 'netns', netns: '' },

@@ -1,10 +1,11 @@
 /** The interface of port.ts on the pinned maps, programs and links of this host. */
-import { flowCodec, hostMaps, PortRole, portRoleNames, redirectErrorKeyCodec } from '../../maps/generated/contract.js';
+import { flowCodec, hostMaps, redirectErrorKeyCodec, type Vnic, vnicAddressesCodec } from '../../maps/generated/contract.js';
 import { encode, u32 } from '../btf/codec.js';
-import type { PortRole as Role } from '../core/model.js';
+import type { PortOwner, PortRole as Role } from '../core/model.js';
 import { waitForRunningPrograms } from '../native/grace_period.js';
 import { BpfMap } from '../native/map.js';
 import type { Pins } from '../native/pins.js';
+import { fromVnicAddresses, toVnicAddresses } from './address_row.js';
 import { Attachments, type XdpModeChoice } from './attachments.js';
 import { EventPump } from './events.js';
 import type { ProgramSettings } from './identity.js';
@@ -15,19 +16,29 @@ import type {
 } from './port.js';
 import { fromSteering, steeringKey, toSteering, unusedSteering } from './steering_row.js';
 import { toRedirectErrorTally, toVnicTally } from './tallies.js';
-import { VnicIndex, vnicKey } from './vnic_index.js';
-import { fromVnic, isUsed, macBytes, toVnic, unusedVnic } from './vnic_row.js';
+import { ifindexOf, portKey, VnicIndex, vnicKey } from './vnic_index.js';
+import { checksAddresses, fromVnic, isUsed, toVnic, unusedVnic } from './vnic_row.js';
 
 /** Row of `counters` for frames of no known vNIC; no vNIC has this id. */
 const UNKNOWN_VNIC = 0;
 const NO_PROGRAM = 0;
 const UNUSED_ROW = encode(hostMaps.vnics.value, unusedVnic);
+const NO_ADDRESSES = vnicAddressesCodec.read(Buffer.alloc(vnicAddressesCodec.size));
+
+/** Index keys of its MAC address in each of its VLANs. */
+function keysOf(vnic: Vnic): bigint[] {
+  return vnic.vlans.slice(0, vnic.vlanCount).map((vlan) => vnicKey(vnic.mac, vlan));
+}
+
+function ownerOfAddress(vnic: number): PortOwner {
+  return { vnic, role: 'tap' };
+}
 
 /** Typed views of the pinned maps. */
 function typed(maps: Started['maps']) {
   return {
     vnics: new BpfMap(maps.vnics, hostMaps.vnics.key, hostMaps.vnics.value),
-    ports: new BpfMap(maps.ports, hostMaps.ports.key, hostMaps.ports.value),
+    addresses: new BpfMap(maps.vnic_addresses, hostMaps.vnic_addresses.key, hostMaps.vnic_addresses.value),
     txPorts: new BpfMap(maps.tx_ports, hostMaps.tx_ports.key, hostMaps.tx_ports.value),
     steerings: new BpfMap(maps.steerings, hostMaps.steerings.key, hostMaps.steerings.value),
   };
@@ -58,7 +69,7 @@ export class KernelDataPlane implements DataPlane {
     this.#events = new EventPump(maps.events);
     this.#attachments = new Attachments(pins, programs, mode);
     this.#attachments.adopt();
-    this.#index.repair(new Map([...this.vnics()].map(([id, row]) => [vnicKey(macBytes(row.mac), row.vlan), id])));
+    this.#repairIndex();
   }
 
   async attach(program: ProgramName, ifindex: number, name: string): Promise<Attachment> {
@@ -78,7 +89,10 @@ export class KernelDataPlane implements DataPlane {
     for (const [key, value] of this.#started.maps.vnics.entries()) {
       if (value.equals(UNUSED_ROW)) continue; // nearly all of them: not worth decoding
       const vnic = hostMaps.vnics.value.read(value);
-      if (isUsed(vnic)) rows.set(u32.read(key), fromVnic(vnic));
+      if (!isUsed(vnic)) continue;
+      const id = u32.read(key);
+      const addresses = checksAddresses(vnic) ? fromVnicAddresses(this.#maps.addresses.get(id) ?? NO_ADDRESSES) : null;
+      rows.set(id, { ...fromVnic(vnic), addresses });
     }
     return rows;
   }
@@ -86,17 +100,25 @@ export class KernelDataPlane implements DataPlane {
   writeVnic(id: number, row: VnicRow): void {
     this.#checkId(id);
     const vnic = toVnic(row);
-    const key = vnicKey(vnic.mac, vnic.vlan);
-    const owner = this.#index.find(key);
-    if (owner !== null && owner !== id) throw new Error(`MAC address ${row.mac} on VLAN ${row.vlan} is that of vNIC ${owner} already`);
-    if (owner === null) {
-      this.#index.checkRoom(key);
+    const addresses = row.addresses === null ? null : toVnicAddresses(row.addresses);
+    const keys = keysOf(vnic);
+    for (const [i, key] of keys.entries()) {
+      const owner = this.#index.find(key);
+      if (owner !== null && owner !== id) throw new Error(`MAC address ${row.mac} on VLAN ${vnic.vlans[i]} is that of vNIC ${owner} already`);
+    }
+    const added = keys.filter((key) => this.#index.find(key) === null);
+    for (const key of added) this.#index.checkRoom(key);
+    if (added.length === keys.length) {
+      // Another MAC address: no program may hold the id for the one before.
       this.#release(id);
       if (this.#releasedIds.has(id)) this.#waitForPrograms();
     }
+    const gone = this.#keysOfRow(id).filter((key) => !keys.includes(key));
     // The row first: a frame that finds the index entry finds the row.
+    if (addresses !== null) this.#maps.addresses.set(id, addresses);
     this.#maps.vnics.set(id, vnic);
-    if (owner === null) this.#index.publish(key, id);
+    this.#publishAll(added, id);
+    for (const key of gone) this.#index.withdraw(key);
   }
 
   deleteVnic(id: number): void {
@@ -120,17 +142,26 @@ export class KernelDataPlane implements DataPlane {
     return this.#paths.change(id, change);
   }
 
-  writePort(ifindex: number, owner: { readonly vnic: number; readonly role: Role } | null): void {
+  writePort(ifindex: number, owner: PortOwner | null): void {
+    const key = portKey(ifindex);
     if (owner === null) {
-      this.#maps.ports.delete(ifindex);
+      this.#index.withdraw(key);
       return;
     }
     this.#checkId(owner.vnic);
-    this.#maps.ports.set(ifindex, { vnic: owner.vnic, role: owner.role === 'vf' ? PortRole.VF : PortRole.TAP });
+    const before = this.ports().get(ifindex);
+    if (before?.vnic === owner.vnic && before.role === owner.role) return;
+    this.#index.withdraw(key);
+    this.#index.publish(key, owner);
   }
 
-  ports(): ReadonlyMap<number, { readonly vnic: number; readonly role: Role }> {
-    return new Map([...this.#maps.ports].map(([ifindex, { vnic, role }]) => [ifindex, { vnic, role: portRoleNames[role] }]));
+  ports(): ReadonlyMap<number, PortOwner> {
+    const ports = new Map<number, PortOwner>();
+    for (const [key, owner] of this.#index.entries()) {
+      const ifindex = ifindexOf(key);
+      if (ifindex !== null) ports.set(ifindex, owner);
+    }
+    return ports;
   }
 
   writeTxPort(ifindex: number, allowed: boolean): void {
@@ -182,12 +213,39 @@ export class KernelDataPlane implements DataPlane {
     this.#pins.removeAll();
   }
 
-  /** Withdraws the index entry that leads to this id. */
+  /** After a crash between two writes: the rows say which addresses there are, the index alone which ports. */
+  #repairIndex(): void {
+    const wanted = new Map<bigint, PortOwner>();
+    const ids = [...this.vnics().keys()];
+    for (const id of ids) for (const key of this.#keysOfRow(id)) wanted.set(key, ownerOfAddress(id));
+    for (const [key, owner] of this.#index.entries()) if (ifindexOf(key) !== null && ids.includes(owner.vnic)) wanted.set(key, owner);
+    this.#index.repair(wanted);
+  }
+
+  #keysOfRow(id: number): bigint[] {
+    const vnic = this.#maps.vnics.get(id);
+    return vnic === undefined || !isUsed(vnic) ? [] : keysOf(vnic);
+  }
+
+  /** All or none. */
+  #publishAll(keys: readonly bigint[], id: number): void {
+    const published: bigint[] = [];
+    try {
+      for (const key of keys) {
+        this.#index.publish(key, ownerOfAddress(id));
+        published.push(key);
+      }
+    } catch (error) {
+      for (const key of published) this.#index.withdraw(key);
+      throw error;
+    }
+  }
+
+  /** Withdraws the index entries that lead to this id by address. */
   #release(id: number): void {
-    const before = this.#maps.vnics.get(id);
-    if (before === undefined || !isUsed(before)) return;
-    this.#index.withdraw(vnicKey(before.mac, before.vlan));
-    this.#releasedIds.add(id);
+    const keys = this.#keysOfRow(id);
+    for (const key of keys) this.#index.withdraw(key);
+    if (keys.length > 0) this.#releasedIds.add(id);
   }
 
   #waitForPrograms(): void {

@@ -26,5 +26,6 @@ export function readIdentity(pins: Pins): Buffer | null {
 }
 
 export function writeIdentity(metas: RawMap, cpus: RawMap, identity: Buffer): void {
-  metas.set(ONLY_ROW, encode(metaCodec, { contractVersion: ContractLimit.CONTRACT_VERSION, cpusMapId: cpus.id, objectSha256: identity }));
+  const meta = { contractVersion: ContractLimit.CONTRACT_VERSION, cpusMapId: cpus.id, objectSha256: identity, capturing: 0 };
+  metas.set(ONLY_ROW, encode(metaCodec, meta));
 }

@@ -32,6 +32,8 @@ export interface VnicTally {
   readonly cpuHandovers: bigint;
   readonly flowsLearnt: bigint;
   readonly flowsMoved: bigint;
+  readonly flowsReplaced: bigint;
+  readonly flowsExpired: bigint;
   readonly pathChanges: bigint;
 }
 

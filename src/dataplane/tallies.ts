@@ -30,6 +30,8 @@ export function toVnicTally(id: number, values: Buffer): VnicTally {
     cpuHandovers: sum.cpuHandovers,
     flowsLearnt: sum.flowsLearnt,
     flowsMoved: sum.flowsMoved,
+    flowsReplaced: sum.flowsReplaced,
+    flowsExpired: sum.flowsExpired,
     pathChanges: sum.pathChanges,
   };
 }

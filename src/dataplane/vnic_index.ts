@@ -1,19 +1,19 @@
 /**
- * The index from MAC address and VLAN to vNIC id: map `vnic_slots`, changed in place while the packet programs read it.
+ * The index from MAC address and VLAN, and from port, to vNIC id: map `vnic_slots`, changed in place while the packet programs
+ * read it.
  *
  * A key lives in one of the VNIC_PROBES slots from its own first slot on. When all of them are taken, their occupants
- * are moved within their own slots. So a key is refused only when too many compete for the same few slots: with random
- * MAC addresses that met 0 of 300 sets of 254 vNICs, 1 of 300 sets of 512, and 1 in 11 of 1023 (without moves: 9 % of
- * the sets of 512).
+ * are moved within their own slots. So a key is refused only when too many compete for the same few slots.
  *
  * A program reads a slot's key and then its vNIC. So a slot that was emptied gets a new owner only after every program
  * that ran at that time has ended; otherwise a frame for the old one could reach the new one.
  */
-import { ContractLimit, vnicSlotCodec } from '../../maps/generated/contract.js';
+import { ContractLimit, PortRole, portRoleNames, vnicSlotCodec } from '../../maps/generated/contract.js';
+import type { PortOwner, PortRole as Role } from '../core/model.js';
 
 const { VNIC_SLOTS, VNIC_PROBES } = ContractLimit;
 const MULTIPLIER = 0x9e37_79b9_7f4a_7c15n;
-const SLOT_SHIFT = 52n;
+const SLOT_SHIFT = 50n;
 const FREE = 0n;
 const WORDS_PER_SLOT = vnicSlotCodec.size / 8;
 
@@ -31,6 +31,26 @@ export function vnicKey(mac: Uint8Array, vlan: number): bigint {
   let key = (1n << 63n) | (BigInt(vlan) << 48n);
   for (let i = 0; i < 6; i++) key |= BigInt(mac[i] ?? 0) << BigInt(8 * i);
   return key;
+}
+
+const PORT_BIT = 1n << 62n;
+
+/** As port_key() in bpf/lib/vnic.h; no address has it. */
+export function portKey(ifindex: number): bigint {
+  return PORT_BIT | BigInt(ifindex);
+}
+
+/** Of the keys that `portKey` makes; null for an address. */
+export function ifindexOf(key: bigint): number | null {
+  return key >> 62n === 1n ? Number(key & 0xffff_ffffn) : null;
+}
+
+function ownerWord({ vnic, role }: PortOwner): bigint {
+  return BigInt(vnic) | (BigInt(role === 'vf' ? PortRole.VF : PortRole.TAP) << 32n);
+}
+
+function ownerOf(word: bigint): PortOwner {
+  return { vnic: Number(word & 0xffff_ffffn), role: portRoleNames[Number((word >> 32n) & 0xffn) as PortRole] as Role };
 }
 
 /** First of the slots that may hold the key. */
@@ -61,14 +81,14 @@ export class VnicIndex {
   /** vNIC id of the key, or null. */
   find(key: bigint): number | null {
     const slot = this.#slotOf(key);
-    return slot === null ? null : this.#vnicIn(slot);
+    return slot === null ? null : ownerOf(this.#ownerIn(slot)).vnic;
   }
 
-  /** Every key with its vNIC id. */
-  *entries(): Generator<[key: bigint, vnic: number], void, undefined> {
+  /** Every key with its vNIC; the role is that of a port. */
+  *entries(): Generator<[key: bigint, owner: PortOwner], void, undefined> {
     for (let slot = 0; slot < VNIC_SLOTS; slot++) {
       const key = this.#keyIn(slot);
-      if (key !== FREE) yield [key, this.#vnicIn(slot)];
+      if (key !== FREE) yield [key, ownerOf(this.#ownerIn(slot))];
     }
   }
 
@@ -78,16 +98,16 @@ export class VnicIndex {
   }
 
   /** Makes the key known. It must not be. @throws VnicIndexFullError with nothing changed */
-  publish(key: bigint, vnic: number): void {
+  publish(key: bigint, owner: PortOwner): void {
     if (this.#slotOf(key) !== null) throw new Error(`key 0x${key.toString(16)} is in the vNIC index already`);
     const chain = this.#chainToFreeSlot(key);
     // Backward: each occupant is in its new slot before it leaves the old one, so it is found at any time.
     for (let i = chain.length - 1; i > 0; i--) {
       const [from, to] = [chain[i - 1] ?? 0, chain[i] ?? 0];
-      this.#fill(to, this.#keyIn(from), this.#vnicIn(from));
+      this.#fill(to, this.#keyIn(from), this.#ownerIn(from));
       this.#empty(from);
     }
-    this.#fill(chain[0] ?? 0, key, vnic);
+    this.#fill(chain[0] ?? 0, key, ownerWord(owner));
   }
 
   /** Forgets the key; no frame is steered by it any more. Idempotent. */
@@ -96,16 +116,17 @@ export class VnicIndex {
   }
 
   /** Makes the index say exactly this, as after a crash between two writes. @throws VnicIndexFullError */
-  repair(wanted: ReadonlyMap<bigint, number>): void {
+  repair(wanted: ReadonlyMap<bigint, PortOwner>): void {
     const seen = new Set<bigint>();
     for (let slot = 0; slot < VNIC_SLOTS; slot++) {
       const key = this.#keyIn(slot);
       if (key === FREE) continue;
-      const right = wanted.get(key) === this.#vnicIn(slot) && !seen.has(key) && probesOf(key).includes(slot);
+      const owner = wanted.get(key);
+      const right = owner !== undefined && ownerWord(owner) === this.#ownerIn(slot) && !seen.has(key) && probesOf(key).includes(slot);
       if (right) seen.add(key);
       else this.#empty(slot);
     }
-    for (const [key, vnic] of wanted) if (!seen.has(key)) this.publish(key, vnic);
+    for (const [key, owner] of wanted) if (!seen.has(key)) this.publish(key, owner);
   }
 
   #slotOf(key: bigint): number | null {
@@ -131,17 +152,17 @@ export class VnicIndex {
     return Atomics.load(this.#words, slot * WORDS_PER_SLOT);
   }
 
-  #vnicIn(slot: number): number {
-    return Number(Atomics.load(this.#words, slot * WORDS_PER_SLOT + 1) & 0xffff_ffffn);
+  #ownerIn(slot: number): bigint {
+    return Atomics.load(this.#words, slot * WORDS_PER_SLOT + 1);
   }
 
-  #fill(slot: number, key: bigint, vnic: number): void {
+  #fill(slot: number, key: bigint, owner: bigint): void {
     if (this.#emptied.has(slot)) {
       this.#waitForReaders();
       this.#emptied.clear();
     }
-    // The key last: whoever sees it sees the vNIC, too.
-    Atomics.store(this.#words, slot * WORDS_PER_SLOT + 1, BigInt(vnic));
+    // The key last: whoever sees it sees the owner, too.
+    Atomics.store(this.#words, slot * WORDS_PER_SLOT + 1, owner);
     Atomics.store(this.#words, slot * WORDS_PER_SLOT, key);
   }
 

@@ -107,7 +107,7 @@ export class Observer {
     for (const spec of desired.vnics) ask({ mac: spec.mac, vlan: spec.vlan, device: spec.tap });
     for (const tenant of tenants) ask(fdbEntryOf(tenant));
     for (const row of this.#hands.dataPlane.vnics().values())
-      ask({ mac: row.mac, vlan: row.vlan, device: names.get(row.tapIfindex) ?? '' });
+      ask({ mac: row.mac, vlan: row.vlans[0] ?? 0, device: names.get(row.tapIfindex) ?? '' });
     const present = new Set<string>();
     const look = async (entry: FdbEntry): Promise<void> => {
       const tap = links.get(entry.device);

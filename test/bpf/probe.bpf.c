@@ -8,12 +8,12 @@
 /* Parses the frame as steer_uplink does. Returns -1 when there is no Ethernet header. */
 static __always_inline int parse(struct xdp_md *ctx, struct tuple *t)
 {
-	struct cursor cursor = { .at = (void *)(long)ctx->data, .end = (void *)(long)ctx->data_end };
+	struct cursor cursor;
 	struct frame f;
 
-	if (parse_frame(&cursor, &f))
+	if (parse_frame(ctx, &cursor, &f))
 		return -1;
-	parse_tuple(&cursor, f.type, t);
+	parse_tuple(&cursor, &f, t);
 	return 0;
 }
 
@@ -24,7 +24,7 @@ int probe_toeplitz(struct xdp_md *ctx)
 	struct rss *r = bpf_map_lookup_elem(&rss, &zero);
 	struct tuple t;
 
-	return r && !parse(ctx, &t) ? toeplitz_hash(r, &t) : 0;
+	return r && !parse(ctx, &t) ? toeplitz_hash(r, &t, HASH_DEFAULT) : 0;
 }
 
 SEC("xdp")
