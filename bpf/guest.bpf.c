@@ -102,7 +102,7 @@ SEC("xdp.frags")
 int steer_guest(struct xdp_md *ctx)
 {
 	const __u64 mac_mask = 0xffffffffffffULL;
-	__u32 id, to, ifindex = ctx->ingress_ifindex, now;
+	__u32 id, to, ifindex = ctx->ingress_ifindex, now, l3_offset;
 	struct vnic_counters *c, *to_counters;
 	struct vnic *v, *to_vnic;
 	struct vnic_slot *port;
@@ -137,13 +137,14 @@ int steer_guest(struct xdp_md *ctx)
 		return count(id, c, REASON_DROP_SPOOFED_VLAN, f.length, XDP_DROP);
 	if (c)
 		tally(from_vf ? &c->from_vf : &c->from_tap, f.length);
-	parse_tuple(&cursor, &f, &t);
+	l3_offset = offset_in(ctx, cursor.at);
+	parse_tuple(ctx, &cursor, &f, &t);
 	if (v->flags & VNIC_CHECK_ADDRESSES) {
-		struct vnic_addresses *own = bpf_map_lookup_elem(&vnic_addresses, &id);
-		enum reason refusal = own ? check_addresses(own, v, &cursor, &f, &t) : REASON_DROP_SPOOFED_IP;
+		__u32 offsets = l3_offset | offset_in(ctx, cursor.at) << 16;
+		__u32 reason = is_refused(ctx, id, offsets, frame_kind(&f, &t), t.ports);
 
-		if (refusal != REASON_COUNT)
-			return count(id, c, refusal, f.length, XDP_DROP);
+		if (reason < REASON_COUNT)
+			return count(id, c, reason, f.length, XDP_DROP);
 	}
 
 	now = tick_now();

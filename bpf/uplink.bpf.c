@@ -40,7 +40,7 @@ int steer_uplink(struct xdp_md *ctx)
 	if (f.too_many_tags)
 		return count(id, c, REASON_PASS_TOO_MANY_TAGS, f.length, XDP_PASS);
 
-	parse_tuple(&cursor, &f, &t);
+	parse_tuple(ctx, &cursor, &f, &t);
 	if (uplink_partial_checksum && has_partial_checksum(&t))
 		return count(id, c, REASON_PASS_PARTIAL_CHECKSUM, f.length, XDP_PASS);
 	return steer(ctx, id, v, c, &f, &t, f.vlan);

@@ -27,25 +27,37 @@
 #define HASH_TYPES_IPV4 0
 #define HASH_TYPES_IPV6 4
 
-/*
- * Toeplitz hash over source address, destination address and, where `types` has the frame's protocol, source and
- * destination port, all in network order; see maps/hash_types.h. What is not hashed has hash 0.
- */
-static __always_inline __u32 toeplitz_hash(const struct rss *r, const struct tuple *t, __u8 types)
+/* How rss_hash() shall hash. */
+static __always_inline __u32 hash_request(__u32 row, __u32 types, const struct tuple *t)
 {
-	const __u32 *a = t->addresses;
-	__u32 enabled = t->family == 6 ? types >> HASH_TYPES_IPV6 : types;
-	__u32 with_ports = t->l4 != L4_NONE && enabled >> t->l4 & 1;
-	__u32 h = 0;
+	return row | types << 8 | (__u32)t->family << 16 | (__u32)t->l4 << 24;
+}
 
+/*
+ * Toeplitz hash over source address, destination address and, where the types have the frame's protocol, source and
+ * destination port, all in network order; see maps/hash_types.h. What is not hashed has hash 0. The addresses lie `offset` bytes into
+ * the frame. A function of its own, that the verifier looks at once: it is the longest part of all.
+ */
+__weak __noinline __u32 rss_hash(struct xdp_md *ctx, __u32 offset, __u32 ports, __u32 request)
+{
+	__u32 row = request & 0xff, types = request >> 8 & 0xff, family = request >> 16 & 0xff, l4 = request >> 24;
+	const __u32 *a = (void *)(long)ctx->data + (offset & FRAME_OFFSET_MASK);
+	void *end = (void *)(long)ctx->data_end;
+	struct rss *r = bpf_map_lookup_elem(&rss, &row);
+	__u32 with_ports, enabled, h = 0;
+
+	if (!r)
+		return 0;
+	enabled = family == 6 ? types >> HASH_TYPES_IPV6 : types;
+	with_ports = l4 != L4_NONE && enabled >> (l4 & 3) & 1;
 	if (!with_ports && !(enabled & 1))
 		return 0;
-	if (t->family == 4) {
+	if (family == 4 && (void *)(a + 2) <= end) {
 		TOEPLITZ_WORD(h, r->tables, 0, a);
 		TOEPLITZ_WORD(h, r->tables, 4, a + 1);
 		if (with_ports)
-			TOEPLITZ_WORD(h, r->tables, 8, &t->ports);
-	} else if (t->family == 6) {
+			TOEPLITZ_WORD(h, r->tables, 8, &ports);
+	} else if (family == 6 && (void *)(a + 8) <= end) {
 		TOEPLITZ_WORD(h, r->tables, 0, a);
 		TOEPLITZ_WORD(h, r->tables, 4, a + 1);
 		TOEPLITZ_WORD(h, r->tables, 8, a + 2);
@@ -55,9 +67,17 @@ static __always_inline __u32 toeplitz_hash(const struct rss *r, const struct tup
 		TOEPLITZ_WORD(h, r->tables, 24, a + 6);
 		TOEPLITZ_WORD(h, r->tables, 28, a + 7);
 		if (with_ports)
-			TOEPLITZ_WORD(h, r->tables, 32, &t->ports);
+			TOEPLITZ_WORD(h, r->tables, 32, &ports);
 	}
 	return h;
+}
+
+/* The same for a frame that was parsed. */
+static __always_inline __u32 toeplitz_hash(struct xdp_md *ctx, const struct tuple *t, __u32 row, __u32 types)
+{
+	if (!t->family)
+		return 0;
+	return rss_hash(ctx, offset_in(ctx, t->addresses), t->ports, hash_request(row, types, t));
 }
 
 static __always_inline __u64 pair(__u32 low, __u32 high)

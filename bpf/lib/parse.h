@@ -17,11 +17,22 @@
 
 #define VLAN_VID_MASK 0x0fff
 #define IP_FRAGMENT 0x3fff /* more-fragments bit and offset */
+/* For the verifier: offsets of headers, behind MAX_EXTENSIONS headers of 2048 bytes at most, stay below. */
+#define FRAME_OFFSET_MASK 0x3fff
 
 struct cursor {
 	void *at;
 	void *end;
 };
+
+/* Bytes from the start of the frame. The empty asm keeps clang from subtracting halves of pointers, which the verifier refuses. */
+static __always_inline __u32 offset_in(struct xdp_md *ctx, const void *at)
+{
+	__u64 offset = at - (void *)(long)ctx->data;
+
+	asm volatile("" : "+r"(offset));
+	return offset;
+}
 
 struct vlan_header {
 	__be16 tci;
@@ -198,29 +209,33 @@ struct extension_header {
 	__u8 content[4];
 };
 
+/* Bits of what skip_extensions() returns. */
+#define EXTENSIONS_NEXT_MASK 0xff
+#define EXTENSIONS_ROUTED (1 << 8)
+#define EXTENSIONS_OFFSET_SHIFT 16
+
 /*
- * Steps over at most MAX_EXTENSIONS extension headers. Returns what follows: when that is an extension header there are more, or it
- * is cut short. A routing header that is not at its end hides the address that an unfinished checksum is made with.
+ * Steps over at most MAX_EXTENSIONS extension headers from `offset` bytes into the frame on. Returns what follows and where: when
+ * that is an extension header there are more, or it is cut short. A routing header that is not at its end hides the address that an
+ * unfinished checksum is made with. A function of its own, that the verifier looks at once.
  */
-static __always_inline __u8 skip_extensions(struct cursor *c, struct tuple *t, __u8 next, __u32 *skipped, __u8 *routed)
+__weak __noinline __u32 skip_extensions(struct xdp_md *ctx, __u32 offset, __u32 next)
 {
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u32 routed = 0;
+
 #pragma unroll
 	for (int i = 0; i < MAX_EXTENSIONS; i++) {
-		struct extension_header *extension = c->at;
-		__u32 length;
+		struct extension_header *extension = data + (offset & FRAME_OFFSET_MASK);
 
-		if (!is_extension(next))
-			break;
-		if ((void *)(extension + 1) > c->end)
+		if (!is_extension(next) || (void *)(extension + 1) > end)
 			break;
 		if (next == IPPROTO_ROUTING && extension->segments_left)
-			*routed = 1;
-		length = (extension->length + 1) * 8;
+			routed = EXTENSIONS_ROUTED;
 		next = extension->next;
-		*skipped += length;
-		c->at += length;
+		offset += (extension->length + 1) * 8;
 	}
-	return next;
+	return (next & EXTENSIONS_NEXT_MASK) | routed | offset << EXTENSIONS_OFFSET_SHIFT;
 }
 
 /*
@@ -228,7 +243,7 @@ static __always_inline __u8 skip_extensions(struct cursor *c, struct tuple *t, _
  * (the RSS rule of common NICs). Leaves family 0 when the headers are not IP or are cut short. What cannot be read because it is in
  * a further buffer stays unproven.
  */
-static __always_inline void parse_tuple(struct cursor *c, const struct frame *f, struct tuple *t)
+static __always_inline void parse_tuple(struct xdp_md *ctx, struct cursor *c, const struct frame *f, struct tuple *t)
 {
 	*t = (struct tuple){ .unproven = f->multi_buffer };
 	/* In memory from here on: as registers, every branch below would spill and zero them again. */
@@ -254,8 +269,7 @@ static __always_inline void parse_tuple(struct cursor *c, const struct frame *f,
 		parse_l4(c, t, ip->protocol);
 	} else if (f->type == bpf_htons(ETH_P_IPV6)) {
 		struct ipv6hdr *ip = c->at;
-		__u32 skipped = 0;
-		__u8 next, routed = 0;
+		__u32 payload, found;
 
 		if ((void *)(ip + 1) > c->end)
 			return;
@@ -263,17 +277,20 @@ static __always_inline void parse_tuple(struct cursor *c, const struct frame *f,
 			return;
 		t->family = 6;
 		t->addresses = ip->saddr.in6_u.u6_addr32;
-		next = ip->nexthdr;
+		t->protocol = ip->nexthdr;
 		c->at = ip + 1;
-		if (is_extension(next)) {
-			next = skip_extensions(c, t, next, &skipped, &routed);
-			t->pseudo = bpf_htons(next) + bpf_htons(bpf_ntohs(ip->payload_len) - skipped);
-		} else {
-			t->pseudo = bpf_htons(next) + ip->payload_len;
+		if (!is_extension(ip->nexthdr)) {
+			t->pseudo = bpf_htons(ip->nexthdr) + ip->payload_len;
+			parse_l4(c, t, ip->nexthdr);
+			return;
 		}
-		t->protocol = next;
-		parse_l4(c, t, next);
-		t->unproven |= routed;
+		payload = offset_in(ctx, c->at);
+		found = skip_extensions(ctx, payload, ip->nexthdr);
+		t->protocol = found & EXTENSIONS_NEXT_MASK;
+		c->at = (void *)(long)ctx->data + (found >> EXTENSIONS_OFFSET_SHIFT & FRAME_OFFSET_MASK);
+		t->pseudo = bpf_htons(t->protocol) + bpf_htons(bpf_ntohs(ip->payload_len) - ((found >> EXTENSIONS_OFFSET_SHIFT) - payload));
+		parse_l4(c, t, t->protocol);
+		t->unproven |= !!(found & EXTENSIONS_ROUTED);
 	}
 }
 

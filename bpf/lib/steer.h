@@ -29,12 +29,9 @@ static __always_inline int is_usable(const struct steering *s, __u32 queue)
 	return queue < s->queues && s->queue_cpus[bound_queue(queue)] != QUEUE_UNREACHABLE;
 }
 
-static __always_inline void choose_by_hash(const struct steering *s, const struct tuple *t, struct choice *choice)
+static __always_inline void choose_by_hash(struct xdp_md *ctx, const struct steering *s, const struct tuple *t, struct choice *choice)
 {
-	__u32 row = s->rss_row;
-	struct rss *r = bpf_map_lookup_elem(&rss, &row);
-
-	choice->hash = r ? toeplitz_hash(r, t, s->hash_types) : 0;
+	choice->hash = toeplitz_hash(ctx, t, s->rss_row, s->hash_types);
 	choice->queue = s->reta[choice->hash & (RETA_SIZE - 1)];
 	choice->reason = REASON_REDIRECT_RSS;
 }
@@ -46,8 +43,8 @@ static __always_inline void choose_by_hash(const struct steering *s, const struc
  *   younger than twice that       takes it over, still on its RSS queue, because it may have been there without a trace,
  *   older                         takes it over: whatever it sent before is long delivered.
  */
-static __always_inline void choose_queue(__u32 id, struct vnic_counters *c, const struct steering *s, const struct tuple *t,
-					 struct choice *choice)
+static __always_inline void choose_queue(struct xdp_md *ctx, __u32 id, struct vnic_counters *c, const struct steering *s,
+					 const struct tuple *t, struct choice *choice)
 {
 	struct flow_record learnt, steered;
 	__u32 tag, now, quiet, rss_queue;
@@ -56,13 +53,13 @@ static __always_inline void choose_queue(__u32 id, struct vnic_counters *c, cons
 	__u64 hash;
 
 	if (t->l4 == L4_NONE) {
-		choose_by_hash(s, t, choice);
+		choose_by_hash(ctx, s, t, choice);
 		return;
 	}
 	hash = flow_hash(t, 0);
 	slot = flow_of(id, hash);
 	if (!slot) {
-		choose_by_hash(s, t, choice);
+		choose_by_hash(ctx, s, t, choice);
 		return;
 	}
 	tag = hash >> 32;
@@ -88,7 +85,7 @@ static __always_inline void choose_queue(__u32 id, struct vnic_counters *c, cons
 			write_record(&slot->steered, tag, learnt.queue, now);
 		return;
 	}
-	choose_by_hash(s, t, choice);
+	choose_by_hash(ctx, s, t, choice);
 	if (!mine && steered.valid && quiet < QUIET_TICKS)
 		return;
 	rss_queue = choice->queue;
@@ -146,7 +143,7 @@ static __always_inline int steer(struct xdp_md *ctx, __u32 id, const struct vnic
 	struct choice choice = { .reason = REASON_REDIRECT_SINGLE };
 	struct path_word *p = path_of(id);
 	__u32 accelerated, ifindex, frame_max, multi_buffer, row, cpu = DECISION_NO_CPU, here;
-	enum tag_change change = TAG_KEEP;
+	enum tag_change change;
 	struct steering *s;
 
 	if (!p)
@@ -163,20 +160,12 @@ static __always_inline int steer(struct xdp_md *ctx, __u32 id, const struct vnic
 		return count(id, c, REASON_PASS_OVERSIZE, f->length, XDP_PASS);
 	if (f->multi_buffer && !(v->flags & multi_buffer))
 		return count(id, c, REASON_PASS_MULTI_BUFFER, f->length, XDP_PASS);
-	/* A VF behind the adapter's own switch is reached as if by the wire. */
-	if (ifindex == v->uplink_ifindex)
-		change = to_wire(f, vlan);
-	else if (v->flags & VNIC_ACCESS)
-		change = f->vlan ? TAG_POP : TAG_KEEP;
-	else
-		change = to_wire(f, vlan);
-
 	row = id * PORTS_PER_VNIC + (accelerated ? PORT_VF : PORT_TAP);
 	s = bpf_map_lookup_elem(&steerings, &row);
 	if (!s)
 		return count(id, c, REASON_PASS_NO_TARGET, f->length, XDP_PASS);
 	if (s->queues > 1) {
-		choose_queue(id, c, s, t, &choice);
+		choose_queue(ctx, id, c, s, t, &choice);
 		choice.queue = bound_queue(choice.queue);
 		/* Only a CPU congruent to the queue reaches it; any such CPU does, so stay on this one if it is. */
 		here = bpf_get_smp_processor_id();
@@ -190,6 +179,11 @@ static __always_inline int steer(struct xdp_md *ctx, __u32 id, const struct vnic
 	}
 	if ((cpu != DECISION_NO_CPU ? hand_over(cpu) : bpf_redirect_map(&tx_ports, ifindex, XDP_PASS)) != XDP_REDIRECT)
 		return count(id, c, REASON_PASS_NO_TARGET, f->length, XDP_PASS);
+	/* A VF behind the adapter's own switch is reached as if by the wire. */
+	if (v->flags & VNIC_ACCESS && ifindex != v->uplink_ifindex)
+		change = f->vlan ? TAG_POP : TAG_KEEP;
+	else
+		change = to_wire(f, vlan);
 	/* Only now: what the bridge gets is as it came. */
 	if (change != TAG_KEEP && change_tag(ctx, change, vlan))
 		return count(id, c, REASON_PASS_NO_HEADROOM, f->length, XDP_PASS);

@@ -13,18 +13,16 @@ static __always_inline int parse(struct xdp_md *ctx, struct tuple *t)
 
 	if (parse_frame(ctx, &cursor, &f))
 		return -1;
-	parse_tuple(&cursor, &f, t);
+	parse_tuple(ctx, &cursor, &f, t);
 	return 0;
 }
 
 SEC("xdp")
 int probe_toeplitz(struct xdp_md *ctx)
 {
-	__u32 zero = 0;
-	struct rss *r = bpf_map_lookup_elem(&rss, &zero);
 	struct tuple t;
 
-	return r && !parse(ctx, &t) ? toeplitz_hash(r, &t, HASH_DEFAULT) : 0;
+	return parse(ctx, &t) ? 0 : toeplitz_hash(ctx, &t, 0, HASH_DEFAULT);
 }
 
 SEC("xdp")

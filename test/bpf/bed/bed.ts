@@ -4,7 +4,8 @@
  */
 import { execFileSync } from 'node:child_process';
 import {
-  type Event, type Flow, type PathWord, type Steering, type Vnic, type VnicCounters, ContractLimit, eventCodec, hostMaps, PathBit,
+  type Event, type FlowRecord, type PathWord, type Steering, type Vnic, type VnicCounters, ContractLimit, eventCodec, HashType, hostMaps, PathBit,
+  PortRole as RoleCode,
   reasonNames,
   VnicFlag, VnicPath as PathCode,
 } from '../../../maps/generated/contract.js';
@@ -27,6 +28,7 @@ import {
 /** Few, so that two flows that share a slot are found by trying. */
 export const FLOWS_PER_VNIC = 16;
 export const FRAME_MAX = 1514;
+const NO_RECORD: FlowRecord = { tag: 0, seen: 0, queue: 0, valid: 0 };
 const BED_VNICS = 1 + VNIC_NAMES.length;
 const MASK_64 = (1n << 64n) - 1n;
 
@@ -42,6 +44,7 @@ export interface SteeringChange {
   readonly queues?: number;
   readonly reta?: (bucket: number) => number;
   readonly queueCpus?: readonly number[];
+  readonly hashTypes?: HashType;
 }
 
 export interface Arrival {
@@ -59,12 +62,17 @@ export function vnicKey(mac: string, vlan: number): bigint {
   return bytes.readBigUInt64LE() | (BigInt(vlan) << 48n) | (1n << 63n);
 }
 
+/** As in bpf/lib/vnic.h. */
+export function portKey(ifindex: number): bigint {
+  return (1n << 62n) | BigInt(ifindex);
+}
+
 export function pathCode(path: VnicPath): PathCode {
   return path === 'accelerated' ? PathCode.ACCELERATED : PathCode.SOFTWARE;
 }
 
 export function firstSlot(key: bigint): number {
-  return Number(((key * 0x9e3779b97f4a7c15n) & MASK_64) >> 52n);
+  return Number(((key * 0x9e3779b97f4a7c15n) & MASK_64) >> 50n);
 }
 
 /** Makes a namespace that lives as long as this process, and moves into it: nothing is left, however the process ends. */
@@ -104,10 +112,11 @@ export class Bed {
   readonly #programs: { readonly uplink: BpfProgram; readonly guest: BpfProgram; readonly queue: BpfProgram };
   readonly #object: BpfObject;
   readonly #events: RingBuffer;
+  #left: Buffer = Buffer.alloc(0);
   readonly vnics;
   readonly slots;
   readonly paths;
-  readonly ports;
+  readonly addresses;
   readonly txPorts;
   readonly cpus;
   readonly remotes;
@@ -125,7 +134,7 @@ export class Bed {
     this.vnics = open(hostMaps.vnics);
     this.slots = open(hostMaps.vnic_slots);
     this.paths = open(hostMaps.paths);
-    this.ports = open(hostMaps.ports);
+    this.addresses = open(hostMaps.vnic_addresses);
     this.txPorts = open(hostMaps.tx_ports);
     this.cpus = open(hostMaps.cpus);
     this.remotes = open(hostMaps.remotes);
@@ -159,9 +168,9 @@ export class Bed {
       if (remote.key !== 0n) this.remotes.set(index, { key: 0n, uplinkIfindex: 0, learnt: 0 });
     }
     for (const [index, slot] of this.slots.entries()) {
-      if (slot.key !== 0n) this.slots.set(index, { key: 0n, vnic: 0 });
+      if (slot.key !== 0n) this.slots.set(index, { key: 0n, vnic: 0, role: RoleCode.TAP });
     }
-    const noFlow: Flow = { tag: 0, seen: 0, queue: 0, valid: 0 };
+    const noFlow = { learnt: NO_RECORD, steered: NO_RECORD };
     this.flows.setBatch(Array.from({ length: BED_VNICS * FLOWS_PER_VNIC }, (_, i) => [i, noFlow] as const));
     for (const port of PORTS) this.allow(port);
     for (const name of VNIC_NAMES) this.#resetVnic(name);
@@ -192,21 +201,34 @@ export class Bed {
       uplinkFrameMax: FRAME_MAX,
       vlan,
       mac: macBytes(mac),
+      vlanCount: 1,
+      vlans: [vlan, ...new Array<number>(ContractLimit.MAX_VLANS - 1).fill(0)],
     });
     this.paths.set(id, { word: 0n, vfSeen: 0 });
     this.addSlot(vnicKey(mac, vlan), id);
     this.setSteering(name, 'tap', {});
     this.setSteering(name, 'vf', {});
-    this.ports.set(this.ifindex(tap), { vnic: id, role: 0 });
-    if (vf !== null) this.ports.set(this.ifindex(vf), { vnic: id, role: 1 });
+    this.own(tap, { vnic: id, role: RoleCode.TAP });
+    if (vf !== null) this.own(vf, { vnic: id, role: RoleCode.VF });
+  }
+
+  own(port: PortName, { vnic, role }: { readonly vnic: number; readonly role: RoleCode }): void {
+    this.addSlot(portKey(this.ifindex(port)), vnic, role);
+  }
+
+  disown(port: PortName): void {
+    const key = portKey(this.ifindex(port));
+    for (const [index, slot] of this.slots.entries()) {
+      if (slot.key === key) this.slots.set(index, { key: 0n, vnic: 0, role: RoleCode.TAP });
+    }
   }
 
   /** Open addressing as the programs expect it. @throws when all VNIC_PROBES slots are taken */
-  addSlot(key: bigint, vnic: number): void {
+  addSlot(key: bigint, vnic: number, role: RoleCode = RoleCode.TAP): void {
     for (let probe = 0; probe < ContractLimit.VNIC_PROBES; probe++) {
       const index = (firstSlot(key) + probe) % ContractLimit.VNIC_SLOTS;
       if (this.slots.get(index)?.key !== 0n) continue;
-      this.slots.set(index, { key, vnic });
+      this.slots.set(index, { key, vnic, role });
       return;
     }
     throw new Error(`no slot free for key ${key.toString(16)}`);
@@ -229,17 +251,19 @@ export class Bed {
 
   /** Default: one queue. Queue q is served by CPU q % 2 unless said otherwise; queues beyond the last have a CPU, too, from larger days. */
   setSteering(name: VnicName, role: PortRole, row: SteeringChange): void {
-    const { queues = 1, reta = () => 0, queueCpus = [0, 1, 0, 1] } = row;
+    const { queues = 1, reta = () => 0, queueCpus = [0, 1, 0, 1], hashTypes = HashType.DEFAULT } = row;
     const steering: Steering = {
       queues,
+      hashTypes,
+      rssRow: 0,
       reta: Uint8Array.from({ length: ContractLimit.RETA_SIZE }, (_, bucket) => reta(bucket)),
       queueCpus: Array.from({ length: ContractLimit.MAX_QUEUES }, (_, queue) => queueCpus[queue] ?? ContractLimit.QUEUE_UNREACHABLE),
     };
     this.steerings.set(bedVnic(name).id * ContractLimit.PORTS_PER_VNIC + (role === 'vf' ? 1 : 0), steering);
   }
 
-  setRssKey(key: Uint8Array): void {
-    this.rss.set(0, rssRow(key));
+  setRssKey(key: Uint8Array, row = 0): void {
+    this.rss.set(row, rssRow(key));
   }
 
   allow(port: PortName): void {
@@ -275,8 +299,13 @@ export class Bed {
   run(bytes: Buffer, { on, queue = 0, cpu = 0 }: Arrival): Verdict {
     const program = isUplink(on) ? this.#programs.uplink : this.#programs.guest;
     const { verdict, data } = program.testRun({ data: bytes, ingressIfindex: this.ifindex(on), rxQueue: queue, cpu });
-    if (!data.equals(bytes)) throw new Error('the program changed the frame');
+    this.#left = data;
     return VERDICTS[verdict] ?? 'aborted';
+  }
+
+  /** The frame of the last run as the program left it; before it lies what another CPU is told. */
+  get left(): Buffer {
+    return this.#left;
   }
 
   /** Sends the frame `count` times: what the program says is done. The process must have been started in the bed's namespace. */
@@ -297,24 +326,33 @@ export class Bed {
   }
 
   /** Learnt flows of all vNICs, by `vNIC/slot`. */
-  learntFlows(): Map<string, Flow> {
-    const learnt = new Map<string, Flow>();
+  learntFlows(): Map<string, FlowRecord> {
+    return this.#records('learnt');
+  }
+
+  /** Where the last frame of each flow went, likewise. */
+  steeredFlows(): Map<string, FlowRecord> {
+    return this.#records('steered');
+  }
+
+  #records(which: 'learnt' | 'steered'): Map<string, FlowRecord> {
+    const learnt = new Map<string, FlowRecord>();
     for (const name of VNIC_NAMES) {
       for (let slot = 0; slot < FLOWS_PER_VNIC; slot++) {
-        const flow = this.flows.get(bedVnic(name).id * FLOWS_PER_VNIC + slot)!;
-        if (flow.valid) learnt.set(`${name}/${slot}`, flow);
+        const record = this.flows.get(bedVnic(name).id * FLOWS_PER_VNIC + slot)![which];
+        if (record.valid) learnt.set(`${name}/${slot}`, record);
       }
     }
     return learnt;
   }
 
-  /** Makes every learnt flow of a vNIC as if it was last seen that many ticks ago. */
-  ageFlows(name: VnicName, ticks: number): void {
+  /** Makes every flow of a vNIC as if it was last seen that many ticks ago: from the guest, or on its way to it. */
+  ageFlows(name: VnicName, ticks: number, which: 'learnt' | 'steered' = 'learnt'): void {
     const seen = (this.tick() - ticks) & 0xffff;
     for (let slot = 0; slot < FLOWS_PER_VNIC; slot++) {
       const index = bedVnic(name).id * FLOWS_PER_VNIC + slot;
       const flow = this.flows.get(index)!;
-      if (flow.valid) this.flows.set(index, { ...flow, seen });
+      if (flow[which].valid) this.flows.set(index, { ...flow, [which]: { ...flow[which], seen } });
     }
   }
 
@@ -345,6 +383,8 @@ function addTallies(tallies: Map<string, bigint>, owner: CounterOwner, counters:
   add('cpu handovers', counters.cpuHandovers);
   add('flows learnt', counters.flowsLearnt);
   add('flows moved', counters.flowsMoved);
+  add('flows replaced', counters.flowsReplaced);
+  add('flows expired', counters.flowsExpired);
   add('path changes', counters.pathChanges);
 }
 

@@ -1,17 +1,16 @@
 /** What can hold before a frame arrives, each in words that read well in a table. */
-import { VnicFlag } from '../../../maps/generated/contract.js';
+import { ContractLimit, VnicFlag } from '../../../maps/generated/contract.js';
 import type { FrameBuilder } from '../../support/packet_builder.js';
 import type { Arrival, Bed } from './bed.js';
 import { bedVnic, ownerOf, type PortName, type VnicName } from './world.js';
 
 export type Given = (bed: Bed) => void;
 
-/** In ticks, well beyond QUIET_TICKS, below FLOW_LIFETIME (bpf/guest.bpf.c). */
+/** In ticks, well beyond QUIET_TICKS, below FLOW_LIFETIME (maps/contract.h). */
 const QUIET = 10;
 /** In ticks, beyond FLOW_LIFETIME. */
 const FORGOTTEN = 100;
-/** REMOTE_LIFETIME of bpf/lib/remote.h, in ticks. */
-export const REMOTE_LIFETIME = 3600;
+export const { REMOTE_LIFETIME } = ContractLimit;
 
 /** On the VF, which the guest may use and used long ago. */
 export function accelerated(name: VnicName): Given {
@@ -96,5 +95,5 @@ export function flowsForgotten(name: VnicName): Given {
 }
 
 export function unowned(port: PortName): Given {
-  return (bed) => void bed.ports.delete(bed.ifindex(port));
+  return (bed) => bed.disown(port);
 }

@@ -6,7 +6,7 @@ import type { ExecutionContext } from 'ava';
 import { type ControlCommand, PathBit } from '../../../maps/generated/contract.js';
 import type { VnicPath } from '../../../src/core/model.js';
 import type { FrameBuilder } from '../../support/packet_builder.js';
-import { type Arrival, type Bed, pathCode, type ReasonName, rises } from './bed.js';
+import { type Arrival, type Bed, pathCode, type ReasonName, rises, vnicKey } from './bed.js';
 import type { Given } from './given.js';
 import { bedVnic, type CounterOwner, isUplink, ownerOf, type PortName, PORTS, type VnicName } from './world.js';
 
@@ -27,6 +27,11 @@ export interface Row extends Arrival {
   /** A flow is learnt: new or in another's slot; or moves to another queue. */
   readonly learns?: { readonly vnic: VnicName; readonly queue: number };
   readonly movesFlow?: { readonly vnic: VnicName; readonly queue: number };
+  readonly replacesFlow?: { readonly vnic: VnicName; readonly queue: number };
+  /** What was learnt of the frame's flow is too old. */
+  readonly expiresFlow?: VnicName;
+  /** The frame as it leaves, when a tag was put in or taken off; else as it came. */
+  readonly leaves?: FrameBuilder;
   /** An event hands over a control frame. */
   readonly control?: { readonly vnic: VnicName; readonly command: ControlCommand; readonly sequence: number };
 }
@@ -54,6 +59,8 @@ function expectedRises(row: Row, bytes: bigint): Record<string, bigint> {
   if (row.moves) expected[`${row.moves[0]} path changes`] = 1n;
   if (row.learns) expected[`${row.learns.vnic} flows learnt`] = 1n;
   if (row.movesFlow) expected[`${row.movesFlow.vnic} flows moved`] = 1n;
+  if (row.replacesFlow) expected[`${row.replacesFlow.vnic} flows replaced`] = 1n;
+  if (row.expiresFlow) expected[`${row.expiresFlow} flows expired`] = 1n;
   return expected;
 }
 
@@ -83,11 +90,24 @@ export function checkRow(t: ExecutionContext, bed: Bed, row: Row): void {
   const { before, verdict } = attempt(bed, row, look);
   const after = look();
   t.is(verdict, row.verdict);
+  checkFrame(t, bed, row);
   t.deepEqual(rises(before.tallies, after.tallies), expectedRises(row, bytes));
   checkPaths(t, row, before.words, after.words);
   checkEvents(t, bed, row);
   checkFlows(t, row, before.flows, after.flows);
   if (row.verdict === 'redirect') checkTarget(t, bed, row);
+}
+
+/** Before the frame, for another CPU, the key of its vNIC. */
+function checkFrame(t: ExecutionContext, bed: Bed, row: Row): void {
+  const frame = (row.leaves ?? row.frame).build();
+  if (row.byCpu === undefined) {
+    t.deepEqual(bed.left, frame);
+    return;
+  }
+  const { mac, vlan } = bedVnic(ownerOf(row.to!)!);
+  t.is(bed.left.readBigUInt64LE(), vnicKey(mac, vlan));
+  t.deepEqual(bed.left.subarray(8), frame);
 }
 
 type PathWords = ReturnType<Bed['pathWords']>;
@@ -128,13 +148,14 @@ function checkFlows(t: ExecutionContext, row: Row, before: Flows, after: Flows):
     const old = before.get(slot);
     return old === undefined || old.tag !== flow.tag || old.queue !== flow.queue;
   });
-  const expected = row.learns ?? row.movesFlow;
+  const expected = row.learns ?? row.movesFlow ?? row.replacesFlow;
   t.deepEqual(
     changed.map(([slot, flow]) => `${slot.split('/')[0]} queue ${flow.queue}`),
     expected ? [`${expected.vnic} queue ${expected.queue}`] : [],
     'learnt flows',
   );
-  t.is([...before.keys()].filter((slot) => !after.has(slot)).length, 0, 'no flow is forgotten');
+  const forgotten = [...before.keys()].filter((slot) => !after.has(slot)).length;
+  t.is(forgotten, row.expiresFlow === undefined ? 0 : 1, 'flows that are forgotten');
 }
 
 /** TEST_RUN does not say where a redirect goes. So: without its target the frame is passed, with nothing but its target it still goes. */

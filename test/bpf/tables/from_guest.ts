@@ -124,7 +124,7 @@ export const uplinkRows: readonly Row[] = [
   {
     title: 'two tags',
     frame: guestFrame('g4', STATION).vlan(5).ip(IP.g1, IP.station).udp(1, 2), on: 'tap4', verdict: 'pass',
-    counted: ['g4', 'pass_tagged_twice'],
+    counted: ['g4', 'pass_too_many_tags'],
   },
 ];
 
