@@ -4,15 +4,15 @@ import { ContractLimit, type VnicAddresses } from '../../maps/generated/contract
 
 const { MAX_PREFIXES } = ContractLimit;
 
-/** Words of address bytes in the order of memory: the programs compare them as they lie in the frame. */
+/** 32-bit words of address bytes. */
 function words(bytes: readonly number[]): number[] {
   const buffer = Buffer.from(bytes);
-  return Array.from({ length: bytes.length / 4 }, (_, i) => buffer.readUInt32LE(i * 4));
+  return Array.from({ length: bytes.length / 4 }, (_, i) => buffer.readUInt32BE(i * 4));
 }
 
 function bytesOf(values: readonly number[]): number[] {
   const buffer = Buffer.alloc(values.length * 4);
-  values.forEach((value, i) => buffer.writeUInt32LE(value >>> 0, i * 4));
+  values.forEach((value, i) => buffer.writeUInt32BE(value >>> 0, i * 4));
   return [...buffer];
 }
 

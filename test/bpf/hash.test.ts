@@ -82,7 +82,8 @@ function portless(tuple: Tuple): FrameBuilder[] {
     ethernet.ipv6(addresses).echoV6(),
     ethernet.ipv6({ ...addresses, fragment: first }).tcp(tuple.sourcePort, tuple.destinationPort),
     ethernet.ipv6({ ...addresses, fragment: last, protocol: IpProtocol.udp }).payload(middle),
-    ethernet.ipv6(addresses).hopByHop().udp(tuple.sourcePort, tuple.destinationPort),
+    ethernet.ipv6(addresses).echoV6(),
+    ethernet.ipv6({ ...addresses, protocol: IpProtocol.sctp }).payload(middle),
   ];
 }
 
@@ -116,6 +117,7 @@ for (const { title, tuple, hash2Tuple, hash4Tuple } of vectors) {
 function queueOf(built: FrameBuilder, reta: (bucket: number) => number): number {
   accelerated('g1')(bed);
   bed.setSteering('g1', 'vf', { queues: 2, reta });
+  bed.forgetFlows();
   const before = bed.tallies();
   if (bed.run(built.build(), { on: 'pf0' }) !== 'redirect') throw new Error('not redirected');
   const risen = rises(before, bed.tallies());
@@ -182,6 +184,24 @@ hashTest.serial('behind IPv4 options the ports are found', (t) => {
   setKey(rssVectorKey);
   const input = rssInput4Tuple(addressBytes(v4.from), addressBytes(v4.to), 7, 8);
   t.is(result('probe_toeplitz', ethernet.ipv4({ ...v4, options: Buffer.alloc(40, 1) }).udp(7, 8)), toeplitzHash(rssVectorKey, input));
+});
+
+hashTest.serial('behind IPv6 extension headers the ports are found, up to six of them', (t) => {
+  setKey(rssVectorKey);
+  const hash4 = toeplitzHash(rssVectorKey, rssInput4Tuple(addressBytes(v6.from), addressBytes(v6.to), 7, 8));
+  const hash2 = toeplitzHash(rssVectorKey, rssInput2Tuple(addressBytes(v6.from), addressBytes(v6.to)));
+  const six = ethernet.ipv6(v6).hopByHop(16).destinationOptions().routing(0, 24).destinationOptions(2048).destinationOptions().hopByHop();
+  t.is(result('probe_toeplitz', ethernet.ipv6(v6).hopByHop().udp(7, 8)), hash4);
+  t.is(result('probe_toeplitz', six.udp(7, 8)), hash4);
+  t.is(result('probe_toeplitz', six.tcp(7, 8)), hash4);
+  t.is(result('probe_toeplitz', six.destinationOptions().udp(7, 8)), hash2, 'a seventh is one too many');
+});
+
+hashTest.serial('behind two VLAN tags, too; behind three there is no hash', (t) => {
+  setKey(rssVectorKey);
+  const hash = toeplitzHash(rssVectorKey, rssInput4Tuple(addressBytes(v4.from), addressBytes(v4.to), 7, 8));
+  t.is(result('probe_toeplitz', ethernet.serviceVlan(5).vlan(6).ipv4(v4).udp(7, 8)), hash);
+  t.is(result('probe_toeplitz', ethernet.vlan(4).vlan(5).vlan(6).ipv4(v4).udp(7, 8)), 0);
 });
 
 hashTest.serial('any RETA: the queue is the one of the bucket', (t) => {

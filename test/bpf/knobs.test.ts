@@ -1,6 +1,7 @@
 /** The knobs that are set between open and load: what they change, and what they leave alone. */
 import test from 'ava';
-import { hostKnobs } from '../../maps/generated/contract.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ContractLimit, hostKnobs } from '../../maps/generated/contract.js';
 import { encode } from '../../src/btf/codec.js';
 import { onlineCpus } from '../../src/native/cpus.js';
 import { hostObjectPath } from '../../src/paths.js';
@@ -45,6 +46,24 @@ const rows: readonly Row[] = [
     frame: wireUdp, on: 'pf0', verdict: 'redirect', to: 'vf1', toQueue: 1, byCpu: 1, counted: ['g1', 'redirect_rfs'],
   },
 ];
+
+knobTest.serial('frozen_tick 0: the clock runs, in ticks of 2^TICK_SHIFT ns of CLOCK_MONOTONIC', async (t) => {
+  const running = await Bed.create({ netns: 'current', rodata: { frozen_tick: encode(hostKnobs.frozen_tick, 0) }, ports: bed.ports });
+  t.teardown(() => running.close());
+  // The coarse clock lags by up to one timer interrupt, 10 ms at 100 Hz.
+  const tick = (lagMs: number): number => Number((process.hrtime.bigint() - BigInt(lagMs) * 1_000_000n) >> BigInt(ContractLimit.TICK_SHIFT));
+  const earliest = tick(10);
+  running.run(wireUdp.build(), { on: 'pf0' });
+  const learnt = [...running.remotes.entries()].map(([, remote]) => remote).find(({ key }) => key !== 0n)!.learnt;
+  t.true(learnt >= earliest && learnt <= tick(0), `${earliest} <= ${learnt} <= ${tick(0)}`);
+  const other = { on: 'tap1', queue: 3 } as const;
+  running.run(guestUdp.build(), { on: 'tap1', queue: 2 });
+  running.run(guestUdp.build(), other);
+  t.deepEqual([...running.learntFlows().values()].map(({ queue }) => queue), [2], 'not at once');
+  await sleep(80);
+  running.run(guestUdp.build(), other);
+  t.deepEqual([...running.learntFlows().values()].map(({ queue }) => queue), [3], 'but after a while');
+});
 
 for (const row of rows) knobTest.serial(row.title, (t) => checkRow(t, bed, row));
 

@@ -6,10 +6,13 @@ import test from 'ava';
 import { onlineCpus } from '../../src/native/cpus.js';
 import { hostObjectPath } from '../../src/paths.js';
 import { needs, testWith } from '../support/require.js';
-import { ALL_REASONS, Bed } from './bed/bed.js';
+import { ALL_REASONS, Bed, type ReasonName } from './bed/bed.js';
 import { checkRow, type Row } from './bed/row.js';
 import { controlRows as guestControlRows, neighbourRows, partialRows, policyRows, uplinkRows } from './tables/from_guest.js';
 import { flowRows, pathRows } from './tables/path_and_flows.js';
+import { hashTypeRows, multiBufferRows, queueChangeRows } from './tables/queue_changes.js';
+import { spoofingRows } from './tables/spoofing.js';
+import { accessRows, legacyRows, trunkRows } from './tables/vlan_modes.js';
 import { bridgeOnlyRows, controlRows, portRows, queueRows, strangeRows, vlanRows } from './tables/wire_to_guest.js';
 
 const bedTest = testWith(
@@ -27,13 +30,18 @@ const tables: readonly (readonly [prefix: string, rows: readonly Row[]])[] = [
   ['wire', portRows], ['wire', vlanRows], ['wire', queueRows], ['wire', bridgeOnlyRows], ['wire', strangeRows], ['wire', controlRows],
   ['guest', uplinkRows], ['guest', partialRows], ['guest', neighbourRows], ['guest', policyRows], ['guest', guestControlRows],
   ['guest', pathRows], ['guest', flowRows],
+  ['access', accessRows], ['trunk', trunkRows], ['legacy', legacyRows], ['guest', spoofingRows],
+  ['queue', queueChangeRows], ['queue', hashTypeRows], ['wire', multiBufferRows],
 ];
 
 for (const [prefix, rows] of tables) {
   for (const row of rows) bedTest.serial(`${prefix}: ${row.title}`, (t) => checkRow(t, bed, row));
 }
 
+/** TEST_RUN always leaves room before a frame. */
+const NOT_HERE: readonly ReasonName[] = ['pass_no_headroom'];
+
 test('no reason was left out', (t) => {
-  const exercised = new Set(tables.flatMap(([, rows]) => rows.map((row) => row.counted[1])));
-  t.deepEqual(ALL_REASONS.filter((reason) => !exercised.has(reason)), []);
+  const exercised = new Set<ReasonName>(tables.flatMap(([, rows]) => rows.map((row) => row.counted[1])));
+  t.deepEqual(ALL_REASONS.filter((reason) => !exercised.has(reason)), NOT_HERE);
 });

@@ -1,6 +1,6 @@
 /** The vNIC index as the programs read it: four slots from the key's own, around the end of the table. */
 import test from 'ava';
-import { ContractLimit, PortRole } from '../../maps/generated/contract.js';
+import { ContractLimit } from '../../maps/generated/contract.js';
 import { onlineCpus } from '../../src/native/cpus.js';
 import { hostObjectPath } from '../../src/paths.js';
 import { frame } from '../support/packet_builder.js';
@@ -40,7 +40,7 @@ for (const first of [1000, last - 1, last]) {
     const mac = macAt(first);
     for (let probe = 0; probe <= ContractLimit.VNIC_PROBES; probe++) {
       bed.reset();
-      bed.slots.set((first + probe) % ContractLimit.VNIC_SLOTS, { key: vnicKey(mac, 0), vnic: 2, role: PortRole.TAP });
+      bed.setSlot((first + probe) % ContractLimit.VNIC_SLOTS, vnicKey(mac, 0), 2);
       t.is(ownerOf(mac), probe < ContractLimit.VNIC_PROBES ? 'g2' : 'nobody', `slot ${probe} further`);
     }
   });
@@ -49,15 +49,15 @@ for (const first of [1000, last - 1, last]) {
 indexTest.serial('a slot before it that is free again, or another\'s, does not hide it', (t) => {
   const mac = macAt(2000);
   bed.reset();
-  bed.slots.set(2000, { key: vnicKey(STATION, 0), vnic: 3, role: PortRole.TAP });
-  bed.slots.set(2003, { key: vnicKey(mac, 0), vnic: 2, role: PortRole.TAP });
+  bed.setSlot(2000, vnicKey(STATION, 0), 3);
+  bed.setSlot(2003, vnicKey(mac, 0), 2);
   t.is(ownerOf(mac), 'g2');
 });
 
 indexTest.serial('an id beyond the table is nobody: the frame passes, and no memory is touched', (t) => {
   const mac = macAt(2000);
   bed.reset();
-  bed.slots.set(2000, { key: vnicKey(mac, 0), vnic: ContractLimit.MAX_VNICS, role: PortRole.TAP });
+  bed.setSlot(2000, vnicKey(mac, 0), ContractLimit.MAX_VNICS);
   t.is(bed.run(frame().ethernet({ from: STATION, to: mac, type: 0x0800 }).build(), { on: 'pf0' }), 'pass');
 });
 

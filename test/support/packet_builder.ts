@@ -7,7 +7,7 @@
 import {
   type ChecksumKind, type ControlFields, type Ipv4Fields, type Ipv6Fields, type Layer, type Surroundings,
   addressBytes, arpLayer, controlLayer, echoLayer, echoV6Layer, ethernetLayer, EtherType, extensionLayer, IpProtocol,
-  ipv4Layer, ipv6Layer, tagLayer, tcpLayer, udpLayer,
+  ipv4Layer, ipv6Layer, ndLayer, sctpLayer, tagLayer, tcpLayer, udpLayer,
 } from './packet_layers.js';
 
 export { EtherType, IpProtocol };
@@ -62,6 +62,16 @@ export class FrameBuilder {
     return this.#with(extensionLayer(IpProtocol.hopByHop, length));
   }
 
+  /** IPv6 destination options. */
+  destinationOptions(length = 8): FrameBuilder {
+    return this.#with(extensionLayer(IpProtocol.destination, length));
+  }
+
+  /** IPv6 routing header. */
+  routing(segmentsLeft: number, length = 8): FrameBuilder {
+    return this.#with(extensionLayer(IpProtocol.routing, length, segmentsLeft));
+  }
+
   /** `flags` default: ACK. */
   tcp(from: number, to: number, flags = 0x10): FrameBuilder {
     return this.#with(tcpLayer(from, to, flags, this.#state.checksum));
@@ -69,6 +79,19 @@ export class FrameBuilder {
 
   udp(from: number, to: number): FrameBuilder {
     return this.#with(udpLayer(from, to, this.#state.checksum));
+  }
+
+  /** `checksum` 0: left to the device. */
+  sctp(from: number, to: number, checksum = 0xfeed): FrameBuilder {
+    return this.#with(sctpLayer(from, to, checksum));
+  }
+
+  neighbourSolicitation(target: string): FrameBuilder {
+    return this.#with(ndLayer(135, target));
+  }
+
+  neighbourAdvertisement(target: string): FrameBuilder {
+    return this.#with(ndLayer(136, target));
   }
 
   /** ICMP echo request. */

@@ -3,7 +3,9 @@ import ipaddr from 'ipaddr.js';
 import { internetChecksum, onesSum } from './checksum.js';
 
 export const EtherType = { ipv4: 0x0800, arp: 0x0806, vlan: 0x8100, serviceVlan: 0x88a8, ipv6: 0x86dd, control: 0x88b5 } as const;
-export const IpProtocol = { hopByHop: 0, icmp: 1, tcp: 6, udp: 17, fragment: 44, icmpv6: 58, sctp: 132 } as const;
+export const IpProtocol = {
+  hopByHop: 0, icmp: 1, igmp: 2, tcp: 6, udp: 17, routing: 43, fragment: 44, icmpv6: 58, destination: 60, sctp: 132,
+} as const;
 export const BROADCAST = 'ff:ff:ff:ff:ff:ff';
 export const CONTROL_MAGIC = 0x554e4950;
 
@@ -172,8 +174,8 @@ function fragmentHeader(fragment: Fragment, protocol: number): Buffer {
   return header;
 }
 
-/** An IPv6 extension header that does nothing: PadN to `length` bytes, a multiple of 8. */
-export function extensionLayer(ipProtocol: number, length: number): Layer {
+/** An IPv6 extension header that does nothing: PadN to `length` bytes, a multiple of 8. Of a routing header the type, and how many hops are left. */
+export function extensionLayer(ipProtocol: number, length: number, segmentsLeft = 0): Layer {
   return {
     ipProtocol,
     wrap: (inner, next) => {
@@ -181,7 +183,7 @@ export function extensionLayer(ipProtocol: number, length: number): Layer {
       header.writeUInt8(next?.ipProtocol ?? 59, 0);
       header.writeUInt8(length / 8 - 1, 1);
       header.writeUInt8(1 /* PadN */, 2);
-      header.writeUInt8(length - 4, 3);
+      header.writeUInt8(ipProtocol === IpProtocol.routing ? segmentsLeft : Math.min(length - 4, 255), 3);
       return Buffer.concat([header, inner]);
     },
   };
@@ -212,6 +214,32 @@ export function udpLayer(from: number, to: number, checksum: ChecksumKind): Laye
       header.writeUInt16BE(to, 2);
       header.writeUInt16BE(8 + inner.length, 4);
       return setChecksum(Buffer.concat([header, inner]), 6, IpProtocol.udp, around, checksum);
+    },
+  };
+}
+
+/** SCTP common header; the CRC is not computed: `checksum` is any value that is not zero, unless it shall be. */
+export function sctpLayer(from: number, to: number, checksum: number): Layer {
+  return {
+    ipProtocol: IpProtocol.sctp,
+    wrap: (inner) => {
+      const header = Buffer.alloc(12);
+      header.writeUInt16BE(from, 0);
+      header.writeUInt16BE(to, 2);
+      header.writeUInt32BE(0x1234, 4);
+      header.writeUInt32LE(checksum, 8);
+      return Buffer.concat([header, inner]);
+    },
+  };
+}
+
+/** Neighbour solicitation (135) or advertisement (136), without options. */
+export function ndLayer(type: 135 | 136, target: string): Layer {
+  return {
+    ipProtocol: IpProtocol.icmpv6,
+    wrap: (inner, _next, around) => {
+      const message = Buffer.concat([Buffer.from([type, 0, 0, 0, 0, 0, 0, 0]), addressBytes(target), inner]);
+      return setChecksum(message, 2, IpProtocol.icmpv6, around, 'full');
     },
   };
 }

@@ -4,14 +4,14 @@
  */
 import { execFileSync } from 'node:child_process';
 import {
-  type Event, type FlowRecord, type PathWord, type Steering, type Vnic, type VnicCounters, ContractLimit, eventCodec, HashType, hostMaps, PathBit,
+  type Event, type FlowRecord, type PathWord, type Steering, type Vnic, type VnicCounters, ContractLimit, eventCodec, HashType, hostKnobs, hostMaps, PathBit,
   PortRole as RoleCode,
   reasonNames,
   VnicFlag, VnicPath as PathCode,
 } from '../../../maps/generated/contract.js';
 import { rssRow } from '../../../src/dataplane/rss_table.js';
 import type { PortRole, VnicPath } from '../../../src/core/model.js';
-import type { MapSpec } from '../../../src/btf/codec.js';
+import { encode, type MapSpec } from '../../../src/btf/codec.js';
 import { BpfMap, PerCpuMap } from '../../../src/native/map.js';
 import { BpfObject } from '../../../src/native/object.js';
 import { enterNetns } from '../../../src/native/netns.js';
@@ -28,6 +28,8 @@ import {
 /** Few, so that two flows that share a slot are found by trying. */
 export const FLOWS_PER_VNIC = 16;
 export const FRAME_MAX = 1514;
+/** The programs' clock stands still here: far from both ends of 16 bits. */
+const FROZEN_TICK = 0x1_8000;
 const NO_RECORD: FlowRecord = { tag: 0, seen: 0, queue: 0, valid: 0 };
 const BED_VNICS = 1 + VNIC_NAMES.length;
 const MASK_64 = (1n << 64n) - 1n;
@@ -91,6 +93,8 @@ export interface BedOptions {
   readonly rodata?: Readonly<Record<string, Buffer>>;
   /** Default `own`: a new one for the thread of JavaScript. `current`: the process was started in one. */
   readonly netns?: 'own' | 'current';
+  /** Those of another bed in this namespace; default: new ones. */
+  readonly ports?: ReadonlyMap<PortName, number>;
 }
 
 /** The other end of a port's veth. */
@@ -112,6 +116,7 @@ export class Bed {
   readonly #programs: { readonly uplink: BpfProgram; readonly guest: BpfProgram; readonly queue: BpfProgram };
   readonly #object: BpfObject;
   readonly #events: RingBuffer;
+  readonly #filledSlots = new Set<number>();
   #left: Buffer = Buffer.alloc(0);
   readonly vnics;
   readonly slots;
@@ -147,12 +152,12 @@ export class Bed {
   /** Un-pinned; everything is gone with the process. */
   static async create(options: BedOptions = {}): Promise<Bed> {
     if (options.netns !== 'current') enterOwnNetns();
-    const ifindexes = makePorts();
+    const ifindexes = options.ports ?? makePorts();
     const flowsPerVnic = Buffer.alloc(4);
     flowsPerVnic.writeUInt32LE(FLOWS_PER_VNIC);
     const object = BpfObject.open(hostObjectPath, {
       maxEntries: { flows: FLOWS_PER_VNIC * ContractLimit.MAX_VNICS, cpus: possibleCpus() },
-      rodata: { flows_per_vnic: flowsPerVnic, ...options.rodata },
+      rodata: { flows_per_vnic: flowsPerVnic, frozen_tick: encode(hostKnobs.frozen_tick, FROZEN_TICK), ...options.rodata },
       programs: ['steer_uplink', 'steer_guest', 'steer_queue'],
     });
     await object.load();
@@ -167,11 +172,9 @@ export class Bed {
     for (const [index, remote] of this.remotes.entries()) {
       if (remote.key !== 0n) this.remotes.set(index, { key: 0n, uplinkIfindex: 0, learnt: 0 });
     }
-    for (const [index, slot] of this.slots.entries()) {
-      if (slot.key !== 0n) this.slots.set(index, { key: 0n, vnic: 0, role: RoleCode.TAP });
-    }
-    const noFlow = { learnt: NO_RECORD, steered: NO_RECORD };
-    this.flows.setBatch(Array.from({ length: BED_VNICS * FLOWS_PER_VNIC }, (_, i) => [i, noFlow] as const));
+    for (const index of this.#filledSlots) this.slots.set(index, { key: 0n, vnic: 0, role: RoleCode.TAP });
+    this.#filledSlots.clear();
+    this.forgetFlows();
     for (const port of PORTS) this.allow(port);
     for (const name of VNIC_NAMES) this.#resetVnic(name);
     for (const cpu of [0, 1]) this.allowCpu(cpu);
@@ -212,14 +215,23 @@ export class Bed {
     if (vf !== null) this.own(vf, { vnic: id, role: RoleCode.VF });
   }
 
+  setSlot(index: number, key: bigint, vnic: number, role: RoleCode = RoleCode.TAP): void {
+    this.slots.set(index, { key, vnic, role });
+    this.#filledSlots.add(index);
+  }
+
   own(port: PortName, { vnic, role }: { readonly vnic: number; readonly role: RoleCode }): void {
     this.addSlot(portKey(this.ifindex(port)), vnic, role);
   }
 
   disown(port: PortName): void {
-    const key = portKey(this.ifindex(port));
-    for (const [index, slot] of this.slots.entries()) {
-      if (slot.key === key) this.slots.set(index, { key: 0n, vnic: 0, role: RoleCode.TAP });
+    this.removeSlot(portKey(this.ifindex(port)));
+  }
+
+  removeSlot(key: bigint): void {
+    for (let probe = 0; probe < ContractLimit.VNIC_PROBES; probe++) {
+      const index = (firstSlot(key) + probe) % ContractLimit.VNIC_SLOTS;
+      if (this.slots.get(index)?.key === key) this.slots.set(index, { key: 0n, vnic: 0, role: RoleCode.TAP });
     }
   }
 
@@ -228,7 +240,7 @@ export class Bed {
     for (let probe = 0; probe < ContractLimit.VNIC_PROBES; probe++) {
       const index = (firstSlot(key) + probe) % ContractLimit.VNIC_SLOTS;
       if (this.slots.get(index)?.key !== 0n) continue;
-      this.slots.set(index, { key, vnic, role });
+      this.setSlot(index, key, vnic, role);
       return;
     }
     throw new Error(`no slot free for key ${key.toString(16)}`);
@@ -287,12 +299,9 @@ export class Bed {
     this.remotes.set(firstSlot(key) % ContractLimit.REMOTE_SLOTS, { key, uplinkIfindex: this.ifindex(uplink), learnt });
   }
 
-  /**
-   * The programs' clock, in ticks. They read a coarse clock, which lags by up to one timer interrupt (10 ms at 100 Hz): this
-   * is never ahead of it, and at most one tick behind.
-   */
+  /** The programs' clock, in ticks. It stands still, unless the bed was made with a running one. */
   tick(): number {
-    return Number((process.hrtime.bigint() - 10_000_000n) >> BigInt(ContractLimit.TICK_SHIFT));
+    return FROZEN_TICK;
   }
 
   /** Runs the program of that port on the frame. */
@@ -301,6 +310,11 @@ export class Bed {
     const { verdict, data } = program.testRun({ data: bytes, ingressIfindex: this.ifindex(on), rxQueue: queue, cpu });
     this.#left = data;
     return VERDICTS[verdict] ?? 'aborted';
+  }
+
+  /** For another bed in the same namespace. */
+  get ports(): ReadonlyMap<PortName, number> {
+    return this.#ifindexes;
   }
 
   /** The frame of the last run as the program left it; before it lies what another CPU is told. */
@@ -323,6 +337,12 @@ export class Bed {
 
   pathWords(): Map<VnicName, PathWord> {
     return new Map(VNIC_NAMES.map((name) => [name, this.paths.get(bedVnic(name).id)!]));
+  }
+
+  /** No flow is known, and none is on its way. */
+  forgetFlows(): void {
+    const noFlow = { learnt: NO_RECORD, steered: NO_RECORD };
+    this.flows.setBatch(Array.from({ length: BED_VNICS * FLOWS_PER_VNIC }, (_, i) => [i, noFlow] as const));
   }
 
   /** Learnt flows of all vNICs, by `vNIC/slot`. */

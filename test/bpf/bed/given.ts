@@ -1,7 +1,8 @@
 /** What can hold before a frame arrives, each in words that read well in a table. */
-import { ContractLimit, VnicFlag } from '../../../maps/generated/contract.js';
+import { ContractLimit, type HashType, VnicFlag } from '../../../maps/generated/contract.js';
+import { toVnicAddresses } from '../../../src/dataplane/address_row.js';
 import type { FrameBuilder } from '../../support/packet_builder.js';
-import type { Arrival, Bed } from './bed.js';
+import { type Arrival, type Bed, vnicKey } from './bed.js';
 import { bedVnic, ownerOf, type PortName, type VnicName } from './world.js';
 
 export type Given = (bed: Bed) => void;
@@ -96,4 +97,56 @@ export function flowsForgotten(name: VnicName): Given {
 
 export function unowned(port: PortName): Given {
   return (bed) => bed.disown(port);
+}
+
+/** The vNIC is reached in these VLANs, and no other. */
+function inVlans(bed: Bed, name: VnicName, vlans: readonly number[], flag: number): void {
+  const { id, mac, vlan } = bedVnic(name);
+  bed.removeSlot(vnicKey(mac, vlan));
+  for (const each of vlans) bed.addSlot(vnicKey(mac, each), id);
+  const list = Array.from({ length: ContractLimit.MAX_VLANS }, (_, i) => vlans[i] ?? 0);
+  bed.changeVnic(name, ({ flags }) => ({ flags: flags | flag, vlan: list[0]!, vlanCount: vlans.length, vlans: list }));
+}
+
+/** The guest's frames are untagged; on the wire they are in that VLAN. */
+export function access(name: VnicName, vlan: number): Given {
+  return (bed) => inVlans(bed, name, [vlan], VnicFlag.ACCESS);
+}
+
+/** The guest tags its frames itself; 0 = untagged is one of them. */
+export function trunk(name: VnicName, ...vlans: readonly number[]): Given {
+  return (bed) => inVlans(bed, name, vlans, 0);
+}
+
+/** It may speak for these IP addresses and prefixes only. */
+export function addresses(name: VnicName, ...list: readonly string[]): Given {
+  return (bed) => {
+    bed.addresses.set(bedVnic(name).id, toVnicAddresses(list));
+    bed.changeVnic(name, ({ flags }) => ({ flags: flags | VnicFlag.CHECK_ADDRESSES }));
+  };
+}
+
+/** Its VF is behind the adapter's own switch. */
+export function legacy(name: VnicName): Given {
+  return (bed) => bed.changeVnic(name, ({ uplinkIfindex }) => ({ vfIfindex: uplinkIfindex }));
+}
+
+/** The port takes frames in several buffers. */
+export function takesMultiBuffer(name: VnicName, where: 'TAP' | 'VF' | 'UPLINK'): Given {
+  return (bed) => bed.changeVnic(name, ({ flags }) => ({ flags: flags | VnicFlag[`${where}_MULTI_BUFFER`] }));
+}
+
+/** The last frame of each flow went to the guest that many ticks ago. */
+export function steered(name: VnicName, ticksAgo: number): Given {
+  return (bed) => bed.ageFlows(name, ticksAgo, 'steered');
+}
+
+/** The guest sent each flow that many ticks ago. */
+export function heard(name: VnicName, ticksAgo: number): Given {
+  return (bed) => bed.ageFlows(name, ticksAgo);
+}
+
+/** Two queues: frames that are not hashed are in the first bucket and on queue 0, nearly all others on queue 1. */
+export function hashes(port: PortName, hashTypes: HashType): Given {
+  return (bed) => bed.setSteering(ownerOf(port)!, isVfPort(port) ? 'vf' : 'tap', { queues: 2, reta: (bucket) => Math.min(bucket, 1), hashTypes });
 }

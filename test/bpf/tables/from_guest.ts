@@ -122,8 +122,8 @@ export const uplinkRows: readonly Row[] = [
     frame: guestFrame('g1', MULTICAST).ip(IP.g1, '224.0.0.1').udp(1, 2), ...fromVf, verdict: 'pass', counted: ['g1', 'pass_multicast'],
   },
   {
-    title: 'two tags',
-    frame: guestFrame('g4', STATION).vlan(5).ip(IP.g1, IP.station).udp(1, 2), on: 'tap4', verdict: 'pass',
+    title: 'three tags: what is behind them is not read',
+    frame: guestFrame('g4', STATION).vlan(5).vlan(6).ip(IP.g1, IP.station).udp(1, 2), on: 'tap4', verdict: 'pass',
     counted: ['g4', 'pass_too_many_tags'],
   },
 ];

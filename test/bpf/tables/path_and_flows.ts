@@ -93,7 +93,7 @@ export const flowRows: readonly Row[] = [
   { title: 'slot taken: by another flow that is only quiet', frame: sharing, ...passed, queue: 3, given: [on(2), flowsQuiet('g1')] },
   {
     title: 'slot taken: by a forgotten one, it changes hands',
-    frame: sharing, ...passed, queue: 3, given: [on(2), flowsForgotten('g1')], learns: { vnic: 'g1', queue: 3 },
+    frame: sharing, ...passed, queue: 3, given: [on(2), flowsForgotten('g1')], replacesFlow: { vnic: 'g1', queue: 3 },
   },
   { title: 'no flow: ICMP', frame: g1to.ip(v4.from, v4.to).echo(), ...passed },
   { title: 'no flow: ICMPv6', frame: g1to.ip(v6.from, v6.to).echoV6(), ...passed },
@@ -107,7 +107,10 @@ export const flowRows: readonly Row[] = [
     title: 'no flow: last fragment, IPv6',
     frame: g1to.ipv6({ ...v6, fragment: { offset: 8, more: false }, protocol: 6 }).payload('as long as a TCP header'), ...passed,
   },
-  { title: 'no flow: behind an IPv6 extension header', frame: g1to.ipv6(v6).hopByHop().udp(1, 2), ...passed },
+  { title: 'flow learnt: behind IPv6 extension headers', frame: g1to.ipv6(v6).hopByHop().destinationOptions(24).udp(1, 2), ...learnt },
+  { title: 'flow learnt: IPv4 SCTP', frame: g1to.ip(v4.from, v4.to).sctp(1, 2), ...learnt },
+  { title: 'flow learnt: IPv6 SCTP', frame: g1to.ip(v6.from, v6.to).sctp(1, 2), ...learnt },
+  { title: 'no flow: an SCTP header cut short', frame: g1to.ip(v4.from, v4.to).sctp(1, 2).truncate(14 + 20 + 11), ...passed },
   { title: 'no flow: a TCP header cut short', frame: g1to.ip(v4.from, v4.to).tcp(1, 2).truncate(14 + 20 + 19), ...passed },
   {
     title: 'no flow: multicast',
