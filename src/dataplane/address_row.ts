@@ -4,7 +4,7 @@ import { ContractLimit, type VnicAddresses } from '../../maps/generated/contract
 
 const { MAX_PREFIXES } = ContractLimit;
 
-/** 32-bit words of address bytes. */
+/** Words of address bytes; the codec writes them in network order, as they lie in the frame. */
 function words(bytes: readonly number[]): number[] {
   const buffer = Buffer.from(bytes);
   return Array.from({ length: bytes.length / 4 }, (_, i) => buffer.readUInt32BE(i * 4));
@@ -12,7 +12,7 @@ function words(bytes: readonly number[]): number[] {
 
 function bytesOf(values: readonly number[]): number[] {
   const buffer = Buffer.alloc(values.length * 4);
-  values.forEach((value, i) => buffer.writeUInt32BE(value >>> 0, i * 4));
+  values.forEach((value, i) => buffer.writeUInt32BE(value, i * 4));
   return [...buffer];
 }
 

@@ -52,25 +52,40 @@ kernelTest('rows of the vNIC and steering maps', (t) => {
 
   const vnic: contract.Vnic = {
     tapIfindex: 5, vfIfindex: 6, uplinkIfindex: 0xfffffffe, flags: contract.VnicFlag.PLUGIN, tapFrameMax: 1514, vfFrameMax: 9014,
-    uplinkFrameMax: 1515, vlan: 100, mac: Buffer.from('525400aabbcc', 'hex'),
+    uplinkFrameMax: 1515, vlan: 100, mac: Buffer.from('525400aabbcc', 'hex'), vlanCount: 3,
+    vlans: [100, 0, 4094, ...new Array<number>(13).fill(0)],
   };
   const vnicRow = writeAndShow(maps, contract.hostMaps.vnics, vnic);
   t.deepEqual(vnicRow.read, vnic);
   t.like(vnicRow.shown, {
     tap_ifindex: 5, vf_ifindex: 6, uplink_ifindex: 0xfffffffe, tap_frame_max: 1514, vf_frame_max: 9014, uplink_frame_max: 1515, vlan: 100,
-    mac: [0x52, 0x54, 0x00, 0xaa, 0xbb, 0xcc], reserved: 0,
+    mac: [0x52, 0x54, 0x00, 0xaa, 0xbb, 0xcc], vlan_count: 3, vlans: [...vnic.vlans],
   });
 
-  const slotRow = writeAndShow(maps, contract.hostMaps.vnic_slots, { key: 0x123456789n, vnic: 77 });
-  t.deepEqual(slotRow.shown, { key: 0x123456789, vnic: 77, reserved: 0 });
+  const slotRow = writeAndShow(maps, contract.hostMaps.vnic_slots, { key: 0x123456789n, vnic: 77, role: contract.PortRole.VF });
+  t.deepEqual(slotRow.shown, { key: 0x123456789, vnic: 77, role: 'PORT_VF', reserved: [0, 0, 0] });
 
   const steering: contract.Steering = {
-    queues: 3, reta: Buffer.from(Array.from({ length: 128 }, (_, i) => i % 3)), queueCpus: Array.from({ length: 64 }, (_, i) => i * 1000),
+    queues: 3, hashTypes: contract.HashType.DEFAULT, rssRow: 1, reta: Buffer.from(Array.from({ length: 128 }, (_, i) => i % 3)), queueCpus: Array.from({ length: 64 }, (_, i) => i * 1000),
   };
   const steeringRow = writeAndShow(maps, contract.hostMaps.steerings, steering);
   t.deepEqual(steeringRow.read, steering);
-  t.deepEqual(steeringRow.shown, { queues: 3, reserved: 0, reta: [...steering.reta], queue_cpus: [...steering.queueCpus] });
+  t.deepEqual(steeringRow.shown, {
+    queues: 3, hash_types: 'HASH_DEFAULT', rss_row: 1, reserved: [0, 0], reta: [...steering.reta], queue_cpus: [...steering.queueCpus],
+  });
 
-  const flowRow = writeAndShow(maps, contract.hostMaps.flows, { tag: 0xdeadbeef, seen: 0x1234, queue: 7, valid: 1 });
-  t.deepEqual(flowRow.shown, { tag: 0xdeadbeef, seen: 0x1234, queue: 7, valid: 1 });
+  const flow: contract.Flow = {
+    learnt: { tag: 0xdeadbeef, seen: 0x1234, queue: 7, valid: 1 }, steered: { tag: 1, seen: 2, queue: 3, valid: 0 },
+  };
+  t.deepEqual(writeAndShow(maps, contract.hostMaps.flows, flow).shown, flow);
+
+  // Network order: bpftool shows the words as this machine reads them, so bytes swapped on x86.
+  const none = { prefix: 0, mask: 0 };
+  const addresses: contract.VnicAddresses = {
+    ipv4Count: 1, ipv6Count: 0, ipv4: [{ prefix: 0x7f7f7f7f, mask: 0xffffffff }, ...new Array<typeof none>(15).fill(none)],
+    ipv6: Array.from({ length: 16 }, () => ({ prefix: [0, 0, 0, 0], mask: [0, 0, 0, 0] })),
+  };
+  const addressesRow = writeAndShow(maps, contract.hostMaps.vnic_addresses, addresses);
+  t.deepEqual(addressesRow.read, addresses);
+  t.like(addressesRow.shown, { ipv4_count: 1, ipv6_count: 0, ipv4: [{ prefix: 0x7f7f7f7f, mask: 0xffffffff }] });
 });

@@ -24,22 +24,23 @@ const counter = (packets: bigint, byteCount: bigint): contract.Counter => ({ pac
 const rows: Readonly<Record<string, Golden>> = {
   metaCodec: golden(
     contract.metaCodec,
-    { contractVersion: 1, cpusMapId: 0x0a0b0c0d, objectSha256: Buffer.alloc(32, 0xee) },
-    bytes('01000000', '0d0c0b0a', ['ee', 32]),
+    { contractVersion: 2, cpusMapId: 0x0a0b0c0d, objectSha256: Buffer.alloc(32, 0xee), capturing: 1 },
+    bytes('02000000', '0d0c0b0a', ['ee', 32], '01000000', '00000000'),
   ),
   vnicCodec: golden(
     contract.vnicCodec,
     {
       tapIfindex: 0x01020304, vfIfindex: 5, uplinkIfindex: 0xfffffffe,
-      flags: contract.VnicFlag.PLUGIN | contract.VnicFlag.WANT_ACCELERATED,
+      flags: contract.VnicFlag.PLUGIN | contract.VnicFlag.WANT_ACCELERATED | contract.VnicFlag.UPLINK_MULTI_BUFFER,
       tapFrameMax: 1514, vfFrameMax: 9014, uplinkFrameMax: 0xffff, vlan: 4094, mac: Buffer.from('525400aabbcc', 'hex'),
+      vlanCount: 2, vlans: [4094, 258, ...new Array<number>(14).fill(0)],
     },
-    bytes('04030201', '05000000', 'feffffff', '0a000000', 'ea05', '3623', 'ffff', 'fe0f', '525400aabbcc', '0000'),
+    bytes('04030201', '05000000', 'feffffff', '0a010000', 'ea05', '3623', 'ffff', 'fe0f', '525400aabbcc', '0200', 'fe0f', '0201', ['0000', 14]),
   ),
   vnicSlotCodec: golden(
     contract.vnicSlotCodec,
-    { key: 0x8fff_ccbb_aa00_5452n, vnic: 1023 },
-    bytes('525400aabbccff8f', 'ff030000', '00000000'),
+    { key: 0x8fff_ccbb_aa00_5452n, vnic: 1023, role: contract.PortRole.VF },
+    bytes('525400aabbccff8f', 'ff030000', '01', '000000'),
   ),
   pathWordCodec: golden(
     contract.pathWordCodec,
@@ -54,7 +55,34 @@ const rows: Readonly<Record<string, Golden>> = {
     },
     bytes('0807060504030201', '03000000', '07000000', '09000000', '01', '01', '04', '00'),
   ),
-  portCodec: golden(contract.portCodec, { vnic: 258, role: contract.PortRole.VF }, bytes('02010000', '01', '000000')),
+  handoverCodec: golden(contract.handoverCodec, { key: 0x8123_0605_0403_0201n }, bytes('010203040506', '2381')),
+  decisionCodec: golden(
+    contract.decisionCodec,
+    {
+      vnic: 258, targetIfindex: 77, hash: 0xcafebabe, cpu: contract.DecisionNone.CPU, queue: contract.DecisionNone.QUEUE,
+      reason: contract.Reason.DROP_SPOOFED_IP,
+    },
+    bytes('02010000', '4d000000', 'bebafeca', 'ffff', 'ff', '18'),
+  ),
+  // In network order: 192.0.2.0/24 and 2001:db8::/33 as they lie in a frame.
+  ipv4PrefixCodec: golden(contract.ipv4PrefixCodec, { prefix: 0xc0000200, mask: 0xffffff00 }, bytes('c0000200', 'ffffff00')),
+  ipv6PrefixCodec: golden(
+    contract.ipv6PrefixCodec,
+    { prefix: [0x20010db8, 0, 0, 1], mask: [0xffffffff, 0x80000000, 0, 0] },
+    bytes('20010db8', ['00', 8], '00000001', 'ffffffff', '80000000', ['00', 8]),
+  ),
+  vnicAddressesCodec: golden(
+    contract.vnicAddressesCodec,
+    {
+      ipv4Count: 2, ipv6Count: 1,
+      ipv4: Array.from({ length: 16 }, (_, i) => ({ prefix: i < 2 ? 0x0a000001 + i : 0, mask: i < 2 ? 0xffffffff : 0 })),
+      ipv6: Array.from({ length: 16 }, (_, i) => ({
+        prefix: [i === 0 ? 0xfe800000 : 0, 0, 0, i === 15 ? 0x0f : 0], mask: [i === 0 ? 0xffc00000 : 0, 0, 0, 0],
+      })),
+    },
+    bytes('02000000', '01000000', '0a000001 ffffffff', '0a000002 ffffffff', ['00', 14 * 8],
+      'fe800000', ['00', 12], 'ffc00000', ['00', 12], ['00', 14 * 32], ['00', 12], '0000000f', ['00', 16]),
+  ),
   bpfDevmapValCodec: golden(contract.bpfDevmapValCodec, { ifindex: 77, bpfProg: 12 }, bytes('4d000000', '0c000000')),
   bpfCpumapValCodec: golden(contract.bpfCpumapValCodec, { qsize: 2048, bpfProg: 12 }, bytes('00080000', '0c000000')),
   remoteCodec: golden(
@@ -66,16 +94,17 @@ const rows: Readonly<Record<string, Golden>> = {
   vnicCountersCodec: golden(
     contract.vnicCountersCodec,
     {
-      reasons: Array.from({ length: 18 }, (_, i) => counter(BigInt(i === 17 ? 0x99 : 1), 2n)),
+      reasons: Array.from({ length: 25 }, (_, i) => counter(BigInt(i === 24 ? 0x99 : 1), 2n)),
       tapQueues: Array.from({ length: 64 }, () => 3n),
       vfQueues: Array.from({ length: 64 }, (_, i) => BigInt(i === 63 ? 0x88 : 4)),
       fromTap: counter(5n, 6n), fromVf: counter(7n, 8n),
-      cpuHandovers: 9n, flowsLearnt: 10n, flowsMoved: 11n, pathChanges: 12n,
+      cpuHandovers: 9n, flowsLearnt: 10n, flowsMoved: 11n, pathChanges: 12n, flowsReplaced: 13n, flowsExpired: 14n,
     },
-    bytes(['0100000000000000 0200000000000000', 17], '9900000000000000 0200000000000000',
+    bytes(['0100000000000000 0200000000000000', 24], '9900000000000000 0200000000000000',
       ['0300000000000000', 64], ['0400000000000000', 63], '8800000000000000',
       '0500000000000000 0600000000000000', '0700000000000000 0800000000000000',
-      '0900000000000000', '0a00000000000000', '0b00000000000000', '0c00000000000000'),
+      '0900000000000000', '0a00000000000000', '0b00000000000000', '0c00000000000000',
+      '0d00000000000000', '0e00000000000000'),
   ),
   redirectErrorKeyCodec: golden(
     contract.redirectErrorKeyCodec,
@@ -85,10 +114,10 @@ const rows: Readonly<Record<string, Golden>> = {
   steeringCodec: golden(
     contract.steeringCodec,
     {
-      queues: 4, reta: Buffer.alloc(128, 3).fill(1, 127),
+      queues: 4, hashTypes: contract.HashType.DEFAULT, rssRow: 1, reta: Buffer.alloc(128, 3).fill(1, 127),
       queueCpus: Array.from({ length: 64 }, (_, i) => (i === 0 ? 0x0102 : contract.ContractLimit.QUEUE_UNREACHABLE)),
     },
-    bytes('04000000', '00000000', ['03', 127], '01', '0201', ['ffff', 63]),
+    bytes('04000000', '77', '01', '0000', ['03', 127], '01', '0201', ['ffff', 63]),
   ),
   rssCodec: golden(
     contract.rssCodec,
@@ -98,7 +127,14 @@ const rows: Readonly<Record<string, Golden>> = {
     },
     bytes(['6d', 40], ['51000000', 256 + 2], 'efbeadde', ['51000000', 34 * 256 + 253]),
   ),
-  flowCodec: golden(contract.flowCodec, { tag: 0xcafe, seen: 0x1234, queue: 9, valid: 1 }, bytes('feca0000', '3412', '09', '01')),
+  flowRecordCodec: golden(
+    contract.flowRecordCodec, { tag: 0xcafe, seen: 0x1234, queue: 9, valid: 1 }, bytes('feca0000', '3412', '09', '01'),
+  ),
+  flowCodec: golden(
+    contract.flowCodec,
+    { learnt: { tag: 0xcafe, seen: 0x1234, queue: 9, valid: 1 }, steered: { tag: 0xbeef0001, seen: 2, queue: 63, valid: 0 } },
+    bytes('feca0000', '3412', '09', '01', '0100efbe', '0200', '3f', '00'),
+  ),
   pluginPathCodec: golden(
     contract.pluginPathCodec,
     { rxPackets: 1n, txPackets: 2n, rxFirstNs: 3n, rxLastNs: 4n, txFirstNs: 5n, txLastNs: 6n },
@@ -139,9 +175,11 @@ test('a program reference is written as a descriptor and read as an id', (t) => 
 
 test('values that do not fit are refused', (t) => {
   const slot = Buffer.alloc(16);
-  t.throws(() => contract.vnicSlotCodec.write({ key: 1n << 64n, vnic: 0 }, slot), { instanceOf: RangeError });
-  t.throws(() => contract.vnicSlotCodec.write({ key: 0n, vnic: -1 }, slot), { instanceOf: RangeError });
-  const steering = { queues: 1, reta: Buffer.alloc(127), queueCpus: Array.from({ length: 64 }, () => 0) };
+  t.throws(() => contract.vnicSlotCodec.write({ key: 1n << 64n, vnic: 0, role: 0 }, slot), { instanceOf: RangeError });
+  t.throws(() => contract.vnicSlotCodec.write({ key: 0n, vnic: -1, role: 0 }, slot), { instanceOf: RangeError });
+  const steering: contract.Steering = {
+    queues: 1, hashTypes: contract.HashType.DEFAULT, rssRow: 0, reta: Buffer.alloc(127), queueCpus: Array.from({ length: 64 }, () => 0),
+  };
   t.throws(() => encode(contract.steeringCodec, steering), { instanceOf: RangeError, message: '127 bytes where the contract has 128' });
   t.throws(() => encode(contract.steeringCodec, { ...steering, reta: Buffer.alloc(128), queueCpus: [0] }), {
     instanceOf: RangeError, message: '1 values where the contract has 64',

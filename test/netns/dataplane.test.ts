@@ -85,8 +85,9 @@ kernelTest('a first start writes, attaches and pins everything', async (t) => {
   ]);
   const [pf0, tap0, vf0] = seen.attachments.map(({ ifindex }) => ifindex);
   t.deepEqual(seen.vnics, [[1, {
-    mac: '52:54:00:00:00:01', vlan: 0, tapIfindex: tap0, vfIfindex: vf0, uplinkIfindex: pf0, tapFrameMax: 1514, vfFrameMax: 1514,
-    uplinkFrameMax: 1514, cutThrough: false, plugin: true, operatorWant: 'accelerated',
+    mac: '52:54:00:00:00:01', vlans: [0], access: false, addresses: ['10.0.0.1', '2001:db8::/64'], tapIfindex: tap0, vfIfindex: vf0,
+    uplinkIfindex: pf0, tapFrameMax: 1514, vfFrameMax: 1514, uplinkFrameMax: 1514, tapMultiBuffer: false, vfMultiBuffer: true,
+    uplinkMultiBuffer: false, cutThrough: false, plugin: true, operatorWant: 'accelerated',
   }]]);
   t.deepEqual(seen.path, { path: 'accelerated', vfAllowed: true, generation: 1 });
   t.deepEqual(seen.ports, [[tap0, { vnic: 1, role: 'tap' }], [vf0, { vnic: 1, role: 'vf' }]].sort(([a], [b]) => Number(a) - Number(b)));
@@ -205,11 +206,11 @@ kernelTest('the vNIC index: collisions, a full place, changed and reused entries
   t.regex(seen.wrongIds[0] ?? '', /RangeError: vNIC id 0 is not in 1\.\.63/);
   t.regex(seen.wrongIds[1] ?? '', /RangeError: vNIC id 64/);
   t.deepEqual(seen.rows, [
-    [1, '52:54:00:00:00:01', 9, 1514],
-    [2, seen.macs[0], 0, 1514],
-    [3, seen.macs[2], 0, 1514],
-    [4, seen.macs[3], 0, 1514],
-    [5, seen.macs[4], 0, 999],
+    [1, '52:54:00:00:00:01', [9, 0], 1514],
+    [2, seen.macs[0], [0], 1514],
+    [3, seen.macs[2], [0], 1514],
+    [4, seen.macs[3], [0], 1514],
+    [5, seen.macs[4], [0], 999],
   ]);
 });
 
@@ -280,7 +281,7 @@ bpftoolTest('remove leaves nothing in the kernel and nothing on the bpffs', asyn
   }
   const { ids, xdp } = await bed.run<Removed>('remove');
   t.deepEqual(xdp, [null, null, null]);
-  t.deepEqual([ids.maps.length, ids.programs.length, ids.links.length, ids.tracing.length], [14, 3, 3, 4]);
+  t.deepEqual([ids.maps.length, ids.programs.length, ids.links.length, ids.tracing.length], [15, 3, 3, 4]);
   for (const id of ids.maps) t.true(await vanishes('map', id), `map ${id}`);
   for (const id of ids.programs) t.true(await vanishes('prog', id), `program ${id}`);
   for (const id of [...ids.links, ...ids.tracing]) t.true(await vanishes('link', id), `link ${id}`);

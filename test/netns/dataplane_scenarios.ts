@@ -5,8 +5,9 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ContractLimit, hostMaps, metaCodec } from '../../maps/generated/contract.js';
+import { ContractLimit, flowCodec, hostMaps, metaCodec } from '../../maps/generated/contract.js';
 import { encode, u32 } from '../../src/btf/codec.js';
+import { DEFAULT_HASH_TYPES } from '../../src/core/limits.js';
 import { parseMacAddress } from '../../src/core/model.js';
 import { type DataPlaneOptions, openDataPlane } from '../../src/dataplane/dataplane.js';
 import { loadObject } from '../../src/dataplane/loader.js';
@@ -42,8 +43,9 @@ function linkIndex(device: string): number {
 
 function row(change: Partial<VnicRow> = {}): VnicRow {
   return {
-    mac: MAC, vlan: 0, tapIfindex: linkIndex('tap0'), vfIfindex: linkIndex('vf0'), uplinkIfindex: linkIndex('pf0'),
-    tapFrameMax: 1514, vfFrameMax: 1514, uplinkFrameMax: 1514, cutThrough: false, plugin: true, operatorWant: 'accelerated', ...change,
+    mac: MAC, vlans: [0], access: false, addresses: ['10.0.0.1', '2001:db8::/64'], tapIfindex: linkIndex('tap0'), vfIfindex: linkIndex('vf0'), uplinkIfindex: linkIndex('pf0'),
+    tapFrameMax: 1514, vfFrameMax: 1514, uplinkFrameMax: 1514, tapMultiBuffer: false, vfMultiBuffer: true, uplinkMultiBuffer: false, cutThrough: false,
+    plugin: true, operatorWant: 'accelerated', ...change,
   };
 }
 
@@ -59,7 +61,7 @@ async function equip(dataPlane: DataPlane): Promise<void> {
   for (const ifindex of [pf0, tap0, vf0]) dataPlane.writeTxPort(ifindex, true);
   dataPlane.writeTxPort(pf0, true);
   const reta = new Array<number>(ContractLimit.RETA_SIZE).fill(0);
-  dataPlane.writeSteering(1, 'vf', { queues: 1, reta, queueCpus: [0] });
+  dataPlane.writeSteering(1, 'vf', { queues: 1, reta, queueCpus: [0], hashTypes: DEFAULT_HASH_TYPES, rssRow: 0 });
   dataPlane.changePath(1, { path: 'accelerated', vfAllowed: true });
 }
 
@@ -246,10 +248,10 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     dataPlane.deleteVnic(2);
     dataPlane.writeVnic(5, row({ mac: macs[4] ?? MAC }));
     dataPlane.writeVnic(5, row({ mac: macs[4] ?? MAC, tapFrameMax: 999 }));
-    dataPlane.writeVnic(1, row({ mac: MAC, vlan: 9 }));
+    dataPlane.writeVnic(1, row({ mac: MAC, vlans: [9, 0] }));
     dataPlane.writeVnic(2, row({ mac: macs[0] ?? MAC }));
     const wrongIds = [await failure(() => dataPlane.writeVnic(0, row())), await failure(() => dataPlane.path(64))];
-    const rows = [...dataPlane.vnics()].map(([id, { mac, vlan, tapFrameMax }]) => [id, mac, vlan, tapFrameMax]);
+    const rows = [...dataPlane.vnics()].map(([id, { mac, vlans, tapFrameMax }]) => [id, mac, vlans, tapFrameMax]);
     dataPlane.remove();
     return { macs, full, taken, changeToFull, ids, wrongIds, rows };
   },
@@ -260,7 +262,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     const maps = ['flows', 'counters', 'vnic_slots'].map((map) => RawMap.fromPin(pins.map(map))) as [RawMap, RawMap, RawMap];
     const [flows, counters, slots] = maps;
     // The neighbours' rows must survive.
-    for (const at of [255, 256, 511, 512]) flows.set(encode(u32, at), Buffer.alloc(8, 0xff));
+    for (const at of [255, 256, 511, 512]) flows.set(encode(u32, at), Buffer.alloc(flowCodec.size, 0xff));
     for (const id of [0, 1, 2]) counters.set(encode(u32, id), Buffer.alloc(counters.entrySize, 0xff));
     dataPlane.deleteVnic(1);
     dataPlane.deleteVnic(1);
@@ -362,7 +364,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
   async halfUpgrade() {
     const settings = { flowsPerVnic: 256, maxVnics: 64, netns: 1 };
     const { object } = await loadObject(objectPath, settings, reusablePins(pins, settings), () => undefined);
-    setMeta(encode(metaCodec, { contractVersion: ContractLimit.CONTRACT_VERSION, cpusMapId: 0, objectSha256: Buffer.alloc(32) }));
+    setMeta(encode(metaCodec, { contractVersion: ContractLimit.CONTRACT_VERSION, cpusMapId: 0, objectSha256: Buffer.alloc(32), capturing: 0 }));
     for (const program of ['steer_uplink', 'steer_guest', 'steer_queue']) object.program(program).pin(pins.program(`${program}-next`));
     const link = XdpLink.fromPin(pins.link(linkIndex('vf0')));
     link.replace(object.program('steer_guest'));

@@ -93,9 +93,11 @@ export class FakeDataPlane implements DataPlane {
 
   writeVnic(id: number, row: VnicRow): void {
     this.#faults.aroundSync(`writeVnic ${id} vf=${this.#host.byIfindex(row.vfIfindex)}`, () => {
-      for (const [other, { mac, vlan, vfIfindex }] of this.#vnics) {
+      for (const [other, { mac, vlans, vfIfindex }] of this.#vnics) {
         if (other === id) continue;
-        if (mac === row.mac && vlan === row.vlan) this.#faults.violate(`vNICs ${id} and ${other} have the same MAC address and VLAN`);
+        if (mac === row.mac && vlans.some((vlan) => row.vlans.includes(vlan))) {
+          this.#faults.violate(`vNICs ${id} and ${other} have the same MAC address and VLAN`);
+        }
         if (vfIfindex !== 0 && vfIfindex === row.vfIfindex) this.#faults.violate(`vNICs ${id} and ${other} have the same VF`);
       }
       this.#vnics.set(id, { ...row });

@@ -12,6 +12,8 @@ const row = (id: number, packets: bigint): VnicTally => ({
   cpuHandovers: 2n,
   flowsLearnt: 3n,
   flowsMoved: 4n,
+  flowsReplaced: 6n,
+  flowsExpired: 7n,
   pathChanges: 5n,
 });
 

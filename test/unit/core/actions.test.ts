@@ -5,19 +5,24 @@ import { parseMacAddress, type VnicRow } from '../../../src/core/model.js';
 const mac = parseMacAddress('52:54:00:00:00:01');
 const row: VnicRow = {
   mac,
-  vlan: 0,
+  vlans: [0],
+  access: false,
+  addresses: null,
   tapIfindex: 3,
   vfIfindex: 0,
   uplinkIfindex: 1,
   tapFrameMax: 1514,
   vfFrameMax: 0,
   uplinkFrameMax: 1514,
+  tapMultiBuffer: false,
+  vfMultiBuffer: false,
+  uplinkMultiBuffer: false,
   cutThrough: false,
   plugin: true,
   operatorWant: null,
 };
 const flags = { learning: false, flood: false, multicastFlood: false, broadcastFlood: false };
-const steering = { queues: 1, reta: [], queueCpus: [0] };
+const steering = { queues: 1, reta: [], queueCpus: [0], hashTypes: 0x77, rssRow: 0 };
 
 /** Whose undo's undo is the action itself. */
 const reversible: readonly Action[] = [

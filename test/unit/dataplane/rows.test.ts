@@ -1,9 +1,10 @@
 /** Rows of the maps in the control plane's words: vNICs, steerings, counters, events, the RSS tables. */
 import test from 'ava';
-import { type Event, hostMaps, EventKind, VnicPath } from '../../../maps/generated/contract.js';
+import { type Event, EventKind, HashType, hostMaps, VnicPath } from '../../../maps/generated/contract.js';
 import { encode } from '../../../src/btf/codec.js';
 import { parseMacAddress } from '../../../src/core/model.js';
 import { toeplitzHash } from '../../../src/core/toeplitz.js';
+import { canonicalAddresses, fromVnicAddresses, toVnicAddresses } from '../../../src/dataplane/address_row.js';
 import { toDataPlaneEvent } from '../../../src/dataplane/events.js';
 import type { SteeringRow, VnicRow } from '../../../src/dataplane/port.js';
 import { rssRow } from '../../../src/dataplane/rss_table.js';
@@ -12,19 +13,60 @@ import { sumBlocks, toRedirectErrorTally, toVnicTally } from '../../../src/datap
 import { fromVnic, isUsed, toVnic, unusedVnic } from '../../../src/dataplane/vnic_row.js';
 
 const row: VnicRow = {
-  mac: parseMacAddress('52:54:00:aa:bb:cc'), vlan: 7, tapIfindex: 3, vfIfindex: 4, uplinkIfindex: 2, tapFrameMax: 1514, vfFrameMax: 9014,
-  uplinkFrameMax: 1514, cutThrough: false, plugin: false, operatorWant: null,
+  mac: parseMacAddress('52:54:00:aa:bb:cc'), vlans: [7, 0], access: false, addresses: null, tapIfindex: 3, vfIfindex: 4,
+  uplinkIfindex: 2, tapFrameMax: 1514, vfFrameMax: 9014, uplinkFrameMax: 1514, tapMultiBuffer: false, vfMultiBuffer: false,
+  uplinkMultiBuffer: false, cutThrough: false, plugin: false, operatorWant: null,
 };
 
 test('a vNIC row comes back as it was written, with every flag', (t) => {
-  for (const [cutThrough, plugin] of [[false, false], [false, true], [true, false], [true, true]] as const) {
+  const flags = ['cutThrough', 'plugin', 'tapMultiBuffer', 'vfMultiBuffer', 'uplinkMultiBuffer'] as const;
+  for (let set = 0; set < 1 << flags.length; set++) {
+    const chosen = Object.fromEntries(flags.map((flag, i) => [flag, ((set >> i) & 1) === 1]));
     for (const operatorWant of [null, 'software', 'accelerated'] as const) {
-      const written = { ...row, cutThrough, plugin, operatorWant };
-      t.deepEqual(fromVnic(hostMaps.vnics.value.read(encode(hostMaps.vnics.value, toVnic(written)))), written);
+      const { addresses: _, ...written } = { ...row, ...chosen, operatorWant };
+      t.deepEqual(fromVnic(hostMaps.vnics.value.read(encode(hostMaps.vnics.value, toVnic({ ...written, addresses: null })))), written);
     }
   }
+  t.like(fromVnic(toVnic({ ...row, vlans: [7], access: true })), { vlans: [7], access: true });
   t.is(toVnic({ ...row, cutThrough: true, plugin: true, operatorWant: 'accelerated' }).flags, 0b1011);
-  t.throws(() => toVnic({ ...row, vlan: 4095 }), { instanceOf: RangeError });
+  t.is(toVnic({ ...row, vlans: [7], access: true, addresses: [] }).flags, 0b110000);
+});
+
+test('the first VLAN is the one that the programs compare first', (t) => {
+  t.like(toVnic({ ...row, vlans: [4094, 0, 9] }), { vlan: 4094, vlanCount: 3, vlans: [4094, 0, 9, ...new Array<number>(13).fill(0)] });
+});
+
+test('VLANs that the programs could not follow are refused', (t) => {
+  const refuse = (change: Partial<VnicRow>, message: RegExp) =>
+    t.throws(() => toVnic({ ...row, ...change }), { instanceOf: RangeError, message });
+  const many = (count: number) => Array.from({ length: count }, (_, i) => i);
+  t.is(toVnic({ ...row, vlans: many(16) }).vlanCount, 16);
+  refuse({ vlans: many(17) }, /^17 VLANs; a vNIC has 1\.\.16$/);
+  refuse({ vlans: [] }, /^0 VLANs/);
+  refuse({ vlans: [1, 4095] }, /^VLAN id 4095 is not in 0\.\.4094$/);
+  refuse({ vlans: [-1] }, /^VLAN id -1/);
+  refuse({ vlans: [0], access: true }, /^an access vNIC has one VLAN, not 0$/);
+  refuse({ vlans: [5, 6], access: true }, /^an access vNIC has one VLAN/);
+});
+
+test('addresses are written as they lie in a frame, and come back in canonical form', (t) => {
+  const row = toVnicAddresses(['2001:DB8::1', '192.0.2.77/24', '10.1.2.3', 'fe80::/10', '0.0.0.0/0', '::/0']);
+  const bytes = encode(hostMaps.vnic_addresses.value, row);
+  t.is(bytes.subarray(0, 16).toString('hex'), '03000000' + '03000000' + 'c0000200' + 'ffffff00');
+  t.is(bytes.subarray(8 + 16 * 8, 8 + 16 * 8 + 32).toString('hex'), '20010db8000000000000000000000001' + 'ff'.repeat(16));
+  const read = fromVnicAddresses(hostMaps.vnic_addresses.value.read(bytes));
+  t.deepEqual(read, ['192.0.2.0/24', '10.1.2.3', '0.0.0.0/0', '2001:db8::1', 'fe80::/10', '::/0']);
+  t.deepEqual(canonicalAddresses(read), read);
+});
+
+test('addresses that are none, and more than there is room for, are refused', (t) => {
+  const many = (count: number, family: 4 | 6) => Array.from({ length: count }, (_, i) => (family === 4 ? `10.0.0.${i}` : `2001:db8::${i + 1}`));
+  t.like(toVnicAddresses([...many(16, 4), ...many(16, 6)]), { ipv4Count: 16, ipv6Count: 16 });
+  t.throws(() => toVnicAddresses(many(17, 4)), { instanceOf: RangeError, message: '17 IPv4 addresses; a vNIC has at most 16' });
+  t.throws(() => toVnicAddresses(many(17, 6)), { instanceOf: RangeError, message: '17 IPv6 addresses; a vNIC has at most 16' });
+  for (const text of ['', '10.0.0', '10.0.0.1/33', '2001:db8::/129', '10.0.0.1/', '10.0.0.1/-1', '10.0.0.1/8/8', 'fe80::1%eth0', '0x7f.1']) {
+    t.throws(() => toVnicAddresses([text]), { instanceOf: RangeError }, text);
+  }
 });
 
 test('an all-zero row is not in use', (t) => {
@@ -34,7 +76,9 @@ test('an all-zero row is not in use', (t) => {
   t.true(encode(hostMaps.steerings.value, unusedSteering).every((byte) => byte === 0));
 });
 
-const steering: SteeringRow = { queues: 3, reta: Array.from({ length: 128 }, (_, i) => i % 3), queueCpus: [0, 4, null] };
+const steering: SteeringRow = {
+  queues: 3, reta: Array.from({ length: 128 }, (_, i) => i % 3), queueCpus: [0, 4, null], hashTypes: HashType.DEFAULT, rssRow: 1,
+};
 
 test('a steering row comes back as it was written; unreachable queues are marked to the end', (t) => {
   t.deepEqual(fromSteering(toSteering(steering)), steering);
@@ -54,25 +98,29 @@ test('a steering row that the programs could not follow is refused', (t) => {
   refuse({ queueCpus: [0, 1] }, /^2 CPUs for 3 queues/);
   refuse({ queueCpus: [0, 2, null] }, /^CPU 2 does not reach queue 1 of 3/);
   refuse({ queueCpus: [513, null, null] }, /^CPU 513 is not in/);
+  refuse({ hashTypes: 256 }, /^256 is not a set of hash types/);
+  refuse({ rssRow: 2 }, /^there is no row 2 of RSS keys/);
 });
 
 test('counters are summed over CPUs, field by field, past 2^53', (t) => {
   const { value } = hostMaps.counters;
   const cpu = (n: bigint) => encode(value, {
-    reasons: Array.from({ length: 18 }, (_, i) => ({ packets: n + BigInt(i), bytes: n })),
+    reasons: Array.from({ length: 25 }, (_, i) => ({ packets: n + BigInt(i), bytes: n })),
     tapQueues: Array.from({ length: 64 }, () => n), vfQueues: Array.from({ length: 64 }, (_, i) => n * BigInt(i)),
     fromTap: { packets: n, bytes: 1n }, fromVf: { packets: 2n, bytes: n },
-    cpuHandovers: n, flowsLearnt: 3n, flowsMoved: 4n, pathChanges: 5n,
+    cpuHandovers: n, flowsLearnt: 3n, flowsMoved: 4n, pathChanges: 5n, flowsReplaced: 6n, flowsExpired: n,
   });
   const tally = toVnicTally(9, Buffer.concat([cpu(1n << 57n), cpu(1n)]));
   const sum = (1n << 57n) + 1n;
   t.is(tally.id, 9);
   t.deepEqual(tally.reasons.redirect_rss, { packets: sum, bytes: sum });
   t.deepEqual(tally.reasons.control, { packets: sum + 34n, bytes: sum });
-  t.is(Object.keys(tally.reasons).length, 18);
+  t.deepEqual(tally.reasons.drop_spoofed_ip, { packets: sum + 48n, bytes: sum });
+  t.is(Object.keys(tally.reasons).length, 25);
   t.is(tally.vfQueues[63], sum * 63n);
   t.deepEqual([tally.fromTap, tally.fromVf], [{ packets: sum, bytes: 2n }, { packets: 4n, bytes: sum }]);
   t.deepEqual([tally.cpuHandovers, tally.flowsLearnt, tally.flowsMoved, tally.pathChanges], [sum, 6n, 8n, 10n]);
+  t.deepEqual([tally.flowsReplaced, tally.flowsExpired], [12n, sum]);
 });
 
 test('a sum wraps where the counter would', (t) => {

@@ -20,6 +20,8 @@ function row(id: number, change: Partial<VnicTally> = {}): VnicTally {
     cpuHandovers: 8n,
     flowsLearnt: 9n,
     flowsMoved: 10n,
+    flowsReplaced: 12n,
+    flowsExpired: 13n,
     pathChanges: 11n,
     ...change,
   };
