@@ -13,7 +13,7 @@ import { type DataPlaneOptions, openDataPlane } from '../../src/dataplane/datapl
 import { loadObject } from '../../src/dataplane/loader.js';
 import type { DataPlane, DataPlaneEvent, VnicRow } from '../../src/dataplane/port.js';
 import { reusablePins } from '../../src/dataplane/upgrade.js';
-import { firstSlotOf, vnicKey } from '../../src/dataplane/vnic_index.js';
+import { firstSlotOf, ifindexOf, vnicKey } from '../../src/dataplane/vnic_index.js';
 import { macBytes } from '../../src/dataplane/vnic_row.js';
 import { queryXdp, TracingLink, XdpLink } from '../../src/native/link.js';
 import { RawMap } from '../../src/native/map.js';
@@ -266,11 +266,13 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     for (const id of [0, 1, 2]) counters.set(encode(u32, id), Buffer.alloc(counters.entrySize, 0xff));
     dataPlane.deleteVnic(1);
     dataPlane.deleteVnic(1);
+    const keys = [...slots.entries()].map(([, value]) => hostMaps.vnic_slots.value.read(value).key).filter((key) => key !== 0n);
     const isZero = (map: RawMap, at: number) => map.get(encode(u32, at))?.every((byte) => byte === 0);
     const seen = {
       vnics: [...dataPlane.vnics()], path: dataPlane.path(1), steering: dataPlane.steering(1, 'vf'),
       flows: [255, 256, 511, 512].map((at) => isZero(flows, at)), counters: [0, 1, 2].map((id) => isZero(counters, id)),
-      slotKeys: [...slots.entries()].filter(([, value]) => hostMaps.vnic_slots.value.read(value).key !== 0n).length,
+      addresses: keys.filter((key) => ifindexOf(key) === null).length,
+      ports: keys.filter((key) => ifindexOf(key) !== null).length,
     };
     for (const map of maps) map.close();
     dataPlane.remove();
