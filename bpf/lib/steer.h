@@ -42,6 +42,8 @@ static __always_inline void choose_by_hash(struct xdp_md *ctx, const struct stee
  *   younger than QUIET_TICKS      goes by RSS and leaves no trace,
  *   younger than twice that       takes it over, still on its RSS queue, because it may have been there without a trace,
  *   older                         takes it over: whatever it sent before is long delivered.
+ * While the slot is learnt for another flow there is nothing to wait for, and so no trace is needed either; it begins to leave
+ * one QUIET_TICKS before it may be learnt itself.
  */
 static __always_inline void choose_queue(struct xdp_md *ctx, __u32 id, struct vnic_counters *c, const struct steering *s,
 					 const struct tuple *t, struct choice *choice)
@@ -87,6 +89,8 @@ static __always_inline void choose_queue(struct xdp_md *ctx, __u32 id, struct vn
 	}
 	choose_by_hash(ctx, s, t, choice);
 	if (!mine && steered.valid && quiet < QUIET_TICKS)
+		return;
+	if (!mine && learnt.valid && learnt.tag != tag && ticks_since16(learnt.seen, now) < FLOW_LIFETIME - QUIET_TICKS)
 		return;
 	rss_queue = choice->queue;
 	if (known) {

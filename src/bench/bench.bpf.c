@@ -68,7 +68,7 @@ static __always_inline void vary(struct xdp_md *ctx)
 		*ports = bpf_htons(FIRST_PORT + turn++) | bpf_htons(TO_PORT) << 16;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int vary_empty(struct xdp_md *ctx)
 {
 	vary(ctx);
@@ -76,7 +76,7 @@ int vary_empty(struct xdp_md *ctx)
 	return XDP_ABORTED;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int vary_pass(struct xdp_md *ctx)
 {
 	vary(ctx);
@@ -84,7 +84,7 @@ int vary_pass(struct xdp_md *ctx)
 	return XDP_ABORTED;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int vary_redirect(struct xdp_md *ctx)
 {
 	vary(ctx);
@@ -92,7 +92,7 @@ int vary_redirect(struct xdp_md *ctx)
 	return XDP_ABORTED;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int vary_steer(struct xdp_md *ctx)
 {
 	vary(ctx);
@@ -100,27 +100,27 @@ int vary_steer(struct xdp_md *ctx)
 	return XDP_ABORTED;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int bench_empty(struct xdp_md *ctx)
 {
 	return XDP_DROP;
 }
 
 /* To the Linux bridge. */
-SEC("xdp")
+SEC("xdp.frags")
 int bench_pass(struct xdp_md *ctx)
 {
 	return XDP_PASS;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int bench_redirect(struct xdp_md *ctx)
 {
 	return bpf_redirect_map(&target, 0, XDP_ABORTED);
 }
 
 /* At the guest's end: counts and drops. */
-SEC("xdp")
+SEC("xdp.frags")
 int bench_sink(struct xdp_md *ctx)
 {
 	__u32 zero = 0;

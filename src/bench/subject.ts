@@ -7,7 +7,7 @@ import { PathWords } from '../dataplane/path_word.js';
 import type { SteeringRow } from '../dataplane/port.js';
 import { randomRssKey, rssRow } from '../dataplane/rss_table.js';
 import { steeringKey, toSteering } from '../dataplane/steering_row.js';
-import { VnicIndex, vnicKey } from '../dataplane/vnic_index.js';
+import { portKey, VnicIndex, vnicKey } from '../dataplane/vnic_index.js';
 import { macBytes, toVnic } from '../dataplane/vnic_row.js';
 import { BpfMap, PerCpuMap } from '../native/map.js';
 import { BpfObject } from '../native/object.js';
@@ -141,6 +141,7 @@ function fillHostMaps(host: BpfObject, { uplink, port }: Ifindexes, { cpu, other
     paths.change(id, { path: 'accelerated', vfAllowed: true });
     steerings.set(steeringKey(id, 'vf'), toSteering(steeringFor(id === CPUMAP_VNIC ? otherCpu ?? cpu : cpu)));
     index.publish(vnicKey(macBytes(mac), 0), { vnic: id, role: 'tap' });
+    if (id === RFS_VNIC) index.publish(portKey(port), { vnic: id, role: 'vf' });
   }
 }
 

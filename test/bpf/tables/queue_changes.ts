@@ -6,7 +6,7 @@ import { accelerated, earlier, hashes, heard, queues, steered, takesMultiBuffer 
 import type { Row } from '../bed/row.js';
 import { guestUdp, IP, STATION, VNICS, wireUdp } from '../bed/world.js';
 
-const { QUIET_TICKS, FLOW_EXPIRY } = ContractLimit;
+const { QUIET_TICKS, FLOW_EXPIRY, FLOW_LIFETIME } = ContractLimit;
 const onVf = accelerated('g1');
 /** RSS says queue 0, the guest sends on queue 1. */
 const rss0 = queues('vf1', 2, 0);
@@ -52,6 +52,14 @@ export const queueChangeRows: readonly Row[] = [
   {
     title: 'the old queue is gone: no reason to wait', ...queue1, counted: ['g1', 'redirect_rss'],
     given: [onVf, (bed) => bed.setSteering('g1', 'vf', { queues: 4, reta: () => 2 }), frameBefore, rss1],
+  },
+  {
+    title: 'the slot is learnt for another flow: by RSS, and the other goes on undisturbed', ...queue1, counted: ['g1', 'redirect_rfs'],
+    given: [onVf, rss0, guestOn1, otherBefore, earlier(other, { on: 'pf0' })],
+  },
+  {
+    title: '... until shortly before it may be learnt anew', ...queue0, counted: ['g1', 'redirect_rss'],
+    given: [onVf, rss0, guestOn1, heard('g1', FLOW_LIFETIME - QUIET_TICKS), otherBefore],
   },
   {
     title: 'the slot tells of another flow just now: by RSS, without a trace', ...queue0, counted: ['g1', 'redirect_rss'],
