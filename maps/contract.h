@@ -34,12 +34,10 @@ enum contract_limit {
 	MAX_CPUS = 512,
 	/* In steering.queue_cpus: no CPU reaches this queue. */
 	QUEUE_UNREACHABLE = 0xffff,
-	/* The programs' clock for ageing: CLOCK_MONOTONIC in ns, shifted right by this (16.8 ms). */
-	TICK_SHIFT = 24,
 	/*
-	 * Ages, in ticks. A flow changes its queue, and a vNIC leaves its VF, only after the old one has been quiet for
-	 * QUIET_TICKS: at least 7 ms whatever the timer frequency, because the clock is read coarsely. Another flow may take the
-	 * slot of a learnt one after FLOW_LIFETIME; what was learnt is not used beyond FLOW_EXPIRY. A station is believed to be
+	 * Ages, in ticks of 13 to 26 ms (see bpf/lib/clock.h). A flow changes its queue, and a vNIC leaves its VF, only after the
+	 * old one has been quiet for QUIET_TICKS: at least 13 ms, because the first of them may be nearly over. Another flow may
+	 * take the slot of a learnt one after FLOW_LIFETIME; what was learnt is not used beyond FLOW_EXPIRY. A station is believed to be
 	 * behind the uplink for REMOTE_LIFETIME. What another CPU wrote may be CLOCK_SKEW ahead.
 	 */
 	QUIET_TICKS = 2,

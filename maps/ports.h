@@ -34,7 +34,7 @@ struct {
 struct remote {
 	__u64 key;	/* MAC address and VLAN as in a vNIC slot */
 	__u32 uplink_ifindex;
-	__u32 learnt;	/* tick (TICK_SHIFT) when the slot was filled; a slot too old is emptied by its reader and learnt anew */
+	__u32 learnt;	/* tick when the slot was filled; a slot too old is emptied by its reader and learnt anew */
 };
 _Static_assert(sizeof(struct remote) == 16, "struct remote is a wire format");
 

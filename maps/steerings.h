@@ -52,7 +52,7 @@ struct {
  */
 struct flow_record {
 	__u32 tag;	/* upper half of the flow hash; the lower half chose the slot */
-	__u16 seen;	/* low 16 bits of the tick (TICK_SHIFT) of the last frame */
+	__u16 seen;	/* low 16 bits of the tick of the last frame */
 	__u8 queue;
 	__u8 valid;	/* 1 when in use */
 };

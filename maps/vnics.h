@@ -89,7 +89,7 @@ enum path_bit {
 
 struct path_word {
 	__u64 word;
-	__u32 vf_seen;		/* tick when the guest last transmitted on the VF, see TICK_SHIFT; written by the programs only */
+	__u32 vf_seen;		/* tick when the guest last transmitted on the VF; written by the programs only */
 	__u32 reserved;
 };
 _Static_assert(sizeof(struct path_word) == 16, "struct path_word is a wire format");

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
-/* The programs' clock for ageing: coarse and cheap, in ticks of 2^TICK_SHIFT ns. */
+/*
+ * The programs' clock for ageing: coarse and cheap. A tick is 2^tick_shift timer interrupts: reading their number is one load, where
+ * reading a time costs as much as half of a redirect.
+ */
 #ifndef UNIPATH_CLOCK_H
 #define UNIPATH_CLOCK_H
 
@@ -7,7 +10,7 @@
 
 static __always_inline __u32 tick_now(void)
 {
-	return frozen_tick ? frozen_tick : bpf_ktime_get_coarse_ns() >> TICK_SHIFT;
+	return frozen_tick ? frozen_tick : bpf_jiffies64() >> tick_shift;
 }
 
 /* Ticks from `then` to `now`; a `then` that is a little ahead was just now, not 2^32 ticks ago. */

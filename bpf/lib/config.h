@@ -14,6 +14,9 @@ const volatile __u64 flow_seed __weak = 0x5bd1e9955bd1e995ULL;
 /* Inode of the network namespace that is served: tracepoints fire for all of them. 0 = count everything. */
 const volatile __u32 own_netns __weak = 0;
 
+/* Timer interrupts per tick, as a power of two: such that a tick has 13 to 26 ms. The default is right for 250 Hz. */
+const volatile __u32 tick_shift __weak = 2;
+
 /* For tests: the clock stands still at this tick. 0 = it runs. */
 const volatile __u32 frozen_tick __weak = 0;
 

@@ -36,7 +36,6 @@ export const ContractLimit = {
   RETA_SIZE: 128,
   MAX_CPUS: 512,
   QUEUE_UNREACHABLE: 65535,
-  TICK_SHIFT: 24,
   QUIET_TICKS: 2,
   FLOW_LIFETIME: 64,
   FLOW_EXPIRY: 1800,
@@ -825,6 +824,7 @@ export const hostKnobs = {
   flows_per_vnic: u32,
   frozen_tick: u32,
   own_netns: u32,
+  tick_shift: u32,
   uplink_partial_checksum: u8,
 } as const;
 
@@ -947,7 +947,6 @@ export const hostFingerprint: Fingerprint = {
       RETA_SIZE: 128,
       MAX_CPUS: 512,
       QUEUE_UNREACHABLE: 65535,
-      TICK_SHIFT: 24,
       QUIET_TICKS: 2,
       FLOW_LIFETIME: 64,
       FLOW_EXPIRY: 1800,
@@ -1053,6 +1052,7 @@ export const hostFingerprint: Fingerprint = {
     'knob flows_per_vnic': { type: '__u32' },
     'knob frozen_tick': { type: '__u32' },
     'knob own_netns': { type: '__u32' },
+    'knob tick_shift': { type: '__u32' },
     'knob uplink_partial_checksum': { type: '__u8' },
   },
 };

@@ -5,6 +5,7 @@ import { encode } from '../btf/codec.js';
 import { possibleCpus } from '../native/cpus.js';
 import { isNativeError } from '../native/errors.js';
 import { BpfObject, type OpenOptions } from '../native/object.js';
+import { timerFrequencyHz } from '../native/timer_frequency.js';
 import type { ProgramSettings } from './identity.js';
 
 export type MapName = keyof typeof hostMaps;
@@ -15,6 +16,13 @@ export const PINNED_PROGRAMS = ['steer_uplink', 'steer_guest', 'steer_queue'] as
 export type PinnedProgram = (typeof PINNED_PROGRAMS)[number];
 
 export const OBSERVER_PREFIX = 'observe_';
+
+const SHORTEST_TICK_SECONDS = 0.0128;
+
+/** Knob `tick_shift`: the smallest power of two of timer interrupts that lasts 12.8 ms or longer. */
+export function tickShift(timerHz: number): number {
+  return Math.max(0, Math.ceil(Math.log2(timerHz * SHORTEST_TICK_SECONDS)));
+}
 
 export interface LoadedObject {
   readonly object: BpfObject;
@@ -43,6 +51,7 @@ export async function loadObject(
     rodata: {
       flows_per_vnic: encode(hostKnobs.flows_per_vnic, settings.flowsPerVnic),
       flow_seed: randomBytes(hostKnobs.flow_seed.size),
+      tick_shift: encode(hostKnobs.tick_shift, tickShift(timerFrequencyHz())),
       own_netns: encode(hostKnobs.own_netns, settings.netns),
     },
     pins,

@@ -23,6 +23,8 @@ const signatures = {
   getsockopt: ['sys', ['i32', 'i32', 'i32', 'ptr', 'ptr']],
   bind: ['sys', ['i32', 'ptr', 'u32']],
   sendto: ['sys', ['i32', 'ptr', 'u64', 'i32', 'ptr', 'u32']],
+  // clocks
+  clock_getres: ['sys', ['i32', 'ptr']],
   // threads
   setns: ['sys', ['i32', 'i32']],
   sched_getaffinity: ['sys', ['i32', 'u64', 'ptr']],

@@ -1,13 +1,15 @@
 /** The knobs that are set between open and load: what they change, and what they leave alone. */
 import test from 'ava';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ContractLimit, hostKnobs } from '../../maps/generated/contract.js';
+import { hostKnobs } from '../../maps/generated/contract.js';
 import { encode } from '../../src/btf/codec.js';
+import { tickShift } from '../../src/dataplane/loader.js';
 import { onlineCpus } from '../../src/native/cpus.js';
+import { timerFrequencyHz } from '../../src/native/timer_frequency.js';
 import { hostObjectPath } from '../../src/paths.js';
 import { IpProtocol } from '../support/packet_builder.js';
 import { needs, testWith } from '../support/require.js';
-import { Bed } from './bed/bed.js';
+import { Bed, vnicKey } from './bed/bed.js';
 import { flowTag } from './bed/flow_hash.js';
 import { accelerated, earlier, queues, remote } from './bed/given.js';
 import { checkRow, type Row } from './bed/row.js';
@@ -47,15 +49,22 @@ const rows: readonly Row[] = [
   },
 ];
 
-knobTest.serial('frozen_tick 0: the clock runs, in ticks of 2^TICK_SHIFT ns of CLOCK_MONOTONIC', async (t) => {
-  const running = await Bed.create({ netns: 'current', rodata: { frozen_tick: encode(hostKnobs.frozen_tick, 0) }, ports: bed.ports });
+knobTest.serial('frozen_tick 0: the clock runs, in ticks of 2^tick_shift timer interrupts', async (t) => {
+  const hz = timerFrequencyHz();
+  const rodata = { frozen_tick: encode(hostKnobs.frozen_tick, 0), tick_shift: encode(hostKnobs.tick_shift, tickShift(hz)) };
+  const running = await Bed.create({ netns: 'current', rodata, ports: bed.ports });
   t.teardown(() => running.close());
-  // The coarse clock lags by up to one timer interrupt, 10 ms at 100 Hz.
-  const tick = (lagMs: number): number => Number((process.hrtime.bigint() - BigInt(lagMs) * 1_000_000n) >> BigInt(ContractLimit.TICK_SHIFT));
-  const earliest = tick(10);
-  running.run(wireUdp.build(), { on: 'pf0' });
-  const learnt = [...running.remotes.entries()].map(([, remote]) => remote).find(({ key }) => key !== 0n)!.learnt;
-  t.true(learnt >= earliest && learnt <= tick(0), `${earliest} <= ${learnt} <= ${tick(0)}`);
+  /** Tick when a station of that MAC address was learnt. */
+  const learntAt = (mac: string): number => {
+    running.run(wireTo('g1', mac).arp({ senderMac: mac, sender: IP.station, target: IP.g1 }).build(), { on: 'pf0' });
+    const key = vnicKey(mac, 0);
+    return [...running.remotes.entries()].find(([, remote]) => remote.key === key)![1].learnt;
+  };
+  const [first, start] = [learntAt('02:00:00:00:01:01'), performance.now()];
+  await sleep(300);
+  const [second, end] = [learntAt('02:00:00:00:01:02'), performance.now()];
+  const ticks = ((end - start) / 1000) * hz / 2 ** tickShift(hz);
+  t.true(Math.abs(second - first - ticks) <= 2, `${second - first} ticks, by the clock ${ticks}`);
   const other = { on: 'tap1', queue: 3 } as const;
   running.run(guestUdp.build(), { on: 'tap1', queue: 2 });
   running.run(guestUdp.build(), other);
