@@ -1,0 +1,29 @@
+/** On the CPU that reaches the chosen queue: the redirect, to the port that the vNIC's path names now. */
+import { PortRole, Reason } from '../../../maps/generated/contract.js';
+import { aborted, type Decision, pass, type Work } from './decision.js';
+import { ETHERNET_BYTES } from './ethernet.js';
+import { HANDOVER_BYTES, readHandover } from './handover.js';
+import { NOBODY, type PacketState } from './state.js';
+import { isAccelerated } from './vnic_path.js';
+
+/**
+ * What `steer_queue` does.
+ * @param handed the frame with the handover before it
+ * @param firstBuffer bytes of it that can be read; default all
+ */
+export function steerQueue(state: PacketState, handed: Uint8Array, firstBuffer = handed.length): Decision {
+  const arrival = { program: 'steer_uplink', ifindex: 0, rxQueue: 0, cpu: 0 } as const;
+  if (firstBuffer < HANDOVER_BYTES + ETHERNET_BYTES) return aborted({ state, arrival, frame: handed, effects: [] }, NOBODY);
+  const work: Work = { state, arrival, frame: handed.subarray(HANDOVER_BYTES), effects: [] };
+  const id = state.index.get(readHandover(handed))?.vnic ?? NOBODY;
+  const vnic = id === NOBODY ? undefined : state.vnics.get(id);
+  const path = state.paths.get(id);
+  if (vnic === undefined || path === undefined) return pass(work, NOBODY, Reason.PASS_NO_TARGET);
+  const role = isAccelerated(vnic, path) ? PortRole.VF : PortRole.TAP;
+  const target = role === PortRole.VF ? vnic.vfIfindex : vnic.tapIfindex;
+  if (!state.txPorts.has(target)) return pass(work, id, Reason.PASS_NO_TARGET);
+  return {
+    verdict: 'redirect', reason: null, vnic: id, target, role, queue: null, cpu: null, hash: null, bucket: null,
+    effects: work.effects, frame: work.frame,
+  };
+}

@@ -1,0 +1,71 @@
+/** A frame for a vNIC of this host: which port, which queue, which CPU. From the uplink and from neighbours alike. */
+import { ContractLimit, PortRole, Reason, type Vnic, VnicFlag } from '../../../maps/generated/contract.js';
+import { aborted, type Decision, pass, redirect, type Work } from './decision.js';
+import { countedLength, type Ethernet } from './ethernet.js';
+import { HANDOVER_BYTES, pushHandover } from './handover.js';
+import type { Packet } from './ip.js';
+import { addressKey } from './keys.js';
+import { chooseQueue, cpuFor, type QueueChoice } from './queue.js';
+import { changeTag, roomFor, type TagChange, toAccess, toWire } from './tags.js';
+import { isAccelerated } from './vnic_path.js';
+
+/** XDP_PACKET_HEADROOM without struct xdp_frame, which the kernel keeps there. */
+export const USUAL_HEADROOM = 216;
+
+interface TargetPort {
+  readonly role: PortRole;
+  readonly ifindex: number;
+  readonly frameMax: number;
+  /** Takes frames in several buffers. */
+  readonly multiBuffer: boolean;
+}
+
+function portOf(vnic: Vnic, role: PortRole): TargetPort {
+  return role === PortRole.VF
+    ? { role, ifindex: vnic.vfIfindex, frameMax: vnic.vfFrameMax, multiBuffer: (vnic.flags & VnicFlag.VF_MULTI_BUFFER) !== 0 }
+    : { role, ifindex: vnic.tapIfindex, frameMax: vnic.tapFrameMax, multiBuffer: (vnic.flags & VnicFlag.TAP_MULTI_BUFFER) !== 0 };
+}
+
+/** A VF behind the adapter's own switch is reached as if by the wire. */
+function tagChangeFor(vnic: Vnic, port: TargetPort, ethernet: Ethernet, vlan: number): TagChange {
+  const access = (vnic.flags & VnicFlag.ACCESS) !== 0 && port.ifindex !== vnic.uplinkIfindex;
+  return access ? toAccess(ethernet) : toWire(ethernet, vlan);
+}
+
+const SINGLE: QueueChoice = { queue: 0, reason: Reason.REDIRECT_SINGLE, hash: null, bucket: null };
+
+/** @param vlan that the frame is in, whatever tag it carries now */
+export function steer(work: Work, id: number, vnic: Vnic, ethernet: Ethernet, packet: Packet, vlan: number): Decision {
+  const { state, arrival } = work;
+  const path = state.paths.get(id);
+  if (path === undefined) return pass(work, id, Reason.PASS_NO_TARGET);
+  const accelerated = isAccelerated(vnic, path);
+  if (!accelerated && (vnic.flags & VnicFlag.CUT_THROUGH) === 0) return pass(work, id, Reason.PASS_SOFTWARE);
+  const port = portOf(vnic, accelerated ? PortRole.VF : PortRole.TAP);
+  if (port.ifindex === arrival.ifindex) return pass(work, id, Reason.PASS_SAME_PORT);
+  if (countedLength(ethernet) > port.frameMax) return pass(work, id, Reason.PASS_OVERSIZE);
+  if (ethernet.multiBuffer && !port.multiBuffer) return pass(work, id, Reason.PASS_MULTI_BUFFER);
+
+  const steering = state.steerings.get(id * ContractLimit.PORTS_PER_VNIC + port.role);
+  if (steering === undefined) return pass(work, id, Reason.PASS_NO_TARGET);
+  const choice = steering.queues > 1 ? chooseQueue(work, id, steering, packet) : SINGLE;
+  const { cpu, queue } = steering.queues > 1 ? cpuFor(steering, choice.queue, arrival.cpu) : { cpu: null, queue: 0 };
+  const there = cpu === null ? state.txPorts.has(port.ifindex) : state.cpus.has(cpu);
+  if (!there) return pass(work, id, Reason.PASS_NO_TARGET);
+
+  const change = tagChangeFor(vnic, port, ethernet, vlan);
+  const headroom = arrival.headroom ?? USUAL_HEADROOM;
+  if (roomFor(change) > headroom) return pass(work, id, Reason.PASS_NO_HEADROOM);
+  let frame = changeTag(work.frame, change, vlan);
+  if (cpu !== null) {
+    if (roomFor(change) + HANDOVER_BYTES > headroom) {
+      // With a tag already changed this cannot happen: drivers leave far more.
+      return change === 'keep' ? pass(work, id, Reason.PASS_NO_HEADROOM) : aborted(work, id);
+    }
+    frame = pushHandover(frame, addressKey(work.frame, 0, vlan));
+    work.effects.push({ kind: 'tally', vnic: id, tally: 'cpuHandovers' });
+  }
+  work.effects.push({ kind: 'queue', vnic: id, role: port.role, queue });
+  const { hash, bucket } = choice;
+  return redirect(work, id, choice.reason, { target: port.ifindex, role: port.role, queue, cpu, hash, bucket }, frame);
+}

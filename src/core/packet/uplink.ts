@@ -1,0 +1,30 @@
+/** On the PF: frames from the wire. A frame for a vNIC goes to its port; everything else to the bridge, as if nobody were there. */
+import { Reason } from '../../../maps/generated/contract.js';
+import { isControl } from './control.js';
+import { type Decision, drop, pass, type Work } from './decision.js';
+import { parseEthernet, SOURCE_AT } from './ethernet.js';
+import { parsePacket } from './ip.js';
+import { addressKey } from './keys.js';
+import { mayBePartial } from './partial_checksum.js';
+import { learnRemote } from './remotes.js';
+import { NOBODY } from './state.js';
+import { steer } from './steer.js';
+
+export function decideUplink(work: Work): Decision {
+  const { state, arrival, frame } = work;
+  const ethernet = parseEthernet(frame, arrival.firstBuffer ?? frame.length);
+  if (ethernet === null) return pass(work, NOBODY, Reason.PASS_RUNT);
+
+  const id = state.index.get(addressKey(frame, 0, ethernet.vlan))?.vnic ?? NOBODY;
+  const vnic = id === NOBODY ? undefined : state.vnics.get(id);
+  if (isControl(ethernet)) return drop(work, vnic === undefined ? NOBODY : id, Reason.DROP_CONTROL);
+  learnRemote(work, addressKey(frame, SOURCE_AT, ethernet.vlan));
+  if (ethernet.multicast) return pass(work, NOBODY, Reason.PASS_MULTICAST);
+
+  if (vnic === undefined) return pass(work, NOBODY, Reason.PASS_UNKNOWN_MAC);
+  if (vnic.uplinkIfindex !== arrival.ifindex) return pass(work, id, Reason.PASS_OTHER_DOMAIN);
+  if (ethernet.tooManyTags) return pass(work, id, Reason.PASS_TOO_MANY_TAGS);
+  const packet = parsePacket(ethernet);
+  if (state.knobs.uplinkPartialChecksum && mayBePartial(ethernet, packet)) return pass(work, id, Reason.PASS_PARTIAL_CHECKSUM);
+  return steer(work, id, vnic, ethernet, packet, ethernet.vlan);
+}

@@ -1,0 +1,49 @@
+/** The path of a vNIC: which of its two ports it is reached by, and how its own transmission moves it. */
+import {
+  ContractLimit, EventKind, type PathWord, PathBit, PortRole, type Vnic, VnicFlag, VnicPath,
+} from '../../../maps/generated/contract.js';
+import type { Work } from './decision.js';
+import type { Ethernet } from './ethernet.js';
+import { ticksSince } from './ticks.js';
+
+const GENERATION = 1n << BigInt(PathBit.GENERATION_SHIFT);
+
+function pathOf(word: bigint): number {
+  return Number(word & 0xffn);
+}
+
+/** On the VF, and there is one. */
+export function isAccelerated(vnic: Vnic, path: PathWord): boolean {
+  return vnic.vfIfindex !== 0 && pathOf(path.word) === VnicPath.ACCELERATED;
+}
+
+/** The path that the frame shows the guest to have taken, if that is another than now and it may. */
+function shownPath(work: Work, vnic: Vnic, path: PathWord, role: PortRole, ethernet: Ethernet): VnicPath | null {
+  const accelerated = pathOf(path.word) === VnicPath.ACCELERATED;
+  if (role === PortRole.VF) {
+    const allowed = (path.word & BigInt(PathBit.VF_ALLOWED)) !== 0n;
+    return allowed && !accelerated ? VnicPath.ACCELERATED : null;
+  }
+  if (pathOf(path.word) === VnicPath.SOFTWARE) return null;
+  // What was sent before the guest went to its VF may arrive after what it has sent there.
+  if (ticksSince(path.vfSeen, work.state.tick) < ContractLimit.QUIET_TICKS) return null;
+  // The plug-in sends these by the tap whatever its path is.
+  if (ethernet.multicast && (vnic.flags & VnicFlag.PLUGIN) !== 0) return null;
+  return VnicPath.SOFTWARE;
+}
+
+/** Receive follows transmit. */
+export function followTransmission(work: Work, id: number, vnic: Vnic, role: PortRole, ethernet: Ethernet): void {
+  const path = work.state.paths.get(id);
+  if (path === undefined) return;
+  const next = shownPath(work, vnic, path, role, ethernet);
+  const vfSeen = role === PortRole.VF ? work.state.tick : path.vfSeen;
+  let { word } = path;
+  if (next !== null) word = BigInt.asUintN(64, (word & ~BigInt(PathBit.MASK)) + BigInt(next) + GENERATION);
+  if (word !== path.word || vfSeen !== path.vfSeen) work.effects.push({ kind: 'path', vnic: id, path: { word, vfSeen } });
+  if (next === null) return;
+  work.effects.push({ kind: 'tally', vnic: id, tally: 'pathChanges' });
+  const generation = Number(word >> BigInt(PathBit.GENERATION_SHIFT));
+  const event = { vnic: id, generation, ifindex: work.arrival.ifindex, kind: EventKind.PATH_CHANGED, path: next, command: 0 };
+  work.effects.push({ kind: 'event', event });
+}
