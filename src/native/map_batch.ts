@@ -27,6 +27,7 @@ export class MapBatch {
   readonly #inPosition: Buffer;
   readonly #outPosition: Buffer;
   #capacity: number;
+  #rowKeys = Buffer.alloc(0);
   #keys = Buffer.alloc(0);
   #values = Buffer.alloc(0);
   /** null until the kernel was asked. */
@@ -78,6 +79,19 @@ export class MapBatch {
       const pairs = this.#copyPairs(this.#count.readUInt32LE());
       return { pairs, next: rc === -E.NOENT ? null : Buffer.from(this.#outPosition) };
     }
+  }
+
+  /** Of an array: the position after row i is the number i, as the kernel's own answers have it. */
+  readRows(first: number, count: number, into: Buffer): void {
+    const keyBytes = count * this.#map.keySize;
+    if (this.#rowKeys.length < keyBytes) this.#rowKeys = Buffer.alloc(keyBytes);
+    this.#inPosition.writeUInt32LE(Math.max(0, first - 1));
+    this.#count.writeUInt32LE(count);
+    const rc = libbpf().bpf_map_lookup_batch(this.#map.fd, first === 0 ? null : this.#inPosition, this.#outPosition,
+      this.#rowKeys, into, this.#count, this.#opts);
+    if (rc !== -E.NOENT) check('bpf_map_lookup_batch', rc, this.#map.name);
+    const read = this.#count.readUInt32LE();
+    if (read !== count) throw new RangeError(`map ${this.#map.name}: ${read} rows where ${count} were asked for`);
   }
 
   #copyPairs(count: number): [Buffer, Buffer][] {

@@ -8,6 +8,7 @@ import type { Address } from './ffi_types.js';
 import { libbpf } from './libbpf.js';
 import { withMessages } from './libbpf_messages.js';
 import { libc } from './libc.js';
+import { AttachType } from './program_types.js';
 import { patchVariables } from './rodata.js';
 import { objectOpenOpts } from './structs.js';
 
@@ -20,6 +21,8 @@ export interface OpenOptions {
   readonly pins?: Readonly<Record<string, string>>;
   /** If given, only these programs are loaded. */
   readonly programs?: readonly string[];
+  /** Programs for cpumap or devmap entries, to be loaded as plain XDP programs: only as such can they be run on a frame. */
+  readonly asPlainXdp?: readonly string[];
   /** Room for the verifier's words at first; it grows when that is not enough. */
   readonly logBytes?: number;
 }
@@ -78,6 +81,10 @@ function configure(path: string, object: Address, options: OpenOptions): void {
   }
   if (options.rodata !== undefined) setRodata(path, object, options.rodata);
   if (options.programs !== undefined) selectPrograms(path, object, options.programs);
+  for (const name of options.asPlainXdp ?? []) {
+    const program = findProgram(object, name, path);
+    check('bpf_program__set_expected_attach_type', libbpf().bpf_program__set_expected_attach_type(program, AttachType.XDP), name);
+  }
 }
 
 function setRodata(path: string, object: Address, values: Readonly<Record<string, Buffer>>): void {

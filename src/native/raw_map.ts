@@ -141,6 +141,17 @@ export class RawMap {
   }
 
   /**
+   * Rows `first` .. `first + count - 1` of an array, one after the other, in one system call. Not a snapshot.
+   * @param into at least count * entrySize bytes; always the same buffer where it is called in volume
+   */
+  readRows(first: number, count: number, into: Buffer): void {
+    if (first + count > this.maxEntries) throw new RangeError(`map ${this.name} has ${this.maxEntries} rows`);
+    if (into.length < count * this.entrySize) throw new RangeError(`map ${this.name}: ${count} rows need ${count * this.entrySize} bytes`);
+    this.#reads ??= new MapBatch(this);
+    this.#reads.readRows(first, count, into);
+  }
+
+  /**
    * The array itself, no copy: element i begins at i * valueStride(valueSize). Needs BPF_F_MMAPABLE. The same view on every
    * call; after close() it reads zeros.
    */
