@@ -120,6 +120,7 @@ int steer_guest(struct xdp_md *ctx)
 	c = counters_of(id);
 	v = vnic_of(id);
 	if (!id || !v) {
+		c = counters_of(0);
 		if (f.type == bpf_htons(CONTROL_ETHERTYPE))
 			return count(0, c, REASON_DROP_CONTROL, f.length, XDP_DROP);
 		return count(0, c, REASON_PASS_UNKNOWN_PORT, f.length, XDP_PASS);

@@ -24,7 +24,10 @@ int steer_uplink(struct xdp_md *ctx)
 	/* To whomever: the bridge floods what it does not know, and a guest's plug-in would obey. */
 	if (f.type == bpf_htons(CONTROL_ETHERTYPE)) {
 		id = find_vnic(f.destination);
-		return count(id, counters_of(id), REASON_DROP_CONTROL, f.length, XDP_DROP);
+		c = counters_of(id);
+		if (!c)
+			return count(0, counters_of(0), REASON_DROP_CONTROL, f.length, XDP_DROP);
+		return count(id, c, REASON_DROP_CONTROL, f.length, XDP_DROP);
 	}
 	learn_remote(f.source, ctx->ingress_ifindex);
 	if (f.multicast)
@@ -34,7 +37,7 @@ int steer_uplink(struct xdp_md *ctx)
 	c = counters_of(id);
 	v = vnic_of(id);
 	if (!id || !v)
-		return count(0, c, REASON_PASS_UNKNOWN_MAC, f.length, XDP_PASS);
+		return count(0, counters_of(0), REASON_PASS_UNKNOWN_MAC, f.length, XDP_PASS);
 	if (v->uplink_ifindex != ctx->ingress_ifindex)
 		return count(id, c, REASON_PASS_OTHER_DOMAIN, f.length, XDP_PASS);
 	if (f.too_many_tags)

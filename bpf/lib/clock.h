@@ -18,7 +18,7 @@ static __always_inline __u32 ticks_since(__u32 then, __u32 now)
 {
 	__u32 age = now - then;
 
-	return age > (__u32)-CLOCK_SKEW ? 0 : age;
+	return age >= (__u32)-CLOCK_SKEW ? 0 : age;
 }
 
 /* The same where only the low 16 bits of `then` are kept. */
@@ -26,7 +26,7 @@ static __always_inline __u32 ticks_since16(__u16 then, __u32 now)
 {
 	__u16 age = now - then;
 
-	return age > (__u16)-CLOCK_SKEW ? 0 : age;
+	return age >= (__u16)-CLOCK_SKEW ? 0 : age;
 }
 
 #endif
