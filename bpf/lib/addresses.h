@@ -94,16 +94,16 @@ static __always_inline int is_spoofed_ipv4(const struct vnic_addresses *own, voi
 	return protocol != IPPROTO_IGMP && (l4 != L4_UDP || ports >> 16 != bpf_htons(DHCP_SERVER_PORT));
 }
 
-/* Who asks whether an address is free claims it; who answers has it. */
+/* Who asks whether an address is free claims it; who answers has it. One whose target cannot be read has none. */
 static __always_inline int is_spoofed_nd(const struct vnic_addresses *own, void *at, void *end, int unspecified)
 {
 	struct nd_header *nd = at;
 
-	if ((void *)(nd + 1) > end)
+	if ((void *)(&nd->type + 1) > end)
+		return 1;
+	if (nd->type != NEIGHBOUR_ADVERTISEMENT && (nd->type != NEIGHBOUR_SOLICITATION || !unspecified))
 		return 0;
-	if (nd->type == NEIGHBOUR_ADVERTISEMENT || (nd->type == NEIGHBOUR_SOLICITATION && unspecified))
-		return !is_own_ipv6(own, nd->target);
-	return 0;
+	return (void *)(nd + 1) > end || !is_own_ipv6(own, nd->target);
 }
 
 /*
@@ -127,6 +127,9 @@ __weak __noinline __u32 is_refused(struct xdp_md *ctx, __u32 id, __u32 offsets, 
 		return REASON_DROP_SPOOFED_IP;
 	if (type == bpf_htons(ETH_P_ARP))
 		return is_spoofed_arp(own, v, l3, end) ? REASON_DROP_SPOOFED_ARP : REASON_COUNT;
+	/* More tags than are read: a receiver may take them all off (Linux does so with priority tags). */
+	if (is_tag(type))
+		return REASON_DROP_SPOOFED_IP;
 	if (type != bpf_htons(ETH_P_IP) && type != bpf_htons(ETH_P_IPV6))
 		return REASON_COUNT;
 	if (!family)
@@ -138,6 +141,9 @@ __weak __noinline __u32 is_refused(struct xdp_md *ctx, __u32 id, __u32 offsets, 
 	source = ip->saddr.in6_u.u6_addr32;
 	unspecified = !(source[0] | source[1] | source[2] | source[3]);
 	if (unspecified ? protocol != IPPROTO_ICMPV6 : !is_own_ipv6(own, source))
+		return REASON_DROP_SPOOFED_IP;
+	/* Behind more extension headers than are followed there may be neighbour discovery. */
+	if (is_extension(protocol))
 		return REASON_DROP_SPOOFED_IP;
 	if (protocol == IPPROTO_ICMPV6 && is_spoofed_nd(own, l4, end, unspecified))
 		return REASON_DROP_SPOOFED_ND;

@@ -49,15 +49,20 @@ function refuseIpv6({ bytes, end }: Ethernet, own: VnicAddresses, packet: Packet
   if (packet.family === 0) return Reason.DROP_SPOOFED_IP;
   const unspecified = isUnspecified(bytes, packet.addressesAt);
   if (!unspecified && !ownsIpv6(own, bytes, packet.addressesAt)) return Reason.DROP_SPOOFED_IP;
+  // What is behind more headers than are followed may be neighbour discovery (RFC 7113 section 2, of the same trick).
+  if (packet.unresolved) return Reason.DROP_SPOOFED_IP;
   if (packet.protocol !== Protocol.icmpv6) return unspecified ? Reason.DROP_SPOOFED_IP : null;
-  if (packet.at + ND_BYTES > end) return null;
+  if (packet.at >= end) return Reason.DROP_SPOOFED_ND;
   const type = bytes[packet.at];
   const claims = type === NEIGHBOUR_ADVERTISEMENT || (type === NEIGHBOUR_SOLICITATION && unspecified);
-  return claims && !ownsIpv6(own, bytes, packet.at + 8) ? Reason.DROP_SPOOFED_ND : null;
+  if (!claims) return null;
+  return packet.at + ND_BYTES <= end && ownsIpv6(own, bytes, packet.at + 8) ? null : Reason.DROP_SPOOFED_ND;
 }
 
-/** Why the frame is refused; null when it is not. */
+/** Why the frame is refused; null when it is not. What cannot be read cannot be proven. */
 export function refuseAddresses(ethernet: Ethernet, own: VnicAddresses, vnic: Vnic, packet: Packet): Reason | null {
+  // A receiver may take all the tags off: Linux does so with any number of priority tags.
+  if (ethernet.tooManyTags) return Reason.DROP_SPOOFED_IP;
   switch (ethernet.type) {
     case EtherType.arp: return isHonestArp(ethernet, own, vnic) ? null : Reason.DROP_SPOOFED_ARP;
     case EtherType.ipv4: return isHonestIpv4(ethernet, own, packet) ? null : Reason.DROP_SPOOFED_IP;
