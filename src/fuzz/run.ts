@@ -1,0 +1,71 @@
+/** Runs episodes one after the other, and finds the first frame of one that differs. */
+import { onCpu } from '../native/affinity.js';
+import type { Difference } from './difference.js';
+import { cpuOf, Episode, type Shot } from './episode.js';
+import { CHECK_FRAMES, EPISODE_FRAMES } from './limits.js';
+import { Subject } from './subject.js';
+import type { Tallies } from './tallies.js';
+import { type Variant, variantOf } from './variants.js';
+
+export interface Failure extends Difference {
+  readonly seed: number;
+  readonly shot: Shot;
+}
+
+export interface EpisodeResult {
+  readonly frames: number;
+  readonly failure: Failure | null;
+  readonly tallies: Tallies;
+}
+
+export class Fuzzer {
+  readonly #seed: number;
+  readonly #subjects = new Map<Variant, Subject>();
+
+  /** The thread of JavaScript must be on the stage (stage.ts). */
+  constructor(seed: number) {
+    this.#seed = seed;
+  }
+
+  close(): void {
+    for (const subject of this.#subjects.values()) subject.close();
+  }
+
+  async #subjectFor(variant: Variant): Promise<Subject> {
+    let subject = this.#subjects.get(variant);
+    if (subject === undefined) this.#subjects.set(variant, (subject = await Subject.load(variant)));
+    return subject;
+  }
+
+  /** @param frames at most EPISODE_FRAMES */
+  async run(episode: number, frames = EPISODE_FRAMES): Promise<EpisodeResult> {
+    const subject = await this.#subjectFor(variantOf(episode));
+    const result = this.#attempt(subject, episode, frames, CHECK_FRAMES);
+    if (result.failure === null) return result;
+    // Once more, with a look at the maps after every frame: the first one that differs may be an earlier one.
+    const again = this.#attempt(subject, episode, frames, 1);
+    return again.failure === null ? result : again;
+  }
+
+  /** Every frame up to that one, compared one by one. */
+  async replay(frame: number): Promise<EpisodeResult & { readonly shot: Shot | null }> {
+    const episode = Math.floor(frame / EPISODE_FRAMES);
+    const subject = await this.#subjectFor(variantOf(episode));
+    return this.#attempt(subject, episode, (frame % EPISODE_FRAMES) + 1, 1);
+  }
+
+  #attempt(subject: Subject, number: number, frames: number, checkEvery: number): EpisodeResult & { readonly shot: Shot | null } {
+    return onCpu(cpuOf(number), () => {
+      const episode = new Episode(subject, this.#seed, number);
+      for (let i = 1; i <= frames; i++) {
+        const before = episode.frame;
+        let difference = episode.step();
+        if (difference === null && (i % checkEvery === 0 || i === frames)) difference = episode.compare();
+        if (difference === null) continue;
+        const failure = { ...difference, frame: before, seed: this.#seed, shot: episode.shot! };
+        return { frames: i, failure, tallies: episode.tallies, shot: episode.shot };
+      }
+      return { frames, failure: null, tallies: episode.tallies, shot: episode.shot };
+    });
+  }
+}

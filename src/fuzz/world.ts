@@ -1,0 +1,127 @@
+/** The state of a run twice: as look-ups for the model, and in the maps of the real object. Every change goes to both. */
+import {
+  ContractLimit, type Flow, hostMaps, type PathWord, type PortRole, type Remote, type Steering, type Vnic, type VnicAddresses,
+} from '../../maps/generated/contract.js';
+import type { Effect, Knobs, MutablePacketState, Owner } from '../core/packet/model.js';
+import { applyEffects } from '../core/packet/model.js';
+import { onlineCpus } from '../native/cpus.js';
+import { DEVICES, VNIC_IDS } from './ids.js';
+import type { Subject } from './subject.js';
+
+export const NO_FLOW: Flow = { learnt: { tag: 0, seen: 0, queue: 0, valid: 0 }, steered: { tag: 0, seen: 0, queue: 0, valid: 0 } };
+const NO_REMOTE: Remote = { key: 0n, uplinkIfindex: 0, learnt: 0 };
+
+export class World implements MutablePacketState {
+  readonly knobs: Knobs;
+  readonly tick: number;
+  readonly vnics = new Map<number, Vnic>();
+  readonly index = new Map<bigint, Owner>();
+  readonly paths = new Map<number, PathWord>();
+  readonly steerings = new Map<number, Steering>();
+  readonly rss = new Map<number, { readonly key: Uint8Array }>();
+  readonly flows = new Map<number, Flow>();
+  readonly remotes = new Map<number, Remote>();
+  readonly addresses = new Map<number, VnicAddresses>();
+  readonly txPorts = new Set<number>();
+  readonly cpus = new Set<number>();
+  readonly subject: Subject;
+
+  constructor(subject: Subject) {
+    this.subject = subject;
+    this.knobs = subject.variant;
+    this.tick = subject.variant.tick;
+    this.#readBack();
+    subject.clearIndex();
+    const rows = this.flowRows();
+    for (const row of rows) this.flows.set(row, NO_FLOW);
+    subject.setFlows(rows.map((row) => [row, NO_FLOW]));
+    for (const id of [0, ...VNIC_IDS]) subject.clearCounters(id);
+    for (const ifindex of DEVICES) this.setTxPort(ifindex, true);
+    for (const cpu of onlineCpus()) this.setCpu(cpu, true);
+    subject.takeEvents();
+  }
+
+  /** An empty row of an array is there, and a look-up finds it. */
+  #readBack(): void {
+    const bytes = Buffer.alloc(ContractLimit.REMOTE_SLOTS * hostMaps.remotes.value.size);
+    this.subject.readRemotes(bytes);
+    for (let slot = 0; slot < ContractLimit.REMOTE_SLOTS; slot++) {
+      const remote = hostMaps.remotes.value.read(bytes, slot * hostMaps.remotes.value.size);
+      if (remote.key !== 0n || remote.learnt !== 0) this.subject.remotes.set(slot, NO_REMOTE);
+      this.remotes.set(slot, NO_REMOTE);
+    }
+  }
+
+  flowRows(): number[] {
+    const { flowsPerVnic } = this.knobs;
+    return VNIC_IDS.flatMap((id) => Array.from({ length: flowsPerVnic }, (_, slot) => id * flowsPerVnic + slot));
+  }
+
+  vnic(id: number): Vnic {
+    return this.vnics.get(id)!;
+  }
+
+  setVnic(id: number, row: Vnic): void {
+    this.vnics.set(id, row);
+    this.subject.vnics.set(id, row);
+  }
+
+  setPath(id: number, row: PathWord): void {
+    this.paths.set(id, row);
+    this.subject.paths.set(id, row);
+  }
+
+  setSteering(id: number, role: PortRole, row: Steering): void {
+    const key = id * ContractLimit.PORTS_PER_VNIC + role;
+    this.steerings.set(key, row);
+    this.subject.steerings.set(key, row);
+  }
+
+  setAddresses(id: number, row: VnicAddresses): void {
+    this.addresses.set(id, row);
+    this.subject.addresses.set(id, row);
+  }
+
+  setRss(row: number, key: Uint8Array): void {
+    this.rss.set(row, { key });
+    this.subject.setRssKey(row, key);
+  }
+
+  setFlow(row: number, flow: Flow): void {
+    this.flows.set(row, flow);
+    this.subject.flows.set(row, flow);
+  }
+
+  setRemote(slot: number, remote: Remote): void {
+    this.remotes.set(slot, remote);
+    this.subject.remotes.set(slot, remote);
+  }
+
+  publish(key: bigint, owner: Owner): void {
+    this.index.set(key, owner);
+    this.subject.publish(key, owner.vnic, owner.role);
+  }
+
+  withdraw(key: bigint): void {
+    this.index.delete(key);
+    this.subject.withdraw(key);
+  }
+
+  setTxPort(ifindex: number, there: boolean): void {
+    if (there) this.txPorts.add(ifindex);
+    else if (!this.txPorts.delete(ifindex)) return;
+    this.subject.setTxPort(ifindex, there);
+  }
+
+  setCpu(cpu: number, there: boolean): void {
+    if (this.cpus.has(cpu) === there) return;
+    if (there) this.cpus.add(cpu);
+    else this.cpus.delete(cpu);
+    this.subject.setCpu(cpu, there);
+  }
+
+  /** What the model says a frame has changed; the real maps have been changed by the frame. */
+  apply(effects: readonly Effect[]): void {
+    applyEffects(this, effects);
+  }
+}
