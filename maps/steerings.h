@@ -3,6 +3,7 @@
 #ifndef UNIPATH_STEERINGS_H
 #define UNIPATH_STEERINGS_H
 
+#include "bridge_vlans.h" /* here because a map is in the contract only if a program's source includes it */
 #include "hash_types.h"
 #include "verdicts.h"
 
@@ -42,6 +43,32 @@ struct {
 	__type(key, __u32);
 	__type(value, struct rss);
 } rss __weak SEC(".maps");
+
+/* Which fields of a wish count. */
+enum rss_wish_flag {
+	RSS_WISH_HASH_TYPES = 1 << 0,	/* `hash_types` */
+	RSS_WISH_WEIGHTS = 1 << 1,	/* `weights`; all 0: equal shares, whatever the configuration says */
+	RSS_WISH_KEY = 1 << 2,		/* row 0 only: the key in force was set by the operator */
+	RSS_WISH_RANDOM = 1 << 3,	/* row 0 only: the key in force was drawn at random */
+} __attribute__((packed));
+
+/* What the operator asked for by command, so that it outlives the daemon. Read by the control plane only. */
+struct rss_wish {
+	enum rss_wish_flag flags;
+	enum hash_type hash_types;
+	__u8 rss_row;			/* row 0 only: the row of `rss` whose key is in force */
+	__u8 reserved;
+	__u8 weights[MAX_QUEUES];	/* queue -> its share of the indirection table, in parts of the sum */
+};
+_Static_assert(sizeof(struct rss_wish) == 68, "struct rss_wish is a wire format");
+
+/* The operator's settings of RSS: row 0 for all vNICs of the host, the others for one, by id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_VNICS);
+	__type(key, __u32);
+	__type(value, struct rss_wish);
+} rss_wishes __weak SEC(".maps");
 
 /*
  * RFS: the queue on which the guest sends a flow is where its application runs, so the other direction of that flow is

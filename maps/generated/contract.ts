@@ -6,6 +6,13 @@
 import { type Codec, type RingSpec, arrayOf, be32, bytesOf, mapSpec, programRef, u16, u32, u64, u8 } from '../../src/btf/codec.js';
 import type { Fingerprint } from '../../src/btf/verify.js';
 
+/** enum bridge_vlan_flag; the prefix BRIDGE_VLAN_ is left out. */
+export const BridgeVlanFlag = {
+  PRESENT: 1,
+  PVID: 2,
+  UNTAGGED: 4,
+} as const;
+
 /** enum event_kind; the prefix EVENT_ is left out. */
 export const EventKind = {
   PATH_CHANGED: 0,
@@ -147,6 +154,14 @@ export const redirectErrorNames = {
   3: 'exception',
 } as const satisfies Record<RedirectError, string>;
 
+/** enum rss_wish_flag; the prefix RSS_WISH_ is left out. */
+export const RssWishFlag = {
+  HASH_TYPES: 1,
+  WEIGHTS: 2,
+  KEY: 4,
+  RANDOM: 8,
+} as const;
+
 /** enum hash_type; the prefix HASH_ is left out. */
 export const HashType = {
   IPV4: 1,
@@ -210,6 +225,41 @@ export const controlCommandNames = {
   3: 'resume',
   4: 'resumed',
 } as const satisfies Record<ControlCommand, string>;
+
+/** struct bridge_vlan_key, 8 bytes. */
+export interface BridgeVlanKey {
+  readonly ifindex: number;
+  readonly vid: number;
+}
+
+export const bridgeVlanKeyCodec: Codec<BridgeVlanKey> = {
+  size: 8,
+  read: (buffer, offset = 0) => ({
+    ifindex: buffer.readUInt32LE(offset),
+    vid: buffer.readUInt16LE(offset + 4),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.ifindex, offset);
+    buffer.writeUInt16LE(value.vid, offset + 4);
+    buffer.fill(0, offset + 6, offset + 8);
+  },
+};
+
+/** struct bridge_vlan_note, 4 bytes. */
+export interface BridgeVlanNote {
+  readonly before: number;
+}
+
+export const bridgeVlanNoteCodec: Codec<BridgeVlanNote> = {
+  size: 4,
+  read: (buffer, offset = 0) => ({
+    before: buffer.readUInt8(offset),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt8(value.before, offset);
+    buffer.fill(0, offset + 1, offset + 4);
+  },
+};
 
 /** struct counter, 16 bytes. */
 export interface Counter {
@@ -530,6 +580,33 @@ export const rssCodec: Codec<Rss> = {
   },
 };
 
+const bytes64 = bytesOf(64);
+
+/** struct rss_wish, 68 bytes. */
+export interface RssWish {
+  readonly flags: number;
+  readonly hashTypes: HashType;
+  readonly rssRow: number;
+  readonly weights: Uint8Array;
+}
+
+export const rssWishCodec: Codec<RssWish> = {
+  size: 68,
+  read: (buffer, offset = 0) => ({
+    flags: buffer.readUInt8(offset),
+    hashTypes: buffer.readUInt8(offset + 1) as HashType,
+    rssRow: buffer.readUInt8(offset + 2),
+    weights: bytes64.read(buffer, offset + 4),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt8(value.flags, offset);
+    buffer.writeUInt8(value.hashTypes, offset + 1);
+    buffer.writeUInt8(value.rssRow, offset + 2);
+    buffer.fill(0, offset + 3, offset + 4);
+    bytes64.write(value.weights, buffer, offset + 4);
+  },
+};
+
 const bytes128 = bytesOf(128);
 
 const u16x64 = arrayOf(u16, 64);
@@ -801,6 +878,7 @@ export const controlFrameCodec: Codec<ControlFrame> = {
 };
 
 export const hostMaps = {
+  bridge_vlans: mapSpec('bridge_vlans', 'hash', bridgeVlanKeyCodec, bridgeVlanNoteCodec, { maxEntries: 65536, flags: 1 }),
   counters: mapSpec('counters', 'percpu_array', u32, vnicCountersCodec, { maxEntries: 1024, flags: 0 }),
   cpus: mapSpec('cpus', 'cpumap', u32, bpfCpumapValCodec, { maxEntries: 512, flags: 0 }),
   decisions: mapSpec('decisions', 'percpu_array', u32, decisionCodec, { maxEntries: 1, flags: 0 }),
@@ -811,6 +889,7 @@ export const hostMaps = {
   redirect_errors: mapSpec('redirect_errors', 'percpu_hash', redirectErrorKeyCodec, u64, { maxEntries: 4096, flags: 0 }),
   remotes: mapSpec('remotes', 'array', u32, remoteCodec, { maxEntries: 4096, flags: 0 }),
   rss: mapSpec('rss', 'array', u32, rssCodec, { maxEntries: 2, flags: 0 }),
+  rss_wishes: mapSpec('rss_wishes', 'array', u32, rssWishCodec, { maxEntries: 1024, flags: 0 }),
   steerings: mapSpec('steerings', 'array', u32, steeringCodec, { maxEntries: 2048, flags: 0 }),
   tx_ports: mapSpec('tx_ports', 'devmap_hash', u32, bpfDevmapValCodec, { maxEntries: 2112, flags: 0 }),
   vnic_addresses: mapSpec('vnic_addresses', 'array', u32, vnicAddressesCodec, { maxEntries: 1024, flags: 0 }),
@@ -831,6 +910,13 @@ export const hostKnobs = {
 /** What an object must say of itself to be loaded; see src/btf/verify.ts. */
 export const hostFingerprint: Fingerprint = {
   structs: {
+    'bridge_vlan_key': { size: 8 },
+    'bridge_vlan_key.ifindex': { offset: 0, type: '__u32' },
+    'bridge_vlan_key.vid': { offset: 4, type: '__u16' },
+    'bridge_vlan_key.reserved': { offset: 6, type: '__u16' },
+    'bridge_vlan_note': { size: 4 },
+    'bridge_vlan_note.before': { offset: 0, type: 'enum bridge_vlan_flag' },
+    'bridge_vlan_note.reserved': { offset: 1, type: '__u8[3]' },
     'counter': { size: 16 },
     'counter.packets': { offset: 0, type: '__u64' },
     'counter.bytes': { offset: 8, type: '__u64' },
@@ -897,6 +983,12 @@ export const hostFingerprint: Fingerprint = {
     'rss': { size: 36904 },
     'rss.key': { offset: 0, type: '__u8[40]' },
     'rss.tables': { offset: 40, type: '__u32[36][256]' },
+    'rss_wish': { size: 68 },
+    'rss_wish.flags': { offset: 0, type: 'enum rss_wish_flag' },
+    'rss_wish.hash_types': { offset: 1, type: 'enum hash_type' },
+    'rss_wish.rss_row': { offset: 2, type: '__u8' },
+    'rss_wish.reserved': { offset: 3, type: '__u8' },
+    'rss_wish.weights': { offset: 4, type: '__u8[64]' },
     'steering': { size: 264 },
     'steering.queues': { offset: 0, type: '__u32' },
     'steering.hash_types': { offset: 4, type: 'enum hash_type' },
@@ -937,6 +1029,7 @@ export const hostFingerprint: Fingerprint = {
     'vnic.vlans': { offset: 32, type: '__u16[16]' },
   },
   enums: {
+    'enum bridge_vlan_flag': { size: 1, BRIDGE_VLAN_PRESENT: 1, BRIDGE_VLAN_PVID: 2, BRIDGE_VLAN_UNTAGGED: 4 },
     'enum event_kind': { size: 1, EVENT_PATH_CHANGED: 0, EVENT_CONTROL: 1 },
     'enum vnic_path': { size: 1, PATH_SOFTWARE: 0, PATH_ACCELERATED: 1 },
     'enum contract_limit': {
@@ -1004,6 +1097,7 @@ export const hostFingerprint: Fingerprint = {
       REDIRECT_ERROR_CPUMAP: 2,
       REDIRECT_ERROR_EXCEPTION: 3,
     },
+    'enum rss_wish_flag': { size: 1, RSS_WISH_HASH_TYPES: 1, RSS_WISH_WEIGHTS: 2, RSS_WISH_KEY: 4, RSS_WISH_RANDOM: 8 },
     'enum hash_type': {
       size: 1,
       HASH_IPV4: 1,
@@ -1031,6 +1125,7 @@ export const hostFingerprint: Fingerprint = {
     },
   },
   maps: {
+    'map bridge_vlans': { type: 'hash', key: 'struct bridge_vlan_key', value: 'struct bridge_vlan_note', max_entries: 65536, flags: 1 },
     'map counters': { type: 'percpu_array', key: '__u32', value: 'struct vnic_counters', max_entries: 1024, flags: 0 },
     'map cpus': { type: 'cpumap', key: '__u32', value: 'struct bpf_cpumap_val', max_entries: 512, flags: 0 },
     'map decisions': { type: 'percpu_array', key: '__u32', value: 'struct decision', max_entries: 1, flags: 0 },
@@ -1041,6 +1136,7 @@ export const hostFingerprint: Fingerprint = {
     'map redirect_errors': { type: 'percpu_hash', key: 'struct redirect_error_key', value: '__u64', max_entries: 4096, flags: 0 },
     'map remotes': { type: 'array', key: '__u32', value: 'struct remote', max_entries: 4096, flags: 0 },
     'map rss': { type: 'array', key: '__u32', value: 'struct rss', max_entries: 2, flags: 0 },
+    'map rss_wishes': { type: 'array', key: '__u32', value: 'struct rss_wish', max_entries: 1024, flags: 0 },
     'map steerings': { type: 'array', key: '__u32', value: 'struct steering', max_entries: 2048, flags: 0 },
     'map tx_ports': { type: 'devmap_hash', key: '__u32', value: 'struct bpf_devmap_val', max_entries: 2112, flags: 0 },
     'map vnic_addresses': { type: 'array', key: '__u32', value: 'struct vnic_addresses', max_entries: 1024, flags: 0 },
