@@ -1,7 +1,7 @@
 /** Bridge ports and forwarding entries, by `bridge` of iproute2. Names must have been checked. */
 import type { MacAddress } from '../core/model.js';
 import { CommandError, run, runJson } from './exec.js';
-import type { BridgePortFlags } from './port.js';
+import type { BridgePortFlags, BridgeVlan, BridgeVlanFlags } from './port.js';
 
 interface PortJson {
   readonly ifname?: string;
@@ -17,6 +17,18 @@ interface FdbJson {
   readonly master?: string;
   readonly state?: string;
   readonly flags?: readonly string[];
+}
+
+interface VlanJson {
+  readonly vlan?: number;
+  /** Last one of a range. */
+  readonly vlanEnd?: number;
+  readonly flags?: readonly string[];
+}
+
+interface PortVlansJson {
+  readonly ifname?: string;
+  readonly vlans?: readonly VlanJson[];
 }
 
 const isMissingDevice = (error: unknown): boolean =>
@@ -91,4 +103,43 @@ export async function hasStaticEntry(mac: MacAddress, device: string, vlan: numb
       row.master !== undefined &&
       (row.vlan ?? 0) === vlan,
   );
+}
+
+/** What `bridge -j vlan show` prints, by device. */
+export function parsePortVlans(rows: unknown): Map<string, BridgeVlan[]> {
+  const ports = new Map<string, BridgeVlan[]>();
+  for (const { ifname, vlans = [] } of rows as readonly PortVlansJson[]) {
+    if (ifname === undefined) continue;
+    const all = vlans.flatMap(({ vlan, vlanEnd, flags = [] }): BridgeVlan[] => {
+      if (vlan === undefined) return [];
+      const how = { pvid: flags.includes('PVID'), untagged: flags.includes('Egress Untagged') };
+      return Array.from({ length: (vlanEnd ?? vlan) - vlan + 1 }, (_, i) => ({ vid: vlan + i, ...how }));
+    });
+    ports.set(ifname, [...(ports.get(ifname) ?? []), ...all]);
+  }
+  return ports;
+}
+
+/** VLANs of every bridge port. @throws CommandError */
+export async function readPortVlans(): Promise<Map<string, BridgeVlan[]>> {
+  return parsePortVlans(await runJson('bridge', ['-j', 'vlan', 'show']));
+}
+
+/** Arguments of `bridge` that put a port into a VLAN, or (null) take it out. */
+export function portVlanArguments(device: string, vid: number, flags: BridgeVlanFlags | null): string[] {
+  const target = ['dev', device, 'vid', String(vid)];
+  if (flags === null) return ['vlan', 'del', ...target];
+  return ['vlan', 'add', ...target, ...(flags.pvid ? ['pvid'] : []), ...(flags.untagged ? ['untagged'] : [])];
+}
+
+/** Idempotent. No error when the port, or its VLAN, that is to be left is gone already. @throws CommandError */
+export async function writePortVlan(device: string, vid: number, flags: BridgeVlanFlags | null): Promise<void> {
+  try {
+    await run('bridge', portVlanArguments(device, vid, flags));
+  } catch (error) {
+    if (flags !== null) throw error;
+    if (isMissingDevice(error)) return;
+    if (error instanceof CommandError && /No such file or directory|Operation not supported/.test(error.stderr)) return;
+    throw error;
+  }
 }

@@ -1,11 +1,6 @@
 /** The generic-netlink requests for the queues that devices really use (ethtool channels), and what is read of the answers. Pure. */
-import { readAttributes, readNumber, readU16, writeAttribute } from './netlink_messages.js';
-
-/** Message type of the family that lists families. */
-export const GENL_ID_CTRL = 16;
-const CTRL_CMD_GETFAMILY = 3;
-const CTRL_ATTR_FAMILY_ID = 1;
-const CTRL_ATTR_FAMILY_NAME = 2;
+import { GENLMSGHDR_SIZE, genlHeader } from './genl_messages.js';
+import { readAttributes, readNumber } from './netlink_messages.js';
 
 const ETHTOOL_MSG_CHANNELS_GET = 17;
 const ETHTOOL_A_CHANNELS_HEADER = 1;
@@ -13,22 +8,6 @@ const ETHTOOL_A_CHANNELS_RX_COUNT = 6;
 const ETHTOOL_A_CHANNELS_TX_COUNT = 7;
 const ETHTOOL_A_CHANNELS_COMBINED_COUNT = 9;
 const ETHTOOL_A_HEADER_DEV_INDEX = 1;
-
-const GENLMSGHDR_SIZE = 4;
-
-function genlHeader(command: number): Buffer {
-  return Buffer.from([command, 1, 0, 0]);
-}
-
-/** Payload of the question for the message type of family `ethtool`. */
-export function ethtoolFamilyPayload(): Buffer {
-  return Buffer.concat([genlHeader(CTRL_CMD_GETFAMILY), writeAttribute(CTRL_ATTR_FAMILY_NAME, Buffer.from('ethtool\0'))]);
-}
-
-export function readFamilyId(payload: Buffer): number | null {
-  const id = readAttributes(payload.subarray(GENLMSGHDR_SIZE)).get(CTRL_ATTR_FAMILY_ID);
-  return id === undefined || id.length < 2 ? null : readU16(id, 0);
-}
 
 /** Payload of the question for the channels of every device that has any. */
 export function channelDumpPayload(): Buffer {

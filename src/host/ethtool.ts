@@ -1,5 +1,5 @@
-/** Offload settings of a device, by `ethtool`. Names must have been checked. */
-import { run, runJson } from './exec.js';
+/** Offload settings of a device, and its RSS key, by `ethtool`. Names must have been checked. */
+import { CommandError, run, runJson } from './exec.js';
 
 export interface Offloads {
   /** Transmit checksums left to the device. */
@@ -23,4 +23,20 @@ export async function readOffloads(device: string): Promise<Offloads> {
 /** Switching tx off takes segmentation offloads with it; switching it on brings back those that were asked for. @throws CommandError */
 export async function writeOffloads(device: string, offloads: Offloads): Promise<void> {
   await run('ethtool', ['-K', device, 'tx', offloads.tx ? 'on' : 'off', 'gro', offloads.gro ? 'on' : 'off']);
+}
+
+/** The key in what `ethtool -x` prints; null: it prints none. */
+export function parseRssKeyText(text: string): Buffer | null {
+  const [, key] = /^RSS hash key:\s*\n\s*([0-9a-fA-F]{2}(?::[0-9a-fA-F]{2})*)\s*$/m.exec(text) ?? [];
+  return key === undefined ? null : Buffer.from(key.replaceAll(':', ''), 'hex');
+}
+
+/** Key of a NIC's RSS; null: it has none, or none that it shows. */
+export async function readRssKeyByCommand(device: string): Promise<Buffer | null> {
+  try {
+    return parseRssKeyText(await run('ethtool', ['-x', device]));
+  } catch (error) {
+    if (error instanceof CommandError && error.reason === 'failed') return null;
+    throw error;
+  }
 }

@@ -1,6 +1,6 @@
 /** The rtnetlink request for every link, and what is read of its answer. Pure. */
 import type { ObservedLink } from '../core/model.js';
-import { bytesOfU32, readAttributes, readNumber, readText, readU32, writeAttribute } from './netlink_messages.js';
+import { bytesOfU32, readAttributes, readNumber, readText, readU16, readU32, writeAttribute } from './netlink_messages.js';
 
 export const RTM_NEWLINK = 16;
 export const RTM_GETLINK = 18;
@@ -23,6 +23,7 @@ const IFLA_INFO_DATA = 2;
 const IFLA_TUN_MULTI_QUEUE = 7;
 const IFLA_TUN_NUM_QUEUES = 8;
 const IFLA_BR_VLAN_FILTERING = 7;
+const IFLA_BR_VLAN_DEFAULT_PVID = 39;
 const IFLA_XDP_ATTACHED = 2;
 const IFLA_XDP_PROG_ID = 4;
 const IFLA_XDP_DRV_PROG_ID = 5;
@@ -39,11 +40,8 @@ export function linkDumpPayload(): Buffer {
   return Buffer.concat([Buffer.alloc(IFINFOMSG_SIZE), writeAttribute(IFLA_EXT_MASK, bytesOfU32(RTEXT_FILTER_SKIP_STATS))]);
 }
 
-/** A link, and for a bridge whether it looks at VLAN tags. */
-export interface DumpedLink {
-  readonly link: ObservedLink;
-  readonly vlanFiltering: boolean;
-}
+/** What rtnetlink says of a link; what it takes is asked elsewhere. */
+export type DumpedLink = Omit<ObservedLink, 'xdpFeatures' | 'takesAggregates'>;
 
 function readXdp(buf: Buffer | undefined): ObservedLink['xdp'] {
   if (buf === undefined) return null;
@@ -69,6 +67,12 @@ function tapQueues(data: ReadonlyMap<number, Buffer>): number {
   return multiQueue ? (readNumber(data.get(IFLA_TUN_NUM_QUEUES)) ?? 0) : 1;
 }
 
+function readVlanFiltering(data: ReadonlyMap<number, Buffer>): ObservedLink['vlanFiltering'] {
+  if ((data.get(IFLA_BR_VLAN_FILTERING)?.[0] ?? 0) === 0) return null;
+  const pvid = data.get(IFLA_BR_VLAN_DEFAULT_PVID);
+  return { defaultPvid: pvid === undefined || pvid.length < 2 ? 0 : readU16(pvid, 0) };
+}
+
 /**
  * Reads the payload of an RTM_NEWLINK; null when it names no link. Of a device that is no tap the queues are those allocated:
  * the kernel has the number in use only for ethtool, see channel_messages.ts. @throws RangeError when malformed.
@@ -84,19 +88,17 @@ export function readLink(payload: Buffer): DumpedLink | null {
   const kind = readText(info.get(IFLA_INFO_KIND));
   const data = readAttributes(info.get(IFLA_INFO_DATA) ?? Buffer.alloc(0));
   return {
-    link: {
-      ifindex,
-      name,
-      mac: [...(attributes.get(IFLA_ADDRESS) ?? [])].map((byte) => byte.toString(16).padStart(2, '0')).join(':'),
-      mtu: readNumber(attributes.get(IFLA_MTU)) ?? 0,
-      up: (flags & IFF_UP) !== 0,
-      carrier: (flags & IFF_LOWER_UP) !== 0,
-      master: readNumber(attributes.get(IFLA_MASTER)),
-      kind,
-      rxQueues: kind === 'tun' ? tapQueues(data) : (readNumber(attributes.get(IFLA_NUM_RX_QUEUES)) ?? 1),
-      txQueues: kind === 'tun' ? tapQueues(data) : (readNumber(attributes.get(IFLA_NUM_TX_QUEUES)) ?? 1),
-      xdp: readXdp(attributes.get(IFLA_XDP)),
-    },
-    vlanFiltering: kind === 'bridge' && (data.get(IFLA_BR_VLAN_FILTERING)?.[0] ?? 0) !== 0,
+    ifindex,
+    name,
+    mac: [...(attributes.get(IFLA_ADDRESS) ?? [])].map((byte) => byte.toString(16).padStart(2, '0')).join(':'),
+    mtu: readNumber(attributes.get(IFLA_MTU)) ?? 0,
+    up: (flags & IFF_UP) !== 0,
+    carrier: (flags & IFF_LOWER_UP) !== 0,
+    master: readNumber(attributes.get(IFLA_MASTER)),
+    kind,
+    rxQueues: kind === 'tun' ? tapQueues(data) : (readNumber(attributes.get(IFLA_NUM_RX_QUEUES)) ?? 1),
+    txQueues: kind === 'tun' ? tapQueues(data) : (readNumber(attributes.get(IFLA_NUM_TX_QUEUES)) ?? 1),
+    xdp: readXdp(attributes.get(IFLA_XDP)),
+    vlanFiltering: kind === 'bridge' ? readVlanFiltering(data) : null,
   };
 }

@@ -1,38 +1,65 @@
 /** The netdevs of our network namespace: all of them at one moment, and a call when something about one changed. */
 import type { ObservedLink } from '../core/model.js';
-import { channelDumpPayload, ethtoolFamilyPayload, GENL_ID_CTRL, readChannels, readFamilyId } from './channel_messages.js';
+import { channelDumpPayload, readChannels } from './channel_messages.js';
+import { Families } from './families.js';
+import {
+  featureDumpPayload,
+  featureNamesPayload,
+  readFeature,
+  readFeatureBit,
+  readRssKey,
+  readXdpFeatures,
+  rssKeyPayload,
+  xdpFeatureDumpPayload,
+} from './feature_messages.js';
 import { type DumpedLink, linkDumpPayload, readLink, RTM_GETLINK, RTM_NEWLINK } from './link_messages.js';
 import { LinkMonitor } from './link_monitor.js';
-import { NETLINK_GENERIC, NETLINK_ROUTE, NetlinkSocket } from './netlink_socket.js';
+import { NETLINK_ROUTE, NetlinkSocket } from './netlink_socket.js';
+
+/** The feature of a device that takes TCP frames larger than its MTU; ethtool's name for it. */
+const AGGREGATES_FEATURE = 'tx-tcp-segmentation';
 
 export class Links {
   readonly #route = new NetlinkSocket(NETLINK_ROUTE);
-  readonly #generic = new NetlinkSocket(NETLINK_GENERIC);
+  readonly #families: Families;
   readonly #listeners = new Set<() => void>();
   readonly #warn: (message: string) => void;
   #monitor: LinkMonitor | null = null;
-  #ethtoolFamily: number | null = null;
-  #channelsWarned = false;
+  /** Of AGGREGATES_FEATURE; undefined: not asked yet. */
+  #aggregatesBit: number | null | undefined;
 
   /** `warn` is told what went wrong but did not stop us. */
   constructor(warn: (message: string) => void = () => undefined) {
     this.#warn = warn;
+    this.#families = new Families(warn);
   }
 
   /** Every link, by name. @throws NetlinkError */
   async dump(): Promise<ReadonlyMap<string, ObservedLink>> {
-    const [links, channels] = await Promise.all([this.#dumpLinks(), this.#dumpChannels()]);
+    const [links, channels, aggregates, xdp] = await Promise.all([
+      this.#dumpLinks(),
+      this.#dumpChannels(),
+      this.#dumpAggregates(),
+      this.#dumpXdpFeatures(),
+    ]);
     const byName = new Map<string, ObservedLink>();
-    for (const { link } of links) {
+    for (const link of links) {
       const used = link.kind === 'tun' ? undefined : channels.get(link.ifindex);
-      byName.set(link.name, used === undefined ? link : { ...link, rxQueues: used.rx, txQueues: used.tx });
+      const queues = used === undefined ? {} : { rxQueues: used.rx, txQueues: used.tx };
+      const takesAggregates = aggregates.get(link.ifindex) ?? null;
+      byName.set(link.name, { ...link, ...queues, takesAggregates, xdpFeatures: xdp.get(link.ifindex) ?? null });
     }
     return byName;
   }
 
   /** Does the bridge of this ifindex look at VLAN tags? */
   async isVlanAware(bridge: number): Promise<boolean> {
-    return (await this.#dumpLinks()).some(({ link, vlanFiltering }) => link.ifindex === bridge && vlanFiltering);
+    return (await this.#dumpLinks()).some(({ ifindex, vlanFiltering }) => ifindex === bridge && vlanFiltering !== null);
+  }
+
+  /** Key of a NIC's RSS; null: it has none. @throws NetlinkError, on a kernel before 6.2 too */
+  async rssKey(device: string): Promise<Buffer | null> {
+    return readRssKey(await this.#families.ask('ethtool', rssKeyPayload(device), `RSS key of ${device}`));
   }
 
   /** Calls back after a change, once for several that come together; returns the function that stops it. */
@@ -52,7 +79,7 @@ export class Links {
     this.#monitor?.close();
     this.#monitor = null;
     this.#route.close();
-    this.#generic.close();
+    this.#families.close();
   }
 
   #notify(): void {
@@ -64,19 +91,31 @@ export class Links {
     return messages.filter(({ type }) => type === RTM_NEWLINK).flatMap(({ payload }) => readLink(payload) ?? []);
   }
 
-  /** Queues in use by ifindex. Without them (a kernel without ethtool netlink) the allocated numbers have to do. */
+  /** Queues in use by ifindex. */
   async #dumpChannels(): Promise<ReadonlyMap<number, { readonly rx: number; readonly tx: number }>> {
-    try {
-      this.#ethtoolFamily ??= readFamilyId((await this.#generic.ask(GENL_ID_CTRL, ethtoolFamilyPayload(), 'family ethtool')).payload);
-      const family = this.#ethtoolFamily;
-      if (family === null) return new Map();
-      const messages = await this.#generic.dump(family, channelDumpPayload(), 'list of channels');
-      const channels = messages.filter(({ type }) => type === family).flatMap(({ payload }) => readChannels(payload) ?? []);
-      return new Map(channels.map((entry) => [entry.ifindex, entry]));
-    } catch (error) {
-      if (!this.#channelsWarned) this.#warn(`cannot read the queues in use, taking those allocated: ${(error as Error).message}`);
-      this.#channelsWarned = true;
-      return new Map();
+    const answers = await this.#families.dump('ethtool', channelDumpPayload(), 'queues in use', 'taking those allocated');
+    return new Map((answers ?? []).flatMap((payload) => readChannels(payload) ?? []).map((entry) => [entry.ifindex, entry]));
+  }
+
+  /** By ifindex, whether a device takes aggregated TCP frames. */
+  async #dumpAggregates(): Promise<ReadonlyMap<number, boolean>> {
+    const without = 'cut-through on auto stays off';
+    if (this.#aggregatesBit === undefined) {
+      const names = await this.#families.tryToAsk('ethtool', featureNamesPayload(), 'names of device features', without);
+      this.#aggregatesBit = names === null ? null : readFeatureBit(names, AGGREGATES_FEATURE);
     }
+    const bit = this.#aggregatesBit;
+    if (bit === null) return new Map();
+    const answers = await this.#families.dump('ethtool', featureDumpPayload(), 'features of devices', without);
+    const features = (answers ?? []).flatMap((payload) => readFeature(payload, bit) ?? []);
+    return new Map(features.map(({ ifindex, active }) => [ifindex, active]));
+  }
+
+  /** By ifindex, what redirected frames a device takes. */
+  async #dumpXdpFeatures(): Promise<ReadonlyMap<number, NonNullable<ObservedLink['xdpFeatures']>>> {
+    const without = 'redirecting no frame that lies in several buffers';
+    const answers = await this.#families.dump('netdev', xdpFeatureDumpPayload(), 'XDP features of devices', without);
+    const features = (answers ?? []).flatMap((payload) => readXdpFeatures(payload) ?? []);
+    return new Map(features.map(({ ifindex, multiBufferTransmit }) => [ifindex, { multiBufferTransmit }]));
   }
 }

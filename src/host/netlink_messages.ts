@@ -14,6 +14,7 @@ const align4 = (length: number): number => (length + 3) & ~3;
 export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
 
+const NLA_F_NESTED = 0x8000;
 const NLM_F_REQUEST = 0x1;
 const NLM_F_DUMP = 0x300;
 /** The list changed while it was being read: it may lack or repeat entries. */
@@ -42,18 +43,23 @@ export function* splitMessages(datagram: Buffer): Generator<NetlinkMessage> {
   }
 }
 
-/** Attributes by type, the nested flag removed. A repeated type keeps its last. @throws RangeError when a length does not fit. */
-export function readAttributes(buf: Buffer): ReadonlyMap<number, Buffer> {
-  const attributes = new Map<number, Buffer>();
+/** Attributes in their order, the nested flag removed; a list repeats a type. @throws RangeError when a length does not fit. */
+export function listAttributes(buf: Buffer): readonly (readonly [type: number, value: Buffer])[] {
+  const list: (readonly [number, Buffer])[] = [];
   let offset = 0;
   while (offset + ATTRIBUTE_HEADER_SIZE <= buf.length) {
     const length = readU16(buf, offset);
     if (length < ATTRIBUTE_HEADER_SIZE || offset + length > buf.length)
       throw new RangeError(`netlink attribute of ${length} bytes at ${offset}`);
-    attributes.set(readU16(buf, offset + 2) & 0x3fff, buf.subarray(offset + ATTRIBUTE_HEADER_SIZE, offset + length));
+    list.push([readU16(buf, offset + 2) & 0x3fff, buf.subarray(offset + ATTRIBUTE_HEADER_SIZE, offset + length)]);
     offset += align4(length);
   }
-  return attributes;
+  return list;
+}
+
+/** Attributes by type, the nested flag removed. A repeated type keeps its last. @throws RangeError when a length does not fit. */
+export function readAttributes(buf: Buffer): ReadonlyMap<number, Buffer> {
+  return new Map(listAttributes(buf));
 }
 
 /** Error number of an NLMSG_ERROR or NLMSG_DONE: 0 or a positive errno. */
@@ -68,6 +74,11 @@ export function writeAttribute(type: number, value: Buffer): Buffer {
   writeU16(attribute, type, 2);
   value.copy(attribute, ATTRIBUTE_HEADER_SIZE);
   return attribute;
+}
+
+/** One that holds attributes. The flag is what newer families insist on. */
+export function writeNested(type: number, ...attributes: readonly Buffer[]): Buffer {
+  return writeAttribute(type | NLA_F_NESTED, Buffer.concat(attributes));
 }
 
 export function bytesOfU32(value: number): Buffer {

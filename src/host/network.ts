@@ -1,11 +1,12 @@
 /** HostNetwork on Linux: rtnetlink for what is seen, iproute2 for what is changed, a packet socket for single frames. */
 import type { MacAddress, ObservedLink } from '../core/model.js';
 import { PacketSocket } from '../native/socket.js';
-import { deleteEntry, hasStaticEntry, readPortFlags, replaceStaticEntry, writePortFlags } from './bridge.js';
+import { deleteEntry, hasStaticEntry, readPortFlags, readPortVlans, replaceStaticEntry, writePortFlags, writePortVlan } from './bridge.js';
+import { readRssKeyByCommand } from './ethtool.js';
 import { run } from './exec.js';
 import { Links } from './links.js';
 import { checkInterfaceName } from './names.js';
-import type { BridgePortFlags, FdbEntry, HostNetwork } from './port.js';
+import type { BridgePortFlags, BridgeVlan, BridgeVlanFlags, FdbEntry, HostNetwork } from './port.js';
 
 export class LinuxHostNetwork implements HostNetwork {
   readonly #links: Links;
@@ -40,6 +41,21 @@ export class LinuxHostNetwork implements HostNetwork {
 
   async setBridgePortFlags(device: string, flags: BridgePortFlags): Promise<void> {
     await writePortFlags(checkInterfaceName(device), flags);
+  }
+
+  bridgeVlans(): Promise<ReadonlyMap<string, readonly BridgeVlan[]>> {
+    return readPortVlans();
+  }
+
+  async setBridgeVlan(device: string, vid: number, flags: BridgeVlanFlags | null): Promise<void> {
+    await writePortVlan(checkInterfaceName(device), vid, flags);
+  }
+
+  /** By netlink, and where that has no answer by the command, which has other ways. */
+  async rssKey(device: string): Promise<Buffer | null> {
+    checkInterfaceName(device);
+    const key = await this.#links.rssKey(device).catch(() => null);
+    return key ?? (await readRssKeyByCommand(device));
   }
 
   async addFdb(entry: FdbEntry): Promise<void> {

@@ -1,7 +1,7 @@
 /** What the control plane asks of the host's network: links seen, bridge and device settings changed. */
-import type { BridgePortFlags, FdbEntry, MacAddress, ObservedLink } from '../core/model.js';
+import type { BridgePortFlags, BridgeVlan, BridgeVlanFlags, FdbEntry, MacAddress, ObservedLink } from '../core/model.js';
 
-export type { BridgePortFlags, FdbEntry } from '../core/model.js';
+export type { BridgePortFlags, BridgeVlan, BridgeVlanFlags, FdbEntry } from '../core/model.js';
 
 export interface HostNetwork {
   links(): Promise<ReadonlyMap<string, ObservedLink>>;
@@ -10,6 +10,12 @@ export interface HostNetwork {
   setLink(device: string, change: { up?: boolean; mac?: MacAddress; mtu?: number; bridge?: string | null }): Promise<void>;
   bridgePortFlags(device: string): Promise<BridgePortFlags | null>;
   setBridgePortFlags(device: string, flags: BridgePortFlags): Promise<void>;
+  /** VLANs of every bridge port, by device. */
+  bridgeVlans(): Promise<ReadonlyMap<string, readonly BridgeVlan[]>>;
+  /** Puts a bridge port into a VLAN, or (null) takes it out. Idempotent. */
+  setBridgeVlan(device: string, vid: number, flags: BridgeVlanFlags | null): Promise<void>;
+  /** Key of a NIC's RSS; null: it has none, or does not show it. */
+  rssKey(device: string): Promise<Buffer | null>;
   /** Static entry "this MAC address is behind this port". Idempotent. */
   addFdb(entry: FdbEntry): Promise<void>;
   deleteFdb(entry: FdbEntry): Promise<void>;
