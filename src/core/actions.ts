@@ -2,14 +2,18 @@
  * Everything that the control plane does to the host, the data plane and the guests, as data: what it is done to, what
  * shall be, and what was before where the undo needs it. The executor's switch performs them; nothing else does.
  */
+import { hashTypeNames } from './hash_types.js';
 import type {
   BridgePortFlags,
+  BridgeVlanFlags,
   FdbEntry,
   GuestSpec,
+  HostRssWish,
   MacAddress,
   PortOwner,
   PortRole,
   ProgramName,
+  RssWish,
   SteeringRow,
   VfSpec,
   VnicRow,
@@ -42,6 +46,10 @@ export type Action =
       readonly row: SteeringRow | null;
       readonly before: SteeringRow | null;
     }
+  /** A key, in hexadecimal digits, into a row that no steering names. */
+  | { readonly kind: 'write-rss-key'; readonly row: number; readonly key: string; readonly before: string }
+  | { readonly kind: 'write-rss-wish'; readonly vnic: number; readonly wish: RssWish; readonly before: RssWish }
+  | { readonly kind: 'write-host-rss-wish'; readonly wish: HostRssWish; readonly before: HostRssWish }
   | { readonly kind: 'add-fdb'; readonly entry: FdbEntry }
   | { readonly kind: 'delete-fdb'; readonly entry: FdbEntry }
   | { readonly kind: 'set-link'; readonly device: string; readonly change: LinkChange; readonly before: LinkChange }
@@ -52,6 +60,28 @@ export type Action =
       /** null: it was no bridge port, and leaving the bridge undoes this too. */
       readonly before: BridgePortFlags | null;
     }
+  | {
+      readonly kind: 'set-bridge-vlan';
+      readonly ifindex: number;
+      readonly device: string;
+      readonly vid: number;
+      /** null: not in this VLAN. */
+      readonly flags: BridgeVlanFlags | null;
+      readonly before: BridgeVlanFlags | null;
+      /** How it was before unipath's first change is noted already. */
+      readonly noted: boolean;
+    }
+  /** The last change is undone; the note goes. */
+  | {
+      readonly kind: 'restore-bridge-vlan';
+      readonly ifindex: number;
+      readonly device: string;
+      readonly vid: number;
+      readonly flags: BridgeVlanFlags | null;
+      readonly before: BridgeVlanFlags | null;
+    }
+  /** The note goes; the port is as it was, or gone. */
+  | { readonly kind: 'forget-bridge-vlan'; readonly ifindex: number; readonly device: string; readonly vid: number }
   | { readonly kind: 'allow-vf'; readonly vnic: number }
   | { readonly kind: 'go-software'; readonly vnic: number }
   | { readonly kind: 'plug-vf'; readonly vnic: number; readonly guest: GuestSpec; readonly vf: VfSpec; readonly mac: MacAddress }
@@ -60,7 +90,7 @@ export type Action =
 
 /** Actions of one owner, done one after the other. */
 export interface Sequence {
-  readonly purpose: 'set-up' | 'repair' | 'connect' | 'release' | 'remove' | 'effect' | 'adapter' | 'sweep';
+  readonly purpose: 'set-up' | 'repair' | 'connect' | 'release' | 'remove' | 'effect' | 'adapter' | 'rss' | 'sweep';
   readonly actions: readonly Action[];
   /** When a step fails: undo those before it, or leave them, because they lead to where it shall go anyhow. */
   readonly onFailure: 'undo' | 'stop';
@@ -87,6 +117,12 @@ export function undosOf(action: Action): readonly Action[] {
       return [{ ...action, allowed: !action.allowed }];
     case 'write-steering':
       return [{ ...action, row: action.before, before: action.row }];
+    case 'write-rss-key':
+      return [{ ...action, key: action.before, before: action.key }];
+    case 'write-rss-wish':
+      return [{ ...action, wish: action.before, before: action.wish }];
+    case 'write-host-rss-wish':
+      return [{ ...action, wish: action.before, before: action.wish }];
     case 'add-fdb':
       return [{ kind: 'delete-fdb', entry: action.entry }];
     case 'delete-fdb':
@@ -95,6 +131,13 @@ export function undosOf(action: Action): readonly Action[] {
       return [{ ...action, change: action.before, before: action.change }];
     case 'set-bridge-port-flags':
       return action.before === null ? [] : [{ ...action, flags: action.before, before: action.flags }];
+    case 'set-bridge-vlan': {
+      const { noted, ...change } = action;
+      const back = { ...change, flags: action.before, before: action.flags };
+      return [noted ? { ...back, noted } : { ...back, kind: 'restore-bridge-vlan' }];
+    }
+    case 'restore-bridge-vlan':
+      return [{ ...action, kind: 'set-bridge-vlan', flags: action.before, before: action.flags, noted: false }];
     case 'allow-vf':
       return [{ kind: 'go-software', vnic: action.vnic }];
     case 'plug-vf':
@@ -106,6 +149,7 @@ export function undosOf(action: Action): readonly Action[] {
     case 'unplug-vf':
     case 'go-software':
     case 'send-drain':
+    case 'forget-bridge-vlan':
       return [];
     default:
       return action satisfies never;
@@ -122,6 +166,23 @@ function describeChange(change: LinkChange): string {
 
 function describeRow({ mac, vlans, vfIfindex }: VnicRow): string {
   return `${mac}, VLAN ${vlans.join(',')}${vfIfindex === 0 ? '' : `, VF ifindex ${vfIfindex}`}`;
+}
+
+function describeVlan(vid: number, device: string, flags: BridgeVlanFlags | null): string {
+  if (flags === null) return `take ${device} out of VLAN ${vid}`;
+  const how = flags.untagged ? (flags.pvid ? 'untagged' : 'untagged on its way out') : flags.pvid ? 'untagged on its way in' : 'tagged';
+  return `put ${device} into VLAN ${vid}, ${how}`;
+}
+
+function describeWish({ hashTypes, weights }: RssWish): string {
+  const words: string[] = [];
+  if (hashTypes !== null) words.push(`hash types ${hashTypeNames(hashTypes).join(',') || 'none'}`);
+  if (weights !== null) words.push(weights.length === 0 ? 'equal shares' : `weights ${weights.join(',')}`);
+  return words.join(', ') || 'what the configuration says';
+}
+
+function describeEntry({ mac, vlan, device }: FdbEntry): string {
+  return `${mac}${vlan === 0 ? '' : ` VLAN ${vlan}`} -> ${device}`;
 }
 
 const onOff = (on: boolean): string => (on ? 'on' : 'off');
@@ -146,14 +207,26 @@ export function describeAction(action: Action): string {
     case 'write-steering':
       if (action.row === null) return `clear the ${action.role} steering of vNIC ${action.vnic}`;
       return `spread vNIC ${action.vnic} over ${action.row.queues} ${action.role} queues`;
+    case 'write-rss-key':
+      return `write RSS key ${action.row}`;
+    case 'write-rss-wish':
+      return `keep the operator's RSS settings of vNIC ${action.vnic}: ${describeWish(action.wish)}`;
+    case 'write-host-rss-wish':
+      return `keep the operator's RSS settings: key ${action.wish.keyRow}, ${describeWish(action.wish)}`;
     case 'add-fdb':
-      return `add static FDB entry ${action.entry.mac} -> ${action.entry.device}`;
+      return `add static FDB entry ${describeEntry(action.entry)}`;
     case 'delete-fdb':
-      return `delete static FDB entry ${action.entry.mac} -> ${action.entry.device}`;
+      return `delete static FDB entry ${describeEntry(action.entry)}`;
     case 'set-link':
       return `set ${action.device} ${describeChange(action.change)}`;
     case 'set-bridge-port-flags':
       return `set ${action.device} learning ${onOff(action.flags.learning)}, flooding ${onOff(action.flags.flood)}`;
+    case 'set-bridge-vlan':
+      return describeVlan(action.vid, action.device, action.flags);
+    case 'restore-bridge-vlan':
+      return `${describeVlan(action.vid, action.device, action.flags)}, as before`;
+    case 'forget-bridge-vlan':
+      return `forget how ${action.device} was in VLAN ${action.vid}`;
     case 'allow-vf':
       return `allow vNIC ${action.vnic} to use its VF`;
     case 'go-software':

@@ -18,6 +18,9 @@ export function parseMacAddress(text: string): MacAddress {
   return mac as MacAddress;
 }
 
+/** `auto`: where it is faster than the bridge. */
+export type CutThroughSetting = 'auto' | 'on' | 'off';
+
 /** The two ways between a vNIC and the wire. */
 export type VnicPath = 'software' | 'accelerated';
 export type PortRole = 'tap' | 'vf';
@@ -47,21 +50,36 @@ export interface GuestSpec {
 export interface VnicSpec {
   readonly name: string;
   readonly mac: MacAddress;
-  /** 802.1Q id of its frames on the wire; 0 = untagged. */
-  readonly vlan: number;
+  /** 802.1Q ids of its frames on the wire, ascending, 1..MAX_VLANS of them; 0 = untagged. */
+  readonly vlans: readonly number[];
+  /** The guest's own frames are untagged: the one id of `vlans` is put on and taken off on the way. */
+  readonly access: boolean;
+  /** IP addresses and prefixes that it may speak for, in canonical form; null = not checked. */
+  readonly addresses: readonly string[] | null;
   readonly adapter: string;
   /** Netdev of the software path's host end. */
   readonly tap: string;
   readonly guest: GuestSpec;
   readonly policy: VnicPath;
-  /** On the software path, redirect straight to the tap past the bridge. */
-  readonly cutThrough: boolean;
+  /** On the software path, redirect straight to the tap past the bridge? */
+  readonly cutThrough: CutThroughSetting;
+  /** Share of each queue in the indirection table, 0 for those beyond its end; empty = equal shares. */
+  readonly weights: readonly number[];
+}
+
+/** What the configuration says of RSS for all vNICs. */
+export interface RssSpec {
+  /** `random`: drawn once and kept; `nic`: that of the first adapter's uplink; else the key in hexadecimal digits. */
+  readonly key: string;
+  /** Bits of enum hash_type. */
+  readonly hashTypes: number;
 }
 
 /** Everything asked for. */
 export interface Desired {
   readonly adapters: readonly AdapterSpec[];
   readonly vnics: readonly VnicSpec[];
+  readonly rss: RssSpec;
 }
 
 /** A netdev of the host's network namespace, as rtnetlink tells it. */
@@ -81,6 +99,12 @@ export interface ObservedLink {
   readonly rxQueues: number;
   readonly txQueues: number;
   readonly xdp: { readonly mode: 'native' | 'generic' | 'offload'; readonly programId: number } | null;
+  /** What redirected frames it takes; null: the kernel does not say. */
+  readonly xdpFeatures: { readonly multiBufferTransmit: boolean } | null;
+  /** Does it take TCP frames that are larger than its MTU and cut them itself (tx-tcp-segmentation)? null: the kernel does not say. */
+  readonly takesAggregates: boolean | null;
+  /** Of a bridge that looks at VLAN tags: the VLAN in which a new port's untagged frames are, 0 = in none. Null: it does not look. */
+  readonly vlanFiltering: { readonly defaultPvid: number } | null;
 }
 
 /**
@@ -159,6 +183,41 @@ export interface FdbEntry {
   readonly device: string;
 }
 
+/** How a bridge port is in a VLAN: its untagged frames belong there; those that leave by it lose their tag. */
+export interface BridgeVlanFlags {
+  readonly pvid: boolean;
+  readonly untagged: boolean;
+}
+
+export interface BridgeVlan extends BridgeVlanFlags {
+  readonly vid: number;
+}
+
+/** A VLAN of a bridge port that unipath changed, and how it was before; null: the port was not in it. */
+export interface BridgeVlanNote {
+  readonly ifindex: number;
+  readonly vid: number;
+  readonly before: BridgeVlanFlags | null;
+}
+
+/** What the operator set by command of how flows are spread; null: nothing, the configuration's holds. */
+export interface RssWish {
+  readonly hashTypes: number | null;
+  /** Empty: equal shares. */
+  readonly weights: readonly number[] | null;
+}
+
+/** The same for all vNICs of the host, and whose RSS key is in force. */
+export interface HostRssWish extends RssWish {
+  /** Row of the key in force. */
+  readonly keyRow: number;
+  readonly keyByOperator: boolean;
+  /** It was drawn at random. */
+  readonly keyIsRandom: boolean;
+}
+
+export const NO_RSS_WISH: RssWish = { hashTypes: null, weights: null };
+
 /** Bridge port flags that a VF port needs and a tap does not; see `bridge link set` in bridge(8). */
 export interface BridgePortFlags {
   readonly learning: boolean;
@@ -172,6 +231,7 @@ export interface StoredVnic extends VnicRow, PathState {
   readonly id: number;
   readonly tapSteering: SteeringRow | null;
   readonly vfSteering: SteeringRow | null;
+  readonly rssWish: RssWish;
 }
 
 /** Everything seen. */
@@ -192,7 +252,22 @@ export interface Observed {
   readonly fdb: ReadonlySet<string>;
   /** Flags of VF ports that are in a bridge, by device. */
   readonly bridgePortFlags: ReadonlyMap<string, BridgePortFlags>;
+  /** VLANs of the ports of bridges that look at tags, by device; only while somebody needs them. */
+  readonly bridgeVlans: ReadonlyMap<string, readonly BridgeVlan[]>;
+  readonly bridgeVlanNotes: readonly BridgeVlanNote[];
+  readonly rss: ObservedRss;
 }
+
+export interface ObservedRss {
+  readonly wish: HostRssWish;
+  /** The key of each row, in hexadecimal digits. */
+  readonly keys: readonly string[];
+  /** The key of the first adapter's uplink, if it is wanted; else null. */
+  readonly nicKey: NicKey | null;
+}
+
+/** The key of a NIC in hexadecimal digits, or one sentence why it cannot be had. */
+export type NicKey = { readonly key: string } | { readonly problem: string };
 
 export function fdbKey(entry: FdbEntry): string {
   return `${entry.mac} ${entry.vlan} ${entry.device}`;
@@ -231,5 +306,6 @@ export const NOT_ACCELERATED_REASONS = [
   'attach_refused',
   'internal_error',
   'bridge_missing',
+  'bridge_without_vlan_filtering',
 ] as const;
 export type NotAcceleratedReason = (typeof NOT_ACCELERATED_REASONS)[number];

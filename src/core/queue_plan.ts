@@ -18,12 +18,34 @@ export function planQueueCpus(queues: number, cpus: readonly number[], salt = 0)
   });
 }
 
-/** How flows are spread over a port; null when it has no queue. A port with more queues than can be told apart is not spread over. */
-export function planSteering(queues: number, cpus: readonly number[], salt = 0): SteeringRow | null {
+/** How flows shall be spread, whatever the port. */
+export interface Spread {
+  /** Share of each queue, 0 for those beyond its end; empty = equal shares. */
+  readonly weights: readonly number[];
+  /** Bits of enum hash_type. */
+  readonly hashTypes: number;
+  /** Row of the RSS key in force. */
+  readonly rssRow: number;
+}
+
+export const DEFAULT_SPREAD: Spread = { weights: [], hashTypes: DEFAULT_HASH_TYPES, rssRow: 0 };
+
+/**
+ * How flows are spread over a port; null when it has no queue. A port with more queues than can be told apart is not spread over.
+ * `before` is how they are spread now: as few of them move as possible.
+ */
+export function planSteering(
+  queues: number,
+  cpus: readonly number[],
+  salt = 0,
+  spread: Spread = DEFAULT_SPREAD,
+  before: SteeringRow | null = null,
+): SteeringRow | null {
   if (queues < 1) return null;
   const told = queues > MAX_QUEUES ? 1 : queues;
   const queueCpus = planQueueCpus(told, cpus, salt);
-  return { queues: told, queueCpus, reta: buildReta(queueCpus), hashTypes: DEFAULT_HASH_TYPES, rssRow: 0 };
+  const { weights, hashTypes, rssRow } = spread;
+  return { queues: told, queueCpus, reta: buildReta(queueCpus, weights, before?.reta), hashTypes, rssRow };
 }
 
 /** Queues that no CPU reaches: no flow is steered to them. */

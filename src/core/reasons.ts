@@ -1,7 +1,7 @@
 /** One sentence per reason: why a vNIC is not accelerated, and what would change that. */
 import type { NotAcceleratedReason, VnicSpec } from './model.js';
 
-const SENTENCES: Readonly<Record<NotAcceleratedReason, (vnic: VnicSpec) => string>> = {
+const SENTENCES: Readonly<Record<NotAcceleratedReason, (vnic: VnicSpec, bridge: string) => string>> = {
   none: () => 'it is accelerated',
   policy_software: (vnic) =>
     `the configuration wants the software path; set its policy to accelerated, or run: unipath vnic accelerate ${vnic.name}`,
@@ -10,7 +10,7 @@ const SENTENCES: Readonly<Record<NotAcceleratedReason, (vnic: VnicSpec) => strin
   tap_missing: (vnic) => `the tap ${vnic.tap} is not there; it goes on when the device appears`,
   guest_missing: (vnic) => `the guest ${vnic.guest.netns} is not there; it goes on when the guest is started`,
   duplicate_mac: (vnic) =>
-    `another vNIC has the same MAC address ${vnic.mac} and VLAN ${vnic.vlan}; give each its own in the configuration`,
+    `another vNIC has the same MAC address ${vnic.mac} in VLAN ${vnic.vlans.join(' or ')}; give each its own in the configuration`,
   adapter_without_vfs: (vnic) => `adapter ${vnic.adapter} has no VFs; add some to the configuration`,
   no_free_vf: (vnic) => `every VF of adapter ${vnic.adapter} is in use or lost; it gets the next one that is given back`,
   vf_budget_exhausted: (vnic) => `adapter ${vnic.adapter} has handed out as many VFs as its limit allows; raise limits.vfs, or free a VF`,
@@ -25,10 +25,13 @@ const SENTENCES: Readonly<Record<NotAcceleratedReason, (vnic: VnicSpec) => strin
   attach_refused: () => 'a program could not be attached; remove the foreign XDP program from the device, nothing of others is displaced',
   internal_error: () => 'something that should not happen did; the log has more, and it is tried again',
   bridge_missing: (vnic) => `the bridge of adapter ${vnic.adapter} is not there; it goes on when the device appears`,
+  bridge_without_vlan_filtering: (vnic, bridge) =>
+    `${bridge} does not look at VLAN tags, so the broadcasts of an access vNIC would leave without the tag of VLAN ${vnic.vlans.join()}; ` +
+    `run: ip link set ${bridge} type bridge vlan_filtering 1`,
 };
 
-/** `detail`: what exactly went wrong, and when it is tried again, if there is something to say. */
-export function reasonText(reason: NotAcceleratedReason, vnic: VnicSpec, detail: string | null = null): string {
-  const sentence = SENTENCES[reason](vnic);
+/** `detail`: what exactly went wrong, and when it is tried again, if there is something to say. `bridge`: of its adapter. */
+export function reasonText(reason: NotAcceleratedReason, vnic: VnicSpec, detail: string | null = null, bridge = 'the bridge'): string {
+  const sentence = SENTENCES[reason](vnic, bridge);
   return detail === null || detail === '' ? sentence : `${sentence} (${detail})`;
 }

@@ -1,4 +1,5 @@
 /** The rows that a vNIC has in the maps, computed from what is asked for and what is seen, and compared with those there. */
+import { decideCutThrough } from './cut_through.js';
 import type { Observed, ObservedLink, StoredVnic, VnicRow } from './model.js';
 import type { Tenant } from './tenant.js';
 
@@ -9,40 +10,45 @@ export function frameMax(mtu: number): number {
   return Math.min(mtu + ETHERNET_HEADER, 0xffff);
 }
 
+/** A driver that does not say what it takes gets no frame in several buffers: it might drop it silently. */
+function takesMultiBuffer(link: ObservedLink): boolean {
+  return link.xdpFeatures?.multiBufferTransmit ?? false;
+}
+
 /** A row without a VF. */
 export function softwareRow(tenant: Tenant, tap: ObservedLink, uplink: ObservedLink): VnicRow {
   return {
     mac: tenant.spec.mac,
-    vlans: [tenant.spec.vlan],
-    access: false,
-    addresses: null,
-    tapMultiBuffer: false,
+    vlans: tenant.spec.vlans,
+    access: tenant.spec.access,
+    addresses: tenant.spec.addresses,
+    tapMultiBuffer: takesMultiBuffer(tap),
     vfMultiBuffer: false,
-    uplinkMultiBuffer: false,
+    uplinkMultiBuffer: takesMultiBuffer(uplink),
     tapIfindex: tap.ifindex,
     vfIfindex: 0,
     uplinkIfindex: uplink.ifindex,
     tapFrameMax: frameMax(tap.mtu),
     vfFrameMax: 0,
     uplinkFrameMax: frameMax(uplink.mtu),
-    cutThrough: tenant.spec.cutThrough,
+    cutThrough: decideCutThrough(tenant.spec.cutThrough, tap).inForce,
     plugin: true,
     operatorWant: tenant.operatorWant,
   };
 }
 
 /** The VF port is given the tap's MTU, so both paths take the same frames. */
-export function withVf(row: VnicRow, ifindex: number): VnicRow {
-  return { ...row, vfIfindex: ifindex, vfFrameMax: row.tapFrameMax };
+export function withVf(row: VnicRow, port: ObservedLink): VnicRow {
+  return { ...row, vfIfindex: port.ifindex, vfFrameMax: row.tapFrameMax, vfMultiBuffer: takesMultiBuffer(port) };
 }
 
 export function withoutVf(row: VnicRow): VnicRow {
-  return { ...row, vfIfindex: 0, vfFrameMax: 0 };
+  return { ...row, vfIfindex: 0, vfFrameMax: 0, vfMultiBuffer: false };
 }
 
 /** The row itself, without the state that is stored with it. */
 export function rowOf(stored: StoredVnic): VnicRow {
-  const { id: _id, path: _path, vfAllowed: _vfAllowed, generation: _generation, tapSteering: _tap, vfSteering: _vf, ...row } = stored;
+  const { id: _id, path: _path, vfAllowed: _allowed, generation: _gen, tapSteering: _tap, vfSteering: _vf, rssWish: _rss, ...row } = stored;
   return row;
 }
 

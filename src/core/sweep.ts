@@ -1,11 +1,12 @@
 /** What the maps still hold that belongs to nobody. */
 import type { Action, Sequence } from './actions.js';
+import { restoreVlanActions } from './bridge_vlans.js';
 import type { Desired, Observed } from './model.js';
 import { storedOf } from './rows.js';
 import type { Tenant } from './tenant.js';
 import { claimedVf } from './vnic_state.js';
 
-/** Rows and programs at ports that are nobody's; asked for only while nothing is being done for any vNIC. */
+/** Rows, programs and VLANs at ports that are nobody's; asked for only while nothing is being done for any vNIC. */
 export function planSweep(desired: Desired, tenants: readonly Tenant[], observed: Observed): Sequence | null {
   const guestPorts = new Set<number>();
   const uplinks = new Set(observed.stored.map((row) => row.uplinkIfindex));
@@ -28,5 +29,6 @@ export function planSweep(desired: Desired, tenants: readonly Tenant[], observed
   for (const [ifindex, before] of observed.ports) {
     if (!guestPorts.has(ifindex)) actions.push({ kind: 'write-port', ifindex, device: nameOf(ifindex), owner: null, before });
   }
+  actions.push(...restoreVlanActions(tenants, observed));
   return actions.length === 0 ? null : { purpose: 'sweep', actions, onFailure: 'stop' };
 }

@@ -4,8 +4,8 @@
  */
 import { adoptStage, claimOf } from './adopt.js';
 import type { Timing } from './backoff.js';
-import type { AdapterSpec, Desired, Observed, StoredVnic, VnicPath, VnicSpec } from './model.js';
-import { guestName } from './model.js';
+import type { AdapterSpec, Desired, Observed, RssWish, StoredVnic, VnicPath, VnicSpec } from './model.js';
+import { guestName, NO_RSS_WISH } from './model.js';
 import { claimedVf, INITIAL_STATE, type ClaimedVf, type VnicState } from './vnic_state.js';
 
 export interface Tenant {
@@ -18,13 +18,15 @@ export interface Tenant {
   /** In the maps; null until it has been given one. Kept while the tenant lives. */
   readonly id: number | null;
   readonly operatorWant: VnicPath | null;
-  /** Did unipath add the static FDB entry? null: not decided yet. What was there before is left alone. */
-  readonly fdbOurs: boolean | null;
+  readonly rssWish: RssWish;
+  /** Its static FDB entries that were there before unipath came, and are left alone; null: not looked for yet. */
+  readonly fdbFound: readonly string[] | null;
   readonly state: VnicState;
 }
 
 export function tenantKey(spec: VnicSpec): string {
-  return [spec.name, spec.mac, spec.vlan, spec.adapter, spec.tap, guestName(spec.guest)].join(' ');
+  const vlans = `${spec.vlans.join(',')}${spec.access ? ' access' : ''}`;
+  return [spec.name, spec.mac, vlans, spec.adapter, spec.tap, guestName(spec.guest)].join(' ');
 }
 
 /** What it shall be on, as long as it is asked for at all. */
@@ -42,19 +44,33 @@ export function claimedPorts(tenants: Iterable<Tenant>): Set<string> {
   return ports;
 }
 
+/** Would the packet programs take one for the other in some VLAN? */
+export function sameStation(a: Pick<VnicSpec, 'mac' | 'vlans'>, b: Pick<VnicSpec, 'mac' | 'vlans'>): boolean {
+  return a.mac === b.mac && a.vlans.some((vlan) => b.vlans.includes(vlan));
+}
+
 /** vNICs of which another has the same MAC address and VLAN: the packet programs could not tell them apart. */
 export function duplicateNames(desired: Desired): Set<string> {
   const byAddress = new Map<string, string[]>();
-  for (const { mac, vlan, name } of desired.vnics) byAddress.set(`${mac} ${vlan}`, [...(byAddress.get(`${mac} ${vlan}`) ?? []), name]);
+  for (const { mac, vlans, name } of desired.vnics) {
+    for (const vlan of vlans) byAddress.set(`${mac} ${vlan}`, [...(byAddress.get(`${mac} ${vlan}`) ?? []), name]);
+  }
   return new Set([...byAddress.values()].filter((names) => names.length > 1).flat());
 }
 
+const NEW: Pick<Tenant, 'id' | 'operatorWant' | 'rssWish' | 'fdbFound' | 'state'> = {
+  id: null,
+  operatorWant: null,
+  rssWish: NO_RSS_WISH,
+  fdbFound: null,
+  state: INITIAL_STATE,
+};
 const MISSING_ADAPTER: Omit<AdapterSpec, 'name'> = { uplink: '', bridge: '', vfs: [], limits: { vfs: 0, queues: 0 } };
 
 /**
  * The tenants after a look: one for every row in the maps that is nobody's and those to be taken down, because what they
  * give back others may get; then those asked for, in the configuration's order. A new one adopts the row with its MAC
- * address and VLAN, and its state from what is seen.
+ * address and one of its VLANs, and its state from what is seen; that the others differ is mended like anything else.
  */
 export function matchTenants(desired: Desired, tenants: readonly Tenant[], observed: Observed, nowMs: number, timing: Timing): Tenant[] {
   const adapters = new Map(desired.adapters.map((adapter) => [adapter.name, adapter]));
@@ -67,8 +83,8 @@ export function matchTenants(desired: Desired, tenants: readonly Tenant[], obser
     known.delete(key);
     const adapter = adapters.get(spec.adapter) ?? tenant?.adapter ?? { ...MISSING_ADAPTER, name: spec.adapter };
     if (tenant !== undefined) return { ...tenant, spec, adapter, removed: false };
-    const fresh: Tenant = { key, spec, adapter, removed: false, id: null, operatorWant: null, fdbOurs: null, state: INITIAL_STATE };
-    const index = unowned.findIndex((row) => row.mac === spec.mac && row.vlans[0] === spec.vlan);
+    const fresh: Tenant = { key, spec, adapter, removed: false, ...NEW };
+    const index = unowned.findIndex((row) => sameStation(row, spec));
     const [row] = index < 0 ? [] : unowned.splice(index, 1);
     return row === undefined ? fresh : adopt(fresh, row, observed, nowMs, timing);
   });
@@ -79,7 +95,8 @@ export function matchTenants(desired: Desired, tenants: readonly Tenant[], obser
 
 function adopt(tenant: Tenant, row: StoredVnic, observed: Observed, nowMs: number, timing: Timing): Tenant {
   const stage = adoptStage(row, tenant.spec, observed, nowMs, timing);
-  return { ...tenant, id: row.id, operatorWant: row.operatorWant, fdbOurs: true, state: { ...INITIAL_STATE, stage } };
+  const { id, operatorWant, rssWish } = row;
+  return { ...tenant, id, operatorWant, rssWish, fdbFound: [], state: { ...INITIAL_STATE, stage } };
 }
 
 /** A row whose vNIC is not asked for: what can be known of it is on the row, on the links, and in the guest that holds its VF. */
@@ -91,23 +108,17 @@ function inherit(row: StoredVnic, desired: Desired, observed: Observed, nowMs: n
   const spec: VnicSpec = {
     name: `leftover-${row.id}`,
     mac: row.mac,
-    vlan: row.vlans[0] ?? 0,
+    vlans: row.vlans,
+    access: row.access,
+    addresses: row.addresses,
     adapter: adapter.name,
     tap: nameOf(row.tapIfindex),
     guest: held?.place.kind === 'guest' ? held.place.guest : { kind: 'netns', netns: '' },
     policy: 'software',
-    cutThrough: row.cutThrough,
+    cutThrough: row.cutThrough ? 'on' : 'off',
+    weights: [],
   };
-  const fresh: Tenant = {
-    key: tenantKey(spec),
-    spec,
-    adapter,
-    removed: true,
-    id: null,
-    operatorWant: null,
-    fdbOurs: null,
-    state: INITIAL_STATE,
-  };
+  const fresh: Tenant = { key: tenantKey(spec), spec, adapter, removed: true, ...NEW };
   return adopt(fresh, row, observed, nowMs, timing);
 }
 

@@ -4,12 +4,13 @@ import { settingsNow } from './adopt.js';
 import { mayTry, type Timing, type Trouble } from './backoff.js';
 import { MAX_VNICS } from './limits.js';
 import { fdbKey, guestName, type Desired, type NotAcceleratedReason, type Observed } from './model.js';
+import { spreadFor } from './rss_wish.js';
 import { storedOf } from './rows.js';
-import { claimedPorts, strayVf, wantedPath, type Tenant } from './tenant.js';
+import { claimedPorts, sameStation, strayVf, wantedPath, type Tenant } from './tenant.js';
 import { stepTenant } from './tenant_step.js';
 import { connectActions, isLost, isReturned, releaseActions } from './vf_actions.js';
 import { chooseVf, poolOf, type PooledVf } from './vf_pool.js';
-import { fdbEntryOf, footingActions, removeActions, type Footing } from './vnic_actions.js';
+import { fdbEntriesOf, footingActions, removeActions, type Footing } from './vnic_actions.js';
 import { claimedVf, next, type VnicEvent, type VnicFacts } from './vnic_state.js';
 
 export interface PlanInput {
@@ -66,10 +67,11 @@ export class TenantPlanner {
 
   /** The links that the vNIC stands on, with an id; null when it cannot stand. */
   #footing(tenant: Tenant): Footing | null {
-    const { links } = this.#input.observed;
-    const tap = links.get(tenant.spec.tap);
-    const uplink = links.get(tenant.adapter.uplink);
-    return tap === undefined || uplink === undefined || tenant.id === null ? null : { id: tenant.id, tap, uplink };
+    const { desired, observed } = this.#input;
+    const tap = observed.links.get(tenant.spec.tap);
+    const uplink = observed.links.get(tenant.adapter.uplink);
+    if (tap === undefined || uplink === undefined || tenant.id === null) return null;
+    return { id: tenant.id, tap, uplink, spread: spreadFor(tenant.rssWish, observed.rss.wish, desired.rss, tenant.spec) };
   }
 
   #blocked(tenant: Tenant): NotAcceleratedReason | null {
@@ -78,6 +80,9 @@ export class TenantPlanner {
     if (this.#duplicates.has(tenant.spec.name)) return 'duplicate_mac';
     if (!observed.links.has(tenant.adapter.uplink)) return 'uplink_missing';
     if (!observed.links.has(tenant.spec.tap)) return 'tap_missing';
+    // Its frames would be in the VLAN of every other port, and its broadcasts would leave without a tag.
+    const bridge = observed.links.get(tenant.adapter.bridge);
+    if (tenant.spec.access && bridge !== undefined && bridge.vlanFiltering === null) return 'bridge_without_vlan_filtering';
     if (!observed.guests.has(guestName(tenant.spec.guest))) return 'guest_missing';
     if (storedOf(tenant, observed) !== null) return null;
     if (adapterTroubles.has(tenant.adapter.name)) return 'attach_refused';
@@ -161,7 +166,8 @@ export class TenantPlanner {
     const id = tenant.id ?? this.#freeId();
     if (id === null) return { tenant: this.#fail(tenant, `all ${MAX_VNICS - 1} vNIC ids are taken`), sequence: null, warnings: [] };
     const known = storedOf({ ...tenant, id }, observed) !== null;
-    const settled: Tenant = { ...tenant, id, fdbOurs: tenant.fdbOurs ?? (known || !observed.fdb.has(fdbKey(fdbEntryOf(tenant)))) };
+    const present = (): string[] => fdbEntriesOf(tenant, observed.links).map(fdbKey).filter((key) => observed.fdb.has(key));
+    const settled: Tenant = { ...tenant, id, fdbFound: tenant.fdbFound ?? (known ? [] : present()) };
     const footing = this.#footing(settled);
     const actions = footing === null ? [] : footingActions(settled, footing, observed);
     return { tenant: settled, warnings: [], sequence: actions.length === 0 ? null : { purpose: 'set-up', actions, onFailure: 'undo' } };
@@ -188,5 +194,5 @@ function stageName({ state: { stage } }: Tenant): string {
 function isInTheWay(other: Tenant, tenant: Tenant): boolean {
   if (!other.removed || other.key === tenant.key) return false;
   const { spec } = other;
-  return spec.name === tenant.spec.name || spec.tap === tenant.spec.tap || (spec.mac === tenant.spec.mac && spec.vlan === tenant.spec.vlan);
+  return spec.name === tenant.spec.name || spec.tap === tenant.spec.tap || sameStation(spec, tenant.spec);
 }

@@ -4,6 +4,7 @@
  */
 import type { Action, LinkChange } from './actions.js';
 import { settingsNow } from './adopt.js';
+import { guestPortActions } from './bridge_vlans.js';
 import { guestName, type BridgePortFlags, type Observed, type ObservedLink, type ObservedVf } from './model.js';
 import { planSteering, sameSteering } from './queue_plan.js';
 import { rowOf, sameRow, softwareRow, storedOf, withVf, withoutVf } from './rows.js';
@@ -26,7 +27,7 @@ export function seenVf(vf: ClaimedVf, observed: Observed): { readonly vf: Observ
 }
 
 /**
- * MTU, bridge, flags, up. It goes into the bridge while down, so that nothing is flooded to it before the flags are set;
+ * MTU, bridge, flags, VLANs, up. It goes into the bridge while down, so that nothing is flooded to it before the flags are set;
  * only when a guest uses it, taking it down would be worse.
  */
 function preparePort(tenant: Tenant, port: ObservedLink, inUse: boolean, mtu: number, observed: Observed): Action[] {
@@ -46,6 +47,7 @@ function preparePort(tenant: Tenant, port: ObservedLink, inUse: boolean, mtu: nu
   if (flags && bridge !== undefined) {
     actions.push({ kind: 'set-bridge-port-flags', device: port.name, flags: VF_PORT_FLAGS, before: joins ? null : now.flags });
   }
+  actions.push(...guestPortActions(tenant, port, bridge, joins, observed));
   if (!up) set({ up: true }, { up: false });
   return actions;
 }
@@ -55,19 +57,19 @@ export function connectActions(tenant: Tenant, vf: ClaimedVf, footing: Footing, 
   const seen = seenVf(vf, observed);
   const stored = storedOf(tenant, observed);
   if (seen === null || stored === null) return [];
-  const { id, tap, uplink } = footing;
+  const { id, tap, uplink, spread } = footing;
   const { port } = seen;
   const actions = writePortUnless(observed, port.ifindex, port.name, { vnic: id, role: 'vf' });
   actions.push(...preparePort(tenant, port, seen.vf.place.kind !== 'host', tap.mtu, observed));
   if (observed.programs.get(port.ifindex) !== 'steer_guest') {
     actions.push({ kind: 'attach-program', program: 'steer_guest', ifindex: port.ifindex, device: port.name });
   }
-  const steering = planSteering(port.txQueues, observed.cpus, id);
+  const steering = planSteering(port.txQueues, observed.cpus, id, spread, stored.vfSteering);
   if (!sameSteering(steering, stored.vfSteering)) {
     actions.push({ kind: 'write-steering', vnic: id, role: 'vf', row: steering, before: stored.vfSteering });
   }
   actions.push(...writeTxPortUnless(observed, port.ifindex, port.name, true));
-  const row = withVf(softwareRow(tenant, tap, uplink), port.ifindex);
+  const row = withVf(softwareRow(tenant, tap, uplink), port);
   const before = rowOf(stored);
   if (!sameRow(before, row)) actions.push({ kind: 'write-vnic', vnic: id, row, before });
   if (!stored.vfAllowed) actions.push({ kind: 'allow-vf', vnic: id });

@@ -1,7 +1,19 @@
 /** What is missing, or too much, of a vNIC's footing: its row, its tap's rows, program and FDB entry. */
 import type { Action } from './actions.js';
-import { fdbKey, type FdbEntry, type Observed, type ObservedLink, type PortOwner, type StoredVnic } from './model.js';
-import { planSteering, sameSteering } from './queue_plan.js';
+import {
+  fdbKey,
+  NO_RSS_WISH,
+  type FdbEntry,
+  type MacAddress,
+  type Observed,
+  type ObservedLink,
+  type PortOwner,
+  type StoredVnic,
+  type VnicRow,
+} from './model.js';
+import { bridgeOf, guestPortActions, uplinkActions } from './bridge_vlans.js';
+import { planSteering, sameSteering, type Spread } from './queue_plan.js';
+import { sameWish } from './rss_wish.js';
 import { rowOf, sameRow, softwareRow, storedOf, withVf } from './rows.js';
 import type { Tenant } from './tenant.js';
 import { claimedVf } from './vnic_state.js';
@@ -11,10 +23,18 @@ export interface Footing {
   readonly id: number;
   readonly tap: ObservedLink;
   readonly uplink: ObservedLink;
+  readonly spread: Spread;
 }
 
-export function fdbEntryOf(tenant: Tenant): FdbEntry {
-  return { mac: tenant.spec.mac, vlan: tenant.spec.vlan, device: tenant.spec.tap };
+/** Static entries of a MAC address at a port: a bridge that looks at VLAN tags knows an address once per VLAN, another once. */
+export function fdbEntries(mac: MacAddress, vlans: readonly number[], device: string, links: Observed['links']): FdbEntry[] {
+  const port = links.get(device);
+  const filters = port !== undefined && (bridgeOf(port, links)?.vlanFiltering ?? null) !== null;
+  return (filters ? vlans : vlans.slice(0, 1)).map((vlan) => ({ mac, vlan, device }));
+}
+
+export function fdbEntriesOf({ spec }: Tenant, links: Observed['links']): FdbEntry[] {
+  return fdbEntries(spec.mac, spec.vlans, spec.tap, links);
 }
 
 export function writePortUnless(observed: Observed, ifindex: number, device: string, owner: PortOwner | null): Action[] {
@@ -33,28 +53,47 @@ function inBridge(tenant: Tenant, tap: ObservedLink, observed: Observed): boolea
   return bridge !== undefined && tap.master === bridge.ifindex;
 }
 
+/** What was there before unipath came is left alone. */
+function isOurs(tenant: Tenant, entry: FdbEntry): boolean {
+  return tenant.fdbFound !== null && !tenant.fdbFound.includes(fdbKey(entry));
+}
+
+/** With the VF that the stored row names; of a port that is gone nothing new can be said. */
+function keepVf(row: VnicRow, { vfIfindex, vfMultiBuffer }: StoredVnic, { links }: Observed): VnicRow {
+  const port = [...links.values()].find((link) => link.ifindex === vfIfindex);
+  return port === undefined ? { ...row, vfIfindex, vfFrameMax: row.tapFrameMax, vfMultiBuffer } : withVf(row, port);
+}
+
 /** Written before anything else of the vNIC and deleted last: a row in the maps says that the rest may be there. */
-function rowActions(tenant: Tenant, footing: Footing, stored: StoredVnic | null): Action[] {
+function rowActions(tenant: Tenant, footing: Footing, stored: StoredVnic | null, observed: Observed): Action[] {
   const vf = claimedVf(tenant.state);
   const software = softwareRow(tenant, footing.tap, footing.uplink);
   // Only what carries the VF's rows names it; `connectActions` writes it once all of them are there.
-  const row = vf !== null && stored?.vfIfindex === vf.ifindex ? withVf(software, vf.ifindex) : software;
+  const row = vf !== null && stored?.vfIfindex === vf.ifindex ? keepVf(software, stored, observed) : software;
   const before = stored === null ? null : rowOf(stored);
   return before !== null && sameRow(before, row) ? [] : [{ kind: 'write-vnic', vnic: footing.id, row, before }];
 }
 
 /** Up to where the vNIC has its footing. Empty when it has. */
 export function footingActions(tenant: Tenant, footing: Footing, observed: Observed): Action[] {
-  const { id, tap } = footing;
+  const { id, tap, uplink, spread } = footing;
   const stored = storedOf(tenant, observed);
-  const actions = rowActions(tenant, footing, stored);
+  const actions = rowActions(tenant, footing, stored, observed);
   actions.push(...writePortUnless(observed, tap.ifindex, tap.name, { vnic: id, role: 'tap' }));
-  const steering = planSteering(tap.txQueues, observed.cpus, id);
+  if (!sameWish(tenant.rssWish, stored?.rssWish ?? NO_RSS_WISH)) {
+    actions.push({ kind: 'write-rss-wish', vnic: id, wish: tenant.rssWish, before: stored?.rssWish ?? NO_RSS_WISH });
+  }
   const before = stored?.tapSteering ?? null;
+  const steering = planSteering(tap.txQueues, observed.cpus, id, spread, before);
   if (!sameSteering(steering, before)) actions.push({ kind: 'write-steering', vnic: id, role: 'tap', row: steering, before });
-  const entry = fdbEntryOf(tenant);
-  if (tenant.fdbOurs === true && inBridge(tenant, tap, observed) && !observed.fdb.has(fdbKey(entry)))
-    actions.push({ kind: 'add-fdb', entry });
+  if (inBridge(tenant, tap, observed)) {
+    // A bridge refuses an entry of a VLAN that its port is not in.
+    actions.push(...guestPortActions(tenant, tap, observed.links.get(tenant.adapter.bridge), false, observed));
+    for (const entry of fdbEntriesOf(tenant, observed.links)) {
+      if (isOurs(tenant, entry) && !observed.fdb.has(fdbKey(entry))) actions.push({ kind: 'add-fdb', entry });
+    }
+  }
+  actions.push(...uplinkActions(tenant, uplink, observed));
   if (observed.programs.get(tap.ifindex) !== 'steer_guest') {
     actions.push({ kind: 'attach-program', program: 'steer_guest', ifindex: tap.ifindex, device: tap.name });
   }
@@ -74,9 +113,9 @@ export function removeActions(tenant: Tenant, observed: Observed): Action[] {
     actions.push(...writeTxPortUnless(observed, ifindex, device, false));
     if (observed.programs.has(ifindex)) actions.push({ kind: 'detach-program', program: 'steer_guest', ifindex, device });
   }
-  const entry = fdbEntryOf(tenant);
-  if (tenant.fdbOurs === true && stored !== null && tap !== undefined && observed.fdb.has(fdbKey(entry)))
-    actions.push({ kind: 'delete-fdb', entry });
+  for (const entry of stored === null || tap === undefined ? [] : fdbEntriesOf(tenant, observed.links)) {
+    if (isOurs(tenant, entry) && observed.fdb.has(fdbKey(entry))) actions.push({ kind: 'delete-fdb', entry });
+  }
   for (const ifindex of taps) {
     if (ifindex !== 0 && observed.ports.get(ifindex)?.vnic === tenant.id) {
       actions.push(...writePortUnless(observed, ifindex, tap?.ifindex === ifindex ? tap.name : `ifindex ${ifindex}`, null));

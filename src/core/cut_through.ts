@@ -1,0 +1,24 @@
+/**
+ * Cut-through: on the software path a frame can be redirected straight to the tap, past the bridge. That saves the bridge's
+ * work per frame, but XDP sees single frames, while the bridge hands a whole burst of a TCP stream to the tap as one (GRO, GSO):
+ * for a tap that takes these, the bridge is the faster way. The one place where that is decided.
+ */
+import type { CutThroughSetting, ObservedLink } from './model.js';
+
+export interface CutThrough {
+  readonly setting: CutThroughSetting;
+  readonly inForce: boolean;
+  /** One sentence. */
+  readonly why: string;
+}
+
+/** `tap` null: it is not there. */
+export function decideCutThrough(setting: CutThroughSetting, tap: Pick<ObservedLink, 'name' | 'takesAggregates'> | null): CutThrough {
+  if (setting !== 'auto') return { setting, inForce: setting === 'on' && tap !== null, why: `the configuration says ${setting}` };
+  if (tap === null) return { setting, inForce: false, why: 'the tap is not there' };
+  const { name, takesAggregates } = tap;
+  if (takesAggregates === null) return { setting, inForce: false, why: `it could not be read whether ${name} takes aggregated TCP frames` };
+  return takesAggregates
+    ? { setting, inForce: false, why: `${name} takes aggregated TCP frames, which the bridge delivers whole` }
+    : { setting, inForce: true, why: `${name} takes single frames only, and a redirect costs less than the bridge` };
+}
