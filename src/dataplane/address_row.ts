@@ -1,8 +1,13 @@
 /** Rows of map `vnic_addresses`: IP addresses and prefixes as text to what the packet programs compare, and back. */
-import ipaddr from 'ipaddr.js';
 import { ContractLimit, type VnicAddresses } from '../../maps/generated/contract.js';
+import { maskBytes, parsePrefixes, type Prefix, prefixText } from '../core/addresses.js';
 
 const { MAX_PREFIXES } = ContractLimit;
+
+interface Words {
+  readonly prefix: number[];
+  readonly mask: number[];
+}
 
 /** Words of address bytes; the codec writes them in network order, as they lie in the frame. */
 function words(bytes: readonly number[]): number[] {
@@ -16,31 +21,19 @@ function bytesOf(values: readonly number[]): number[] {
   return [...buffer];
 }
 
-function maskBytes(length: number, prefixLength: number): number[] {
-  return Array.from({ length }, (_, i) => 0xff & (0xff00 >> Math.min(8, Math.max(0, prefixLength - i * 8))));
+function toWords({ address, length }: Prefix): Words {
+  return { prefix: words(address), mask: words(maskBytes(address.length, length)) };
 }
 
-/** An address alone is a prefix of all its bits. @throws RangeError for what is neither */
-export function parsePrefix(text: string): { readonly family: 4 | 6; readonly prefix: readonly number[]; readonly mask: readonly number[] } {
-  const [address = '', length, ...more] = text.split('/');
-  const valid = ipaddr.IPv6.isValid(address) || ipaddr.IPv4.isValidFourPartDecimal(address);
-  if (!valid || more.length > 0 || address.includes('%')) throw new RangeError(`"${text}" is not an IP address or prefix such as 192.0.2.1 or 2001:db8::/64`);
-  const bytes = ipaddr.parse(address).toByteArray();
-  const bits = length === undefined ? bytes.length * 8 : Number(length);
-  if (length !== undefined && !/^[0-9]{1,3}$/.test(length)) throw new RangeError(`"${text}" has no prefix length in 0..${bytes.length * 8}`);
-  if (bits > bytes.length * 8) throw new RangeError(`"${text}" has no prefix length in 0..${bytes.length * 8}`);
-  const mask = maskBytes(bytes.length, bits);
-  return { family: bytes.length === 4 ? 4 : 6, prefix: words(bytes.map((byte, i) => byte & (mask[i] ?? 0))), mask: words(mask) };
+function fromWords(prefix: readonly number[], mask: readonly number[]): string {
+  const length = bytesOf(mask).reduce((bits, byte) => bits + byte.toString(2).replaceAll('0', '').length, 0);
+  return prefixText({ family: prefix.length === 1 ? 4 : 6, address: bytesOf(prefix), length });
 }
 
 /** @throws RangeError for text that is no prefix, and for more than MAX_PREFIXES of a family */
 export function toVnicAddresses(addresses: readonly string[]): VnicAddresses {
-  const prefixes = addresses.map(parsePrefix);
-  const of = (family: 4 | 6) => prefixes.filter((prefix) => prefix.family === family);
-  for (const family of [4, 6] as const) {
-    if (of(family).length > MAX_PREFIXES) throw new RangeError(`${of(family).length} IPv${family} addresses; a vNIC has at most ${MAX_PREFIXES}`);
-  }
-  const [ipv4, ipv6] = [of(4), of(6)];
+  const prefixes = parsePrefixes(addresses);
+  const [ipv4, ipv6] = [prefixes.ipv4.map(toWords), prefixes.ipv6.map(toWords)];
   const nothing = [0, 0, 0, 0];
   return {
     ipv4Count: ipv4.length,
@@ -50,21 +43,10 @@ export function toVnicAddresses(addresses: readonly string[]): VnicAddresses {
   };
 }
 
-function prefixText(prefix: readonly number[], mask: readonly number[]): string {
-  const address = ipaddr.fromByteArray(bytesOf(prefix)).toString();
-  const length = bytesOf(mask).reduce((bits, byte) => bits + byte.toString(2).replaceAll('0', '').length, 0);
-  return length === prefix.length * 32 ? address : `${address}/${length}`;
-}
-
 /** In canonical form, IPv4 first. */
 export function fromVnicAddresses(row: VnicAddresses): string[] {
   return [
-    ...row.ipv4.slice(0, row.ipv4Count).map(({ prefix, mask }) => prefixText([prefix], [mask])),
-    ...row.ipv6.slice(0, row.ipv6Count).map(({ prefix, mask }) => prefixText(prefix, mask)),
+    ...row.ipv4.slice(0, row.ipv4Count).map(({ prefix, mask }) => fromWords([prefix], [mask])),
+    ...row.ipv6.slice(0, row.ipv6Count).map(({ prefix, mask }) => fromWords(prefix, mask)),
   ];
-}
-
-/** The same list as it reads back from the map: canonical, IPv4 first. @throws RangeError */
-export function canonicalAddresses(addresses: readonly string[]): string[] {
-  return fromVnicAddresses(toVnicAddresses(addresses));
 }

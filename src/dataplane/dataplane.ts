@@ -1,5 +1,5 @@
 /** Opens the data plane of this host. */
-import { ContractLimit, rssCodec } from '../../maps/generated/contract.js';
+import { ContractLimit, rssCodec, rssWishCodec } from '../../maps/generated/contract.js';
 import { encode, u32 } from '../btf/codec.js';
 import type { RawMap } from '../native/map.js';
 import { Pins } from '../native/pins.js';
@@ -11,9 +11,10 @@ import type { MapName } from './loader.js';
 import { startFromPins } from './start.js';
 import type { DataPlane } from './port.js';
 import { randomRssKey, rssRow } from './rss_table.js';
+import { toHostWishRow } from './rss_wish_row.js';
 
 const { MAX_VNICS, CONTRACT_VERSION, RSS_KEY_SIZE } = ContractLimit;
-const ONLY_ROW = encode(u32, 0);
+const FIRST_ROW = encode(u32, 0);
 
 export interface DataPlaneOptions {
   /** bpf/unipath.bpf.o */
@@ -22,7 +23,7 @@ export interface DataPlaneOptions {
   readonly pinsRoot: string;
   /** Learnt flows per vNIC, a power of two. */
   readonly flowsPerVnic: number;
-  /** 40 bytes; `random` draws one at the first start and keeps it. */
+  /** The key to begin with, 40 bytes; `random` draws one. Afterwards what is pinned holds, see src/core/rss_plan.ts. */
   readonly rssKey: 'random' | Buffer;
   readonly xdpMode: XdpModeChoice;
   /** vNIC ids are below this; default MAX_VNICS. */
@@ -42,13 +43,14 @@ export async function openDataPlane(options: DataPlaneOptions): Promise<DataPlan
   checkOptions(flowsPerVnic, maxVnics, rssKey);
   const pins = new Pins(options.pinsRoot, CONTRACT_VERSION);
   const settings = { flowsPerVnic, maxVnics, netns: ownNetns() };
-  const prepare = (map: (name: MapName) => RawMap) => writeRss(map('rss'), rssKey === 'random' ? randomRssKey() : rssKey);
+  const prepare = (map: (name: MapName) => RawMap) => {
+    map('rss').set(FIRST_ROW, encode(rssCodec, rssRow(rssKey === 'random' ? randomRssKey() : rssKey)));
+    const wish = { hashTypes: null, weights: null, keyRow: 0, keyByOperator: false, keyIsRandom: rssKey === 'random' };
+    map('rss_wishes').set(FIRST_ROW, encode(rssWishCodec, toHostWishRow(wish)));
+  };
   const started = await startFromPins(pins, options.objectPath, settings, prepare, warn);
-  if (started.how !== 'fresh') {
-    fillCpus(started.maps.cpus, started.programs.steer_queue); // for new programs, and for CPUs that came since
-    // While it is written, a few flows may take another queue; none takes another guest.
-    if (rssKey !== 'random' && !rssKey.equals(storedRssKey(started.maps.rss))) writeRss(started.maps.rss, rssKey);
-  }
+  // For new programs, and for CPUs that came since.
+  if (started.how !== 'fresh') fillCpus(started.maps.cpus, started.programs.steer_queue);
   return new KernelDataPlane(pins, started, options.xdpMode, settings);
 }
 
@@ -62,13 +64,4 @@ function checkOptions(flowsPerVnic: number, maxVnics: number, rssKey: 'random' |
   if (rssKey !== 'random' && rssKey.length !== RSS_KEY_SIZE) {
     throw new RangeError(`an RSS key has ${RSS_KEY_SIZE} bytes, not ${rssKey.length}`);
   }
-}
-
-function writeRss(rss: RawMap, key: Buffer): void {
-  rss.set(ONLY_ROW, encode(rssCodec, rssRow(key)));
-}
-
-function storedRssKey(rss: RawMap): Uint8Array {
-  const row = rss.get(ONLY_ROW);
-  return row === null ? new Uint8Array() : rssCodec.read(row).key;
 }

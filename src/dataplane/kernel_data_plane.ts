@@ -1,5 +1,5 @@
 /** The interface of port.ts on the pinned maps, programs and links of this host. */
-import { flowCodec, hostMaps, redirectErrorKeyCodec, type Vnic, vnicAddressesCodec } from '../../maps/generated/contract.js';
+import { ContractLimit, flowCodec, hostMaps, redirectErrorKeyCodec, rssCodec, type Vnic, vnicAddressesCodec } from '../../maps/generated/contract.js';
 import { encode, u32 } from '../btf/codec.js';
 import type { PortOwner, PortRole as Role } from '../core/model.js';
 import { waitForRunningPrograms } from '../native/grace_period.js';
@@ -7,13 +7,17 @@ import { BpfMap } from '../native/map.js';
 import type { Pins } from '../native/pins.js';
 import { fromVnicAddresses, toVnicAddresses } from './address_row.js';
 import { Attachments, type XdpModeChoice } from './attachments.js';
+import { fromNoteRow, toNoteRow } from './bridge_vlan_row.js';
 import { EventPump } from './events.js';
 import type { ProgramSettings } from './identity.js';
 import { type PathChange, PathWords } from './path_word.js';
 import type { Started } from './start.js';
 import type {
-  Attachment, DataPlane, DataPlaneEvent, PathState, ProgramName, RedirectErrorTally, SteeringRow, VnicRow, VnicTally,
+  Attachment, BridgeVlanNote, DataPlane, DataPlaneEvent, HostRssWish, PathState, ProgramName, RedirectErrorTally, RssWish, SteeringRow,
+  VnicRow, VnicTally,
 } from './port.js';
+import { rssRow } from './rss_table.js';
+import { fromHostWishRow, fromWishRow, toHostWishRow, toWishRow, unusedWish } from './rss_wish_row.js';
 import { fromSteering, steeringKey, toSteering, unusedSteering } from './steering_row.js';
 import { toRedirectErrorTally, toVnicTally } from './tallies.js';
 import { ifindexOf, portKey, VnicIndex, vnicKey } from './vnic_index.js';
@@ -21,6 +25,8 @@ import { checksAddresses, fromVnic, isUsed, toVnic, unusedVnic } from './vnic_ro
 
 /** Row of `counters` for frames of no known vNIC; no vNIC has this id. */
 const UNKNOWN_VNIC = 0;
+/** Row of `rss_wishes` for all vNICs. */
+const HOST = 0;
 const NO_PROGRAM = 0;
 const UNUSED_ROW = encode(hostMaps.vnics.value, unusedVnic);
 const NO_ADDRESSES = vnicAddressesCodec.read(Buffer.alloc(vnicAddressesCodec.size));
@@ -41,6 +47,8 @@ function typed(maps: Started['maps']) {
     addresses: new BpfMap(maps.vnic_addresses, hostMaps.vnic_addresses.key, hostMaps.vnic_addresses.value),
     txPorts: new BpfMap(maps.tx_ports, hostMaps.tx_ports.key, hostMaps.tx_ports.value),
     steerings: new BpfMap(maps.steerings, hostMaps.steerings.key, hostMaps.steerings.value),
+    rssWishes: new BpfMap(maps.rss_wishes, hostMaps.rss_wishes.key, hostMaps.rss_wishes.value),
+    bridgeVlans: new BpfMap(maps.bridge_vlans, hostMaps.bridge_vlans.key, hostMaps.bridge_vlans.value),
   };
 }
 
@@ -127,6 +135,7 @@ export class KernelDataPlane implements DataPlane {
     this.#maps.vnics.set(id, unusedVnic);
     this.#paths.reset(id);
     for (const role of ['tap', 'vf'] as const) this.writeSteering(id, role, null);
+    this.#maps.rssWishes.set(id, unusedWish);
     this.#forgetFlows(id);
     const { counters } = this.#started.maps;
     counters.set(encode(u32, id), Buffer.alloc(counters.entrySize));
@@ -182,6 +191,54 @@ export class KernelDataPlane implements DataPlane {
     this.#checkId(vnic);
     const row = this.#maps.steerings.get(steeringKey(vnic, role));
     return row === undefined ? null : fromSteering(row);
+  }
+
+  rssKeys(): readonly string[] {
+    const { rss } = this.#started.maps;
+    const keyOf = (row: number): Buffer => (rss.get(encode(u32, row)) ?? Buffer.alloc(rssCodec.size)).subarray(0, ContractLimit.RSS_KEY_SIZE);
+    return Array.from({ length: ContractLimit.RSS_ROWS }, (_, row) => keyOf(row).toString('hex'));
+  }
+
+  writeRssKey(row: number, key: string): void {
+    for (const id of this.vnics().keys()) {
+      for (const role of ['tap', 'vf'] as const) {
+        if (this.steering(id, role)?.rssRow === row) throw new Error(`RSS key ${row} is in use by the ${role} steering of vNIC ${id}`);
+      }
+    }
+    const value = encode(rssCodec, rssRow(Buffer.from(key, 'hex')));
+    // A program that runs now may have read a steering that named this row.
+    this.#waitForPrograms();
+    this.#started.maps.rss.set(encode(u32, row), value);
+  }
+
+  rssWish(vnic: number): RssWish {
+    this.#checkId(vnic);
+    return fromWishRow(this.#maps.rssWishes.get(vnic) ?? unusedWish);
+  }
+
+  writeRssWish(vnic: number, wish: RssWish): void {
+    this.#checkId(vnic);
+    this.#maps.rssWishes.set(vnic, toWishRow(wish));
+  }
+
+  hostRssWish(): HostRssWish {
+    return fromHostWishRow(this.#maps.rssWishes.get(HOST) ?? unusedWish);
+  }
+
+  writeHostRssWish(wish: HostRssWish): void {
+    this.#maps.rssWishes.set(HOST, toHostWishRow(wish));
+  }
+
+  bridgeVlanNotes(): readonly BridgeVlanNote[] {
+    return Array.from(this.#maps.bridgeVlans.entries(), ([key, value]) => fromNoteRow(key, value));
+  }
+
+  writeBridgeVlanNote(note: BridgeVlanNote): void {
+    this.#maps.bridgeVlans.set({ ifindex: note.ifindex, vid: note.vid }, toNoteRow(note));
+  }
+
+  deleteBridgeVlanNote(ifindex: number, vid: number): void {
+    this.#maps.bridgeVlans.delete({ ifindex, vid });
   }
 
   /** Row by row: those in use are few, and the whole map is 1.4 MB per CPU. */

@@ -2,9 +2,13 @@
  * What the control plane asks of the data plane: typed rows of the pinned maps, attachments, counters, events.
  * `dataplane.ts` does it on the kernel; tests of the reconciler use a fake that says what it does not prove.
  */
-import type { PathState, PortOwner, PortRole, ProgramName, SteeringRow, VnicPath, VnicRow } from '../core/model.js';
+import type {
+  BridgeVlanNote, HostRssWish, PathState, PortOwner, PortRole, ProgramName, RssWish, SteeringRow, VnicPath, VnicRow,
+} from '../core/model.js';
 
-export type { PathState, PortOwner, ProgramName, SteeringRow, VnicRow } from '../core/model.js';
+export type {
+  BridgeVlanNote, HostRssWish, PathState, PortOwner, ProgramName, RssWish, SteeringRow, VnicRow,
+} from '../core/model.js';
 
 export type XdpMode = 'native' | 'generic';
 
@@ -64,7 +68,7 @@ export interface DataPlane {
   vnics(): ReadonlyMap<number, VnicRow>;
   /** Writes the row and its index entry. @throws when the index has no room for this MAC address and VLAN. */
   writeVnic(id: number, row: VnicRow): void;
-  /** Withdraws the index entry, then zeroes row, path, steerings and learnt flows. */
+  /** Withdraws the index entries, then zeroes row, path, steerings, RSS wish and learnt flows. */
   deleteVnic(id: number): void;
 
   path(id: number): PathState;
@@ -78,6 +82,21 @@ export interface DataPlane {
   txPorts(): ReadonlySet<number>;
   writeSteering(vnic: number, role: PortRole, row: SteeringRow | null): void;
   steering(vnic: number, role: PortRole): SteeringRow | null;
+
+  /** The RSS key of each row, in hexadecimal digits. */
+  rssKeys(): readonly string[];
+  /** Writes a key and its tables. @throws Error when a steering names the row: a frame could be hashed with half of each key */
+  writeRssKey(row: number, key: string): void;
+  rssWish(vnic: number): RssWish;
+  writeRssWish(vnic: number, wish: RssWish): void;
+  hostRssWish(): HostRssWish;
+  writeHostRssWish(wish: HostRssWish): void;
+
+  /** How VLANs of bridge ports were before they were changed. */
+  bridgeVlanNotes(): readonly BridgeVlanNote[];
+  writeBridgeVlanNote(note: BridgeVlanNote): void;
+  /** Idempotent. */
+  deleteBridgeVlanNote(ifindex: number, vid: number): void;
 
   tallies(): readonly VnicTally[];
   redirectErrors(): readonly RedirectErrorTally[];
