@@ -44,7 +44,7 @@ async function readyToStart(configFile: string): Promise<Config> {
   return config;
 }
 
-/** Reads the file again; one after the other. Settings, other than adapters and vNICs, hold until the next start. */
+/** Reads the file again; one after the other. Settings, other than adapters, vNICs and RSS, hold until the next start. */
 function reloader(
   configFile: string,
   { settings }: Config,
@@ -56,7 +56,7 @@ function reloader(
     try {
       const config = await loadConfig(configFile);
       if (JSON.stringify(config.settings) !== JSON.stringify(settings)) {
-        log.warn('only adapters and vnics are read again; the other settings take effect with the next start');
+        log.warn('only adapters, vnics and rss are read again; the other settings take effect with the next start');
       }
       const difference = await controller.setDesired(config.desired);
       log.info(difference, 'configuration read again');
@@ -90,7 +90,7 @@ async function start(config: Config, configFile: string, control: ControlServer)
     objectPath: hostObjectPath,
     pinsRoot: settings.pins,
     flowsPerVnic: settings.flowsPerVnic,
-    rssKey: settings.rssKey,
+    rssKey: /^[0-9a-f]+$/.test(desired.rss.key) ? Buffer.from(desired.rss.key, 'hex') : 'random',
     xdpMode: settings.xdpMode,
     warn: (message) => log.warn(message),
   });

@@ -67,7 +67,7 @@ export function checkConfig(config: ConfigFile): readonly Problem[] {
   const adapters = config.adapters.map((adapter) => adapter.name);
   for (const [i, vnic] of config.vnics.entries()) {
     vnicNames.add(vnic.name, ['vnics', i, 'name']);
-    stations.add(`${vnic.mac} ${vnic.vlan}`, ['vnics', i, 'mac'], `${vnic.mac} with VLAN ${vnic.vlan}`);
+    for (const vlan of vnic.vlan.vlans) stations.add(`${vnic.mac} ${vlan}`, ['vnics', i, 'mac'], `${vnic.mac} with VLAN ${vlan}`);
     devices.add(vnic.tap, ['vnics', i, 'tap']);
     if (!adapters.includes(vnic.adapter)) {
       const near = nearName(vnic.adapter, adapters);

@@ -7,7 +7,7 @@ import { nearName } from '../core/near_name.js';
 import { checkConfig, fieldName, type Problem } from './check.js';
 import { type ConfigFile, configSchema, knownKeys } from './schema.js';
 
-/** What is not about adapters and vNICs. A change of these takes effect with the next start. */
+/** What is not about adapters, vNICs and RSS. A change of these takes effect with the next start. */
 export interface Settings {
   readonly socket: string;
   /** Folder on a bpffs. */
@@ -15,8 +15,6 @@ export interface Settings {
   readonly metricsListen: { readonly host: string; readonly port: number } | null;
   /** A power of two. */
   readonly flowsPerVnic: number;
-  /** 40 bytes, or one drawn when the data plane is first made. */
-  readonly rssKey: 'random' | Buffer;
   readonly xdpMode: 'auto' | 'native' | 'generic';
 }
 
@@ -113,8 +111,8 @@ export function parseConfig(text: string, file: string): Config {
 /** A key of 80 decimal digits is text, though YAML takes it for a number and rounds it. */
 function toValue(document: Document): unknown {
   const value = document.toJS() as Record<string, unknown>;
-  const key = document.getIn(['rss_key'], true);
-  if (isScalar(key) && typeof key.value === 'number' && key.source !== undefined) value['rss_key'] = key.source;
+  const key = document.getIn(['rss', 'key'], true);
+  if (isScalar(key) && typeof key.value === 'number' && key.source !== undefined) (value['rss'] as Record<string, unknown>)['key'] = key.source;
   return value;
 }
 
@@ -191,16 +189,19 @@ function toConfig(file: ConfigFile): Config {
       pins: file.pins,
       metricsListen: file.metrics?.listen ?? null,
       flowsPerVnic: file.flows_per_vnic,
-      rssKey: file.rss_key,
       xdpMode: file.xdp_mode,
     },
     desired: {
       adapters: file.adapters,
-      vnics: file.vnics.map(({ cut_through, guest, ...rest }) => ({
+      vnics: file.vnics.map(({ cut_through, guest, vlan, addresses, reta, ...rest }) => ({
         ...rest,
+        ...vlan,
         guest: { kind: 'netns', netns: guest.netns },
+        addresses: addresses ?? null,
         cutThrough: cut_through,
+        weights: reta,
       })),
+      rss: { key: file.rss.key, hashTypes: file.rss.hash_types },
     },
   };
 }

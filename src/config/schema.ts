@@ -1,8 +1,12 @@
 /** The shape of the configuration file, key by key. What concerns several keys at once is in check.ts. */
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
-import { parseMacAddress } from '../core/model.js';
-import { RSS_KEY_SIZE } from '../core/limits.js';
+import { canonicalAddresses, parsePrefix, prefixText } from '../core/addresses.js';
+import { HASH_TYPE_NAMES, hashTypeProblem, hashTypesOf } from '../core/hash_types.js';
+import { DEFAULT_HASH_TYPES, MAX_PREFIXES, MAX_QUEUES, MAX_VLANS } from '../core/limits.js';
+import { type CutThroughSetting, parseMacAddress } from '../core/model.js';
+import { MAX_WEIGHT, trimWeights, weightsProblem } from '../core/reta.js';
+import { KEY_WORDS, parseRssKey } from '../core/rss_plan.js';
 import { interfaceNameProblem, netnsNameProblem } from '../host/names.js';
 
 /** Ceilings of one adapter, whatever the file says. */
@@ -33,14 +37,18 @@ const socketPath = checked((text) => {
   return Buffer.byteLength(text) <= MAX_SOCKET_PATH_BYTES ? null : `a socket's path has at most ${MAX_SOCKET_PATH_BYTES} bytes`;
 });
 
-const mac = z.string().transform((text, context) => {
-  try {
-    return parseMacAddress(text);
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: (error as Error).message });
-    return z.NEVER;
-  }
-});
+/** Text that `parse` makes something of; what it throws is what is wrong. */
+const parsed = <T>(parse: (text: string) => T) =>
+  z.string().transform((text, context) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message });
+      return z.NEVER;
+    }
+  });
+
+const mac = parsed(parseMacAddress);
 
 /** "HOST:PORT", "[IPv6]:PORT", or a port alone, which then is reached from this machine only. */
 const listen = z.union([z.string(), z.number()]).transform((value, context) => {
@@ -52,19 +60,89 @@ const listen = z.union([z.string(), z.number()]).transform((value, context) => {
   return { host: bracketed ?? host ?? '127.0.0.1', port: Number(port) };
 });
 
-const rssKey = z.string().transform((text, context) => {
-  if (text === 'random') return text;
-  const digits = RSS_KEY_SIZE * 2;
-  if (!/^[0-9a-fA-F]*$/.test(text) || text.length !== digits) {
-    context.addIssue({ code: 'custom', message: `must be "random" or ${digits} hexadecimal digits; these are ${text.length} characters` });
+const rssKey = parsed((text) => ((KEY_WORDS as readonly string[]).includes(text) ? text : parseRssKey(text)));
+
+/** Keys of the mappings that a chosen schema takes. */
+const CHOICE_KEYS = new WeakMap<object, readonly string[]>();
+
+/** One of several schemas, chosen by the look of the value, so that what is wrong is said as by that one alone. */
+function chosen<T>(choose: (value: unknown) => z.ZodType<T>, keys: readonly string[] = []) {
+  const schema = z.unknown().transform((value, context): T => {
+    const result = choose(value).safeParse(value);
+    if (result.success) return result.data;
+    for (const issue of result.error.issues) context.addIssue({ ...issue, input: value } as Parameters<typeof context.addIssue>[0]);
     return z.NEVER;
-  }
-  if (/^0*$/.test(text)) {
-    context.addIssue({ code: 'custom', message: 'a key of zeros would put every flow on one queue' });
-    return z.NEVER;
-  }
-  return Buffer.from(text, 'hex');
+  });
+  CHOICE_KEYS.set(schema, keys);
+  return schema;
+}
+
+/** A list of 1..`most` entries, none of them twice; `what` says what an entry is. */
+const listOf = <T extends z.ZodType<string | number>>(entry: T, what: string, most: number) =>
+  z.array(entry).superRefine((list, context) => {
+    const complain = (message: string, path: number[] = []): void => context.addIssue({ code: 'custom', message, path });
+    if (list.length === 0) complain(`is empty: name at least one ${what}`);
+    if (list.length > most) complain(`${list.length} are more than a vNIC can have (${most})`);
+    for (const [i, each] of list.entries()) if (list.indexOf(each) < i) complain(`the ${what} ${each} is in the list already`, [i]);
+  });
+
+const hashTypes = listOf(checked(hashTypeProblem), 'hash type', HASH_TYPE_NAMES.length).transform(hashTypesOf);
+
+const rss = z.strictObject({
+  key: rssKey.default('random'),
+  hash_types: hashTypes.default(DEFAULT_HASH_TYPES),
 });
+
+const MAX_VLAN_ID = 4094;
+
+export interface Vlans {
+  readonly vlans: readonly number[];
+  readonly access: boolean;
+}
+
+const vlanId = z.int().min(0).max(MAX_VLAN_ID);
+const accessVlan = z.strictObject({ access: z.int().min(1).max(MAX_VLAN_ID) });
+const trunkVlan = z.strictObject({ trunk: listOf(vlanId, 'VLAN', MAX_VLANS) });
+
+/** An id: the guest tags its frames itself, or has none (0). Or {access: ID}, or {trunk: [ID, ...]}. */
+const vlan = chosen<Vlans>(
+  (value) => {
+    if (typeof value !== 'object' || value === null) return vlanId.transform((id) => ({ vlans: [id], access: false }));
+    if ('trunk' in value) return trunkVlan.transform(({ trunk }) => ({ vlans: [...trunk].sort((a, b) => a - b), access: false }));
+    return accessVlan.transform(({ access }) => ({ vlans: [access], access: true }));
+  },
+  ['access', 'trunk'],
+);
+
+const addresses = listOf(parsed((text) => prefixText(parsePrefix(text))), 'address', 2 * MAX_PREFIXES).transform((list, context) => {
+  try {
+    return canonicalAddresses(list);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as Error).message });
+    return z.NEVER;
+  }
+});
+
+const weightedReta = z.strictObject({
+  weights: z
+    .array(z.int().min(0).max(MAX_WEIGHT))
+    .superRefine((list, context) => {
+      const problem = weightsProblem(list, MAX_QUEUES);
+      if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+    })
+    .transform(trimWeights),
+});
+
+/** Weights; none for equal shares. */
+const reta = chosen<readonly number[]>(
+  (value) =>
+    typeof value === 'object' && value !== null ? weightedReta.transform(({ weights }) => weights) : z.enum(['equal']).transform(() => []),
+  ['weights'],
+);
+
+const cutThrough = chosen<CutThroughSetting>((value) =>
+  typeof value === 'boolean' ? z.boolean().transform((on) => (on ? 'on' : 'off')) : z.enum(['auto', 'on', 'off']),
+);
 
 const isPowerOfTwo = (value: number): boolean => (value & (value - 1)) === 0;
 const flowsPerVnic = z
@@ -91,12 +169,14 @@ const adapter = z.strictObject({
 const vnic = z.strictObject({
   name,
   mac,
-  vlan: z.int().min(0).max(4094).default(0),
+  vlan: vlan.default({ vlans: [0], access: false }),
+  addresses: addresses.optional(),
   adapter: name,
   tap: device,
   guest: z.strictObject({ netns }),
   policy: z.enum(['accelerated', 'software']).default('accelerated'),
-  cut_through: z.boolean().default(false),
+  cut_through: cutThrough.default('auto'),
+  reta: reta.default([]),
 });
 
 export const configSchema = z.strictObject({
@@ -104,7 +184,7 @@ export const configSchema = z.strictObject({
   pins: path.default('/sys/fs/bpf/unipath'),
   metrics: z.strictObject({ listen }).optional(),
   flows_per_vnic: flowsPerVnic.default(4096),
-  rss_key: rssKey.default('random'),
+  rss: rss.default({ key: 'random', hash_types: DEFAULT_HASH_TYPES }),
   xdp_mode: z.enum(['auto', 'native', 'generic']).default('auto'),
   adapters: z.array(adapter).default([]),
   vnics: z.array(vnic).default([]),
@@ -126,5 +206,6 @@ export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
     else schema = here instanceof z.ZodArray ? here.element : undefined;
   }
   const here = inner();
-  return here instanceof z.ZodObject ? Object.keys(here.shape) : [];
+  if (here instanceof z.ZodObject) return Object.keys(here.shape);
+  return typeof here === 'object' && here !== null ? (CHOICE_KEYS.get(here) ?? []) : [];
 }
