@@ -5,8 +5,9 @@ import { RETA_SIZE, RSS_KEY_SIZE } from '../core/limits.js';
 import { rssInput2Tuple, rssInput4Tuple, toeplitzHash } from '../core/toeplitz.js';
 import type { Context } from './context.js';
 import { CliError, ExitCode } from './exit.js';
+import { registerRssSettings } from './rss_settings.js';
 
-/** The key of the published verification suite; a host's own is in its configuration, or random. */
+/** The key of the published verification suite; a host's own is what `unipath rss show` says. */
 const VERIFICATION_KEY = '6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa';
 
 interface HashOptions {
@@ -16,9 +17,9 @@ interface HashOptions {
 }
 
 export function registerRss(program: Command, context: (command: Command) => Context): void {
-  program
-    .command('rss')
-    .description('receive-side scaling')
+  const rss = program.command('rss').description('receive-side scaling');
+  registerRssSettings(rss, context);
+  rss
     .command('hash')
     .description('hash of a flow as a NIC computes it: with both ports over the 4-tuple, without over the addresses')
     .argument('<source>', 'IPv4 or IPv6 address')

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { CountersReply, VnicStatus } from '../control/protocol.js';
 import { type Context, milliseconds } from './context.js';
 import { ExitCode, ExitWith } from './exit.js';
-import { named, pathCell, queuesText, reasonCell, wantText } from './words.js';
+import { named, pathCell, queuesText, reasonCell, sharesText, vlanText, wantText } from './words.js';
 
 type Verb = 'accelerate' | 'software' | 'auto';
 
@@ -64,8 +64,8 @@ function printAll(context: Context, vnics: readonly VnicStatus[], countersOf: ((
     const counters = countersOf?.(vnic) ?? null;
     const sums =
       countersOf === null ? [] : [String(counters === null ? 0 : toGuest(counters)), String(counters === null ? 0 : fromGuest(counters))];
-    const { name, id, mac, vlan, adapter, tap, vf } = vnic;
-    return [name, String(id), mac, String(vlan), adapter, tap, pathCell(vnic), wantText(vnic), vf ?? '-', ...sums, reasonCell(vnic)];
+    const { name, id, mac, adapter, tap, vf } = vnic;
+    return [name, String(id), mac, vlanText(vnic), adapter, tap, pathCell(vnic), wantText(vnic), vf ?? '-', ...sums, reasonCell(vnic)];
   });
   context.printTable(headings, rows);
 }
@@ -79,7 +79,8 @@ function printOne(context: Context, vnic: VnicStatus, counters: Counters | null)
     ['name', vnic.name],
     ['id', String(vnic.id)],
     ['mac', vnic.mac],
-    ['vlan', vnic.vlan === 0 ? 'untagged' : String(vnic.vlan)],
+    ['vlan', vlanText(vnic)],
+    ['addresses', vnic.addresses === null ? 'not checked' : vnic.addresses.join(', ')],
     ['adapter', vnic.adapter],
     ['path', pathCell(vnic)],
     ['phase', vnic.phase],
@@ -88,9 +89,13 @@ function printOne(context: Context, vnic: VnicStatus, counters: Counters | null)
     ['', vnic.reason_text],
     ['generation', String(vnic.generation)],
     ['tap', vnic.tap],
+    ['cut-through', `${vnic.cut_through.in_force ? 'on' : 'off'} (${vnic.cut_through.setting}): ${vnic.cut_through.why}`],
+    ['hash types', vnic.hash_types.join(',')],
     ['tap queues', queuesText(vnic.tap_queues)],
+    ['tap shares', sharesText(vnic.tap_queues)],
     ['vf', vnic.vf ?? '-'],
     ['vf queues', queuesText(vnic.vf_queues)],
+    ['vf shares', sharesText(vnic.vf_queues)],
   ]);
   if (counters === null) return;
   context.printLine('');
@@ -110,6 +115,8 @@ function printOne(context: Context, vnic: VnicStatus, counters: Counters | null)
     ['through another CPU', String(counters.cpu_handovers)],
     ['flows learnt', String(counters.flows_learnt)],
     ['flows moved', String(counters.flows_moved)],
+    ['flows replaced', String(counters.flows_replaced)],
+    ['flows expired', String(counters.flows_expired)],
     ['path changes', String(counters.path_changes)],
   ]);
 }

@@ -30,6 +30,18 @@ export function queuesText(status: QueueStatus | null): string {
   return status.unreachable.length === 0 ? String(status.queues) : `${status.queues}, no CPU reaches ${status.unreachable.join(', ')}`;
 }
 
+/** "7", "7 (access)", "5,7", "untagged"; 0 in a longer list stands for untagged frames. */
+export function vlanText({ vlans, access }: Pick<VnicStatus, 'vlans' | 'access'>): string {
+  if (vlans.length === 1 && vlans[0] === 0) return 'untagged';
+  return `${vlans.join(',')}${access ? ' (access)' : ''}`;
+}
+
+/** Share of the indirection table that each queue has. */
+export function sharesText(status: QueueStatus | null): string {
+  if (status === null || status.shares.length === 0) return '-';
+  return status.shares.map((share, queue) => `${queue}: ${share} %`).join(', ');
+}
+
 export function ageText(milliseconds: number | null): string {
   if (milliseconds === null) return 'never';
   return milliseconds < 10_000 ? `${(milliseconds / 1000).toFixed(1)} s ago` : `${Math.round(milliseconds / 1000)} s ago`;

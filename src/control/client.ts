@@ -11,6 +11,7 @@ import {
   type ReloadReply,
   type StatusReply,
 } from './protocol.js';
+import type { RssReply, RssRequest, RssSetReply } from './rss_protocol.js';
 
 export const DEFAULT_SOCKET = '/run/unipath/unipath.sock';
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -77,6 +78,15 @@ export class ControlClient {
   /** `auto`: the configuration's policy holds again. Answers when it is so, or after `waitMs`; 0: at once. */
   act(vnic: string, verb: 'accelerate' | 'software' | 'auto', waitMs = 0): Promise<ActReply> {
     return this.#json('POST', `/v1/vnics/${encodeURIComponent(vnic)}/${verb}`, { wait_ms: waitMs } satisfies ActRequest, waitMs);
+  }
+
+  rss(): Promise<RssReply> {
+    return this.#json('GET', '/v1/rss');
+  }
+
+  /** `vnic` null: for the host. Answers when frames are spread accordingly. */
+  setRss(vnic: string | null, request: RssRequest): Promise<RssSetReply> {
+    return this.#json('POST', vnic === null ? '/v1/rss' : `/v1/vnics/${encodeURIComponent(vnic)}/rss`, request);
   }
 
   /** Takes as long as what the new configuration asks for. */

@@ -33,6 +33,8 @@ export function countersOf(
       cpu_handovers: Number(row.cpuHandovers),
       flows_learnt: Number(row.flowsLearnt),
       flows_moved: Number(row.flowsMoved),
+      flows_replaced: Number(row.flowsReplaced),
+      flows_expired: Number(row.flowsExpired),
       path_changes: Number(row.pathChanges),
     };
   });

@@ -7,12 +7,15 @@
  *   POST /v1/vnics/NAME/accelerate       ActRequest -> ActReply
  *   POST /v1/vnics/NAME/software         ActRequest -> ActReply
  *   POST /v1/vnics/NAME/auto             ActRequest -> ActReply   (the configuration's policy holds again)
+ *   GET  /v1/rss                         -> RssReply (rss_protocol.ts)
+ *   POST /v1/rss                         RssRequest -> RssSetReply   (settings of all vNICs that have none of their own)
+ *   POST /v1/vnics/NAME/rss              RssRequest -> RssSetReply
  *   POST /v1/config/reload               {} -> ReloadReply
  *   POST /v1/down                        {} -> DownReply          (everything undone, then the daemon ends)
  *   GET  /metrics                        -> Prometheus text
  * An error is ErrorReply with a 4xx/5xx status.
  */
-import type { NotAcceleratedReason, VnicPath, VnicPhase } from '../core/model.js';
+import type { CutThroughSetting, NotAcceleratedReason, VnicPath, VnicPhase } from '../core/model.js';
 
 export const PROTOCOL_SCHEMA = 1;
 
@@ -20,15 +23,32 @@ export interface QueueStatus {
   readonly queues: number;
   /** Queues that no CPU reaches: no flow is steered to them. */
   readonly unreachable: readonly number[];
+  /** Percent of the indirection table that each queue has; empty: nothing is spread over this port. */
+  readonly shares: readonly number[];
+}
+
+export interface CutThroughStatus {
+  readonly setting: CutThroughSetting;
+  readonly in_force: boolean;
+  readonly why: string;
 }
 
 export interface VnicStatus {
   readonly name: string;
   readonly id: number;
   readonly mac: string;
+  /** The first of `vlans`. */
   readonly vlan: number;
+  /** On the wire; 0 = untagged. */
+  readonly vlans: readonly number[];
+  /** The guest's own frames are untagged although its VLAN is not. */
+  readonly access: boolean;
+  /** That it may speak for; null: not checked. */
+  readonly addresses: readonly string[] | null;
   readonly adapter: string;
   readonly tap: string;
+  readonly cut_through: CutThroughStatus;
+  readonly hash_types: readonly string[];
   readonly want: VnicPath;
   /** Who wants it: the configuration or a command. */
   readonly want_source: 'policy' | 'operator';
@@ -89,6 +109,8 @@ export interface CountersReply {
     readonly cpu_handovers: number;
     readonly flows_learnt: number;
     readonly flows_moved: number;
+    readonly flows_replaced: number;
+    readonly flows_expired: number;
     readonly path_changes: number;
   }[];
   /** Frames of no known vNIC. */

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { VnicPath } from '../core/model.js';
 import type { Controller } from './controller.js';
 import { type CountersReply, type ErrorReply, PROTOCOL_SCHEMA, type ReloadReply, type StatusReply } from './protocol.js';
+import type { RssRequest } from './rss_protocol.js';
 import { listenOnPath } from './socket_path.js';
 
 /** The text that a scrape gets. */
@@ -34,6 +35,13 @@ const CLOSE_GRACE_MS = 500;
 
 const actRequest = z.strictObject({ wait_ms: z.number().min(0).max(MAX_WAIT_MS).default(0) });
 const emptyRequest = z.strictObject({});
+const rssRequest: z.ZodType<RssRequest> = z.strictObject({
+  key: z.string().optional(),
+  hash_types: z.array(z.string()).optional(),
+  weights: z.array(z.number()).optional(),
+  reset: z.boolean().optional(),
+  dry_run: z.boolean().optional(),
+});
 
 /** A request that gets an error as its answer. */
 class Refusal extends Error {
@@ -120,7 +128,11 @@ export class ControlServer {
     const path = new URL(url, 'http://unipath').pathname;
     const [, vnic, verb] = /^\/v1\/vnics\/([^/]+)\/([^/]+)$/.exec(path) ?? [];
     if (vnic !== undefined && verb !== undefined) return act(target.controller, request, response, vnic, verb);
+    if (path === '/v1/rss' && request.method === 'POST') return setRss(target.controller, request, response, null);
     switch (path) {
+      case '/v1/rss':
+        allow(request, 'GET');
+        return sendJson(response, 200, target.controller.rssStatus());
       case '/v1/status':
         allow(request, 'GET');
         return sendJson(response, 200, statusOf(target));
@@ -185,12 +197,20 @@ async function act(
   encodedName: string,
   verb: string,
 ): Promise<void> {
+  if (verb === 'rss') return setRss(controller, request, response, decodeName(encodedName));
   const path = Object.hasOwn(WANTED, verb) ? WANTED[verb] : undefined;
-  if (path === undefined) throw new Refusal(404, 'unknown_verb', `no such verb: ${verb}`, `verbs are: ${Object.keys(WANTED).join(', ')}`);
+  if (path === undefined) {
+    throw new Refusal(404, 'unknown_verb', `no such verb: ${verb}`, `verbs are: ${[...Object.keys(WANTED), 'rss'].join(', ')}`);
+  }
   allow(request, 'POST');
   const name = decodeName(encodedName);
   const { wait_ms } = await readBody(request, actRequest);
   sendJson(response, 200, await controller.want(name, path, wait_ms));
+}
+
+async function setRss(controller: Controller, request: IncomingMessage, response: ServerResponse, vnic: string | null): Promise<void> {
+  allow(request, 'POST');
+  sendJson(response, 200, await controller.setRss(vnic, await readBody(request, rssRequest)));
 }
 
 async function down(target: ControlTarget, response: ServerResponse): Promise<void> {
@@ -206,6 +226,7 @@ function asRefusal(error: Error): Refusal {
   if (error instanceof Refusal) return error;
   if (error.name === 'ConfigError') return new Refusal(422, 'config_invalid', error.message, 'the configuration in force was kept');
   if (error.name === 'UnknownNameError') return new Refusal(404, 'unknown_vnic', error.message);
+  if (error.name === 'RssRefusedError') return new Refusal(422, 'rss_refused', error.message, 'nothing was changed');
   if (error.name === 'NotUndoneError') return new Refusal(500, 'not_undone', error.message, 'it goes on being tried; ask for it again');
   return new Refusal(500, 'internal_error', error.message, 'the log of unipathd has more');
 }

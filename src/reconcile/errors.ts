@@ -13,6 +13,11 @@ export class UnknownNameError extends Error {
   }
 }
 
+/** A command about RSS asks for what cannot be; nothing was changed. */
+export class RssRefusedError extends Error {
+  override readonly name = 'RssRefusedError';
+}
+
 /** `down` could not undo everything; what is left is tried again until it can, and `down` may be asked for once more. */
 export class NotUndoneError extends Error {
   override readonly name = 'NotUndoneError';

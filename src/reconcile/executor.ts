@@ -82,6 +82,12 @@ export class Executor {
         return dataPlane.writeTxPort(action.ifindex, action.allowed);
       case 'write-steering':
         return dataPlane.writeSteering(action.vnic, action.role, action.row);
+      case 'write-rss-key':
+        return dataPlane.writeRssKey(action.row, action.key);
+      case 'write-rss-wish':
+        return dataPlane.writeRssWish(action.vnic, action.wish);
+      case 'write-host-rss-wish':
+        return dataPlane.writeHostRssWish(action.wish);
       case 'add-fdb':
         return host.addFdb(action.entry);
       case 'delete-fdb':
@@ -90,6 +96,15 @@ export class Executor {
         return host.setLink(action.device, action.change);
       case 'set-bridge-port-flags':
         return host.setBridgePortFlags(action.device, action.flags);
+      case 'set-bridge-vlan':
+        // The note first: whatever happens then, somebody can undo it.
+        if (!action.noted) dataPlane.writeBridgeVlanNote({ ifindex: action.ifindex, vid: action.vid, before: action.before });
+        return host.setBridgeVlan(action.device, action.vid, action.flags);
+      case 'restore-bridge-vlan':
+        await host.setBridgeVlan(action.device, action.vid, action.flags);
+        return dataPlane.deleteBridgeVlanNote(action.ifindex, action.vid);
+      case 'forget-bridge-vlan':
+        return dataPlane.deleteBridgeVlanNote(action.ifindex, action.vid);
       case 'allow-vf':
         dataPlane.changePath(action.vnic, { vfAllowed: true });
         return;

@@ -3,25 +3,31 @@ import {
   fdbKey,
   guestName,
   type BridgePortFlags,
+  type BridgeVlan,
   type Desired,
   type FdbEntry,
   type GuestSpec,
+  type NicKey,
   type Observed,
   type ObservedLink,
   type ObservedVf,
   type StoredVnic,
   type VfPlace,
   type VfSpec,
+  type VnicSpec,
 } from '../core/model.js';
 import type { Tenant } from '../core/tenant.js';
 import { claimedVf } from '../core/vnic_state.js';
-import { fdbEntryOf } from '../core/vnic_actions.js';
+import { nicKeyOf } from '../core/rss_plan.js';
+import { fdbEntries, fdbEntriesOf } from '../core/vnic_actions.js';
 import type { Hands } from './executor.js';
 import { messageOf } from './errors.js';
 import { Recall } from './recall.js';
 
 /** What takes time to see; the maps are read at once and come last. */
-export type HostView = Pick<Observed, 'links' | 'vfs' | 'guests' | 'fdb' | 'bridgePortFlags'>;
+export type HostView = Pick<Observed, 'links' | 'vfs' | 'guests' | 'fdb' | 'bridgePortFlags' | 'bridgeVlans'> & {
+  readonly nicKey: NicKey | null;
+};
 
 export type Links = Observed['links'];
 
@@ -49,20 +55,26 @@ export class Observer {
   async look(links: Links, desired: Desired, tenants: readonly Tenant[]): Promise<HostView> {
     const specs = [...desired.vnics, ...tenants.map((tenant) => tenant.spec)];
     const guests = new Map(specs.filter(({ guest }) => guestName(guest) !== '').map(({ guest }) => [guestName(guest), guest]));
-    const [present, fdb, flags] = await Promise.all([
+    const [present, fdb, bridgePortFlags, bridgeVlans, nicKey] = await Promise.all([
       this.#presentGuests(guests),
       this.#fdb(links, desired, tenants),
       this.#bridgePortFlags(links, desired, tenants),
+      this.#bridgeVlans(links, specs),
+      this.#nicKey(links, desired),
     ]);
     const known = [...guests.values()].filter((guest) => present.has(guestName(guest)));
-    return { links, guests: present, fdb, bridgePortFlags: flags, vfs: await this.#vfs(links, desired, tenants, known) };
+    const vfs = await this.#vfs(links, desired, tenants, known);
+    return { links, guests: present, fdb, bridgePortFlags, bridgeVlans, nicKey, vfs };
   }
 
   /** Adds what the maps say right now. */
   complete(view: HostView): Observed {
     const { dataPlane } = this.#hands;
+    const { nicKey, ...seen } = view;
     return {
-      ...view,
+      ...seen,
+      rss: { wish: dataPlane.hostRssWish(), keys: dataPlane.rssKeys(), nicKey },
+      bridgeVlanNotes: dataPlane.bridgeVlanNotes(),
       cpus: this.#cpus(),
       stored: this.#stored(),
       programs: new Map(dataPlane.attachments().map(({ ifindex, program }) => [ifindex, program])),
@@ -80,6 +92,7 @@ export class Observer {
         id,
         tapSteering: dataPlane.steering(id, 'tap'),
         vfSteering: dataPlane.steering(id, 'vf'),
+        rssWish: dataPlane.rssWish(id),
       }))
       .sort((a, b) => a.id - b.id);
   }
@@ -103,11 +116,12 @@ export class Observer {
   async #fdb(links: Links, desired: Desired, tenants: readonly Tenant[]): Promise<Set<string>> {
     const names = new Map([...links.values()].map((link) => [link.ifindex, link.name]));
     const entries = new Map<string, FdbEntry>();
-    const ask = (entry: FdbEntry): unknown => entries.set(fdbKey(entry), entry);
-    for (const spec of desired.vnics) ask({ mac: spec.mac, vlan: spec.vlan, device: spec.tap });
-    for (const tenant of tenants) ask(fdbEntryOf(tenant));
-    for (const row of this.#hands.dataPlane.vnics().values())
-      ask({ mac: row.mac, vlan: row.vlans[0] ?? 0, device: names.get(row.tapIfindex) ?? '' });
+    const ask = (all: readonly FdbEntry[]): void => all.forEach((entry) => entries.set(fdbKey(entry), entry));
+    for (const { mac, vlans, tap } of desired.vnics) ask(fdbEntries(mac, vlans, tap, links));
+    for (const tenant of tenants) ask(fdbEntriesOf(tenant, links));
+    for (const { mac, vlans, tapIfindex } of this.#hands.dataPlane.vnics().values()) {
+      ask(fdbEntries(mac, vlans, names.get(tapIfindex) ?? '', links));
+    }
     const present = new Set<string>();
     const look = async (entry: FdbEntry): Promise<void> => {
       const tap = links.get(entry.device);
@@ -141,6 +155,36 @@ export class Observer {
     };
     await Promise.all(allVfs(desired, tenants).map(({ spec }) => look(spec.port)));
     return flags;
+  }
+
+  /** Asked only where a vNIC has a VLAN, or a port is not as it was found. */
+  async #bridgeVlans(links: Links, specs: readonly VnicSpec[]): Promise<ReadonlyMap<string, readonly BridgeVlan[]>> {
+    const tagged = specs.some(({ vlans }) => vlans.some((vlan) => vlan !== 0));
+    const filtering = [...links.values()].some(({ vlanFiltering }) => vlanFiltering !== null);
+    if (!(tagged && filtering) && this.#hands.dataPlane.bridgeVlanNotes().length === 0) return new Map();
+    const ports = [...links.values()].flatMap(({ ifindex, master }) => (master === null ? [] : [`${ifindex}/${master}`]));
+    return this.#recall.ask(
+      `vlans ${ports.join(' ')}`,
+      () => this.#hands.host.bridgeVlans(),
+      () => true,
+    );
+  }
+
+  /** The first adapter stands for the host: there is one key for all. */
+  async #nicKey(links: Links, desired: Desired): Promise<NicKey | null> {
+    const [adapter] = desired.adapters;
+    if (desired.rss.key !== 'nic' || adapter === undefined) return null;
+    return this.nicKey(adapter.uplink, links);
+  }
+
+  async nicKey(uplink: string, links: Links): Promise<NicKey> {
+    const link = links.get(uplink);
+    if (link === undefined) return { problem: `${uplink} is not there, so it has no RSS key to take` };
+    return this.#recall.ask(
+      `key ${uplink} ${link.ifindex}`,
+      async () => nicKeyOf(uplink, await this.#hands.host.rssKey(uplink)),
+      (answer) => 'key' in answer,
+    );
   }
 
   async #vfs(links: Links, desired: Desired, tenants: readonly Tenant[], guests: readonly GuestSpec[]): Promise<ObservedVf[]> {

@@ -3,23 +3,29 @@
  * finds to do is done for each vNIC in its own sequence, several of them at once, and a vNIC that is being worked on is left
  * out of looks until it is done. Who gets which VF and which id is decided in the plan, before any sequence starts.
  */
+import { randomBytes } from 'node:crypto';
 import type { Controller, ReconcileHealth } from '../control/controller.js';
 import type { AdapterStatus, DownReply, MonitorEvent, ReloadReply, VnicStatus } from '../control/protocol.js';
+import type { RssChange, RssRequest, RssSetResult, RssStatus } from '../control/rss_protocol.js';
 import { describeAction, type Action, type Sequence } from '../core/actions.js';
 import { addFailure, DEFAULT_TIMING, mayTry, type Timing, type Trouble } from '../core/backoff.js';
-import type { Desired, NotAcceleratedReason, Observed, VnicPath } from '../core/model.js';
+import { RSS_KEY_SIZE } from '../core/limits.js';
+import type { Desired, NotAcceleratedReason, Observed, RssWish, VnicPath } from '../core/model.js';
 import { earliestWake, plan, planAdapter, planRescue, stepTenant, type Plan } from '../core/plan.js';
+import { planKeyChange, planRss } from '../core/rss_plan.js';
 import { wantedPath, type Tenant } from '../core/tenant.js';
 import { phaseOf, type VnicEvent } from '../core/vnic_state.js';
 import type { DataPlaneEvent, PathState } from '../dataplane/port.js';
 import { Alarm } from './alarm.js';
 import { systemClock, type Clock } from './clock.js';
 import { differenceOf } from './difference.js';
-import { messageOf, NotUndoneError, StepError, UnknownNameError } from './errors.js';
+import { messageOf, NotUndoneError, RssRefusedError, StepError, UnknownNameError } from './errors.js';
 import { Executor, type Hands } from './executor.js';
 import { linkEvents } from './link_events.js';
 import { Observer, type HostView, type Links } from './observe.js';
 import { Reporter, silentLogger, type Logger } from './report.js';
+import { hostWishAfter, keyAfter, wishAfter } from './rss_change.js';
+import { changesBy, isSpreadAsWanted, mostQueues, rssStatus } from './rss_status.js';
 import { adapterStatus, vnicStatus } from './status.js';
 import { tenantEvents } from './tenant_events.js';
 import { Waiters } from './waiters.js';
@@ -31,6 +37,8 @@ export interface ReconcilerParts extends Hands {
   readonly log?: Logger;
   readonly clock?: Clock;
   readonly timing?: Partial<Timing>;
+  /** Draws an RSS key, hexadecimal digits. */
+  readonly randomKey?: () => string;
 }
 
 /** Links tell of every small thing; wait until a burst of them is over, but not long. */
@@ -42,14 +50,24 @@ const AFTER_SWEEP_MS = 50;
 const START_DEADLINE_MS = 15_000;
 const RELOAD_DEADLINE_MS = 10_000;
 const DOWN_DEADLINE_MS = 20_000;
+const RSS_DEADLINE_MS = 5_000;
 
 const NO_PATH: PathState = { path: 'software', vfAllowed: false, generation: 0 };
-const NOTHING: Desired = { adapters: [], vnics: [] };
+const NO_RSS: RssStatus = {
+  key: '',
+  key_source: 'default',
+  key_random: true,
+  key_problem: null,
+  hash_types: [],
+  hash_types_source: 'default',
+  vnics: [],
+};
 
 export class Reconciler implements Controller {
   readonly #hands: Hands;
   readonly #clock: Clock;
   readonly #timing: Timing;
+  readonly #randomKey: () => string;
   readonly #report: Reporter;
   readonly #observer: Observer;
   readonly #executor: Executor;
@@ -87,6 +105,7 @@ export class Reconciler implements Controller {
     this.#desired = parts.desired;
     this.#clock = parts.clock ?? systemClock;
     this.#timing = { ...DEFAULT_TIMING, ...parts.timing };
+    this.#randomKey = parts.randomKey ?? ((): string => randomBytes(RSS_KEY_SIZE).toString('hex'));
     this.#report = new Reporter(this.#clock, parts.log ?? silentLogger);
     this.#waiters = new Waiters(this.#clock);
     this.#alarm = new Alarm(this.#clock, (armedAtMs) => this.#alarmRang(armedAtMs));
@@ -124,14 +143,7 @@ export class Reconciler implements Controller {
   }
 
   async want(name: string, path: VnicPath | null, waitMs: number): Promise<{ readonly reached: boolean; readonly vnic: VnicStatus }> {
-    if (!this.#desired.vnics.some((vnic) => vnic.name === name))
-      throw new UnknownNameError(
-        name,
-        this.#desired.vnics.map((vnic) => vnic.name),
-      );
-    await this.#waiters.until(() => this.#named(name) !== null, START_DEADLINE_MS);
-    const tenant = this.#named(name);
-    if (tenant === null) throw new UnknownNameError(name, []);
+    const tenant = await this.#known(name);
     const words = path === null ? 'what the configuration says' : path;
     this.#report.event('config', name, tenant.spec.adapter, `the operator wants ${name} on ${words}`, { want: path });
     this.#setTenant({ ...tenant, operatorWant: path });
@@ -142,6 +154,23 @@ export class Reconciler implements Controller {
     const now = this.#named(name);
     if (now === null) throw new UnknownNameError(name, []);
     return { reached, vnic: this.#statusOf(now) };
+  }
+
+  rssStatus(): RssStatus {
+    return this.#observed === null ? NO_RSS : rssStatus(this.#desired, this.#present(), this.#withMaps(this.#observed));
+  }
+
+  async setRss(name: string | null, request: RssRequest): Promise<RssSetResult> {
+    await this.#waiters.until(() => this.#observed !== null, START_DEADLINE_MS);
+    if (this.#observed === null) throw new RssRefusedError('the host has not been looked at yet; try again in a moment');
+    const observed = this.#observed;
+    const changes =
+      name === null ? await this.#setHostRss(request, observed) : this.#setVnicRss(await this.#known(name), request, observed);
+    if (request.dry_run !== true && changes.length > 0) {
+      this.#requestLook(0);
+      await this.#waiters.until(() => this.#isSpread(), RSS_DEADLINE_MS);
+    }
+    return { dry_run: request.dry_run === true, changes, rss: this.rssStatus() };
   }
 
   async setDesired(desired: Desired): Promise<Omit<ReloadReply, 'schema'>> {
@@ -181,7 +210,7 @@ export class Reconciler implements Controller {
 
   async down(): Promise<Omit<DownReply, 'schema'>> {
     this.#undone ??= [];
-    this.#desired = NOTHING;
+    this.#desired = { ...this.#desired, adapters: [], vnics: [] };
     this.#report.event('config', null, null, 'everything is being undone');
     for (const key of this.#tenants.keys()) this.#dispatch(key, { kind: 'retry-now' });
     if (!this.#running) void this.start();
@@ -257,6 +286,7 @@ export class Reconciler implements Controller {
     const view = await this.#observer.look(links, desired, [...this.#tenants.values()]);
     if (!this.#running) return true;
     const adaptersQuiet = await this.#keepAdapters(desired, view);
+    const rssQuiet = await this.#keepRss(desired, view);
     const observed = this.#observer.complete(view);
     const busy = new Set(this.#busy.keys());
     for (const [key, touched] of this.#touched) {
@@ -277,7 +307,7 @@ export class Reconciler implements Controller {
     });
     this.#accept(result);
     if (result.sweep !== null) await this.#sweep(result.sweep);
-    return adaptersQuiet && busy.size === 0 && result.vnics.length === 0 && result.sweep === null;
+    return adaptersQuiet && rssQuiet && busy.size === 0 && result.vnics.length === 0 && result.sweep === null;
   }
 
   #accept(result: Plan): void {
@@ -322,6 +352,21 @@ export class Reconciler implements Controller {
       }
     }
     return quiet;
+  }
+
+  /** The RSS key is of all vNICs. True when there was nothing to do. */
+  async #keepRss(desired: Desired, view: HostView): Promise<boolean> {
+    const { nicKey } = view;
+    if (nicKey !== null && 'problem' in nicKey) this.#report.warn('rss', `the RSS key stays as it is: ${nicKey.problem}`);
+    const sequence = planRss(desired.rss, this.#observer.complete(view), this.#randomKey);
+    if (sequence === null) return true;
+    try {
+      await this.#executor.run(sequence, null);
+      return false;
+    } catch (error) {
+      this.#report.warn('rss', messageOf(error));
+      return true;
+    }
   }
 
   #linksChanged(): void {
@@ -434,6 +479,55 @@ export class Reconciler implements Controller {
     this.#start(key, { purpose: 'effect', actions: [action], onFailure: 'stop' });
   }
 
+  /** What is changed by it; done unless it is a dry run. @throws RssRefusedError */
+  async #setHostRss(request: RssRequest, observed: Observed): Promise<RssChange[]> {
+    const [adapter] = this.#desired.adapters;
+    const nicKey = request.key === 'nic' && adapter !== undefined ? await this.#observer.nicKey(adapter.uplink, observed.links) : null;
+    const now = this.#withMaps(observed);
+    const tenants = this.#present();
+    const wish = hostWishAfter(now.rss.wish, request, mostQueues(tenants, now));
+    const key = keyAfter(request, nicKey, this.#randomKey);
+    const changes: RssChange[] = changesBy(tenants, (tenant) => tenant.rssWish, wish, this.#desired, now);
+    const host = (what: string): void => void changes.unshift({ vnic: null, device: null, what, buckets_moved: 0 });
+    const differs = JSON.stringify(wish) !== JSON.stringify(now.rss.wish);
+    if (differs) host("the operator's settings for all vNICs are kept");
+    if (key !== null) host(`the RSS key becomes ${key.key}`);
+    if (request.dry_run === true || changes.length === 0) return changes;
+    const sequence = (): Sequence | null => {
+      const fresh = this.#withMaps(observed);
+      if (key !== null) return planKeyChange(key, wish, fresh);
+      return { purpose: 'rss', actions: [{ kind: 'write-host-rss-wish', wish, before: fresh.rss.wish }], onFailure: 'undo' };
+    };
+    // A row that an earlier change has not quite left yet is left soon.
+    await this.#waiters.until(() => sequence() !== null, RSS_DEADLINE_MS);
+    const planned = sequence();
+    if (planned === null) throw new RssRefusedError('key: the last change of the key is not done yet; try again in a moment');
+    await this.#executor.run(planned, null);
+    return changes;
+  }
+
+  /** The same for one vNIC. @throws RssRefusedError */
+  #setVnicRss(tenant: Tenant, request: RssRequest, observed: Observed): RssChange[] {
+    if (request.key !== undefined) throw new RssRefusedError("key: there is one for the whole host; leave the vNIC's name out");
+    const now = this.#withMaps(observed);
+    const wish = wishAfter(tenant.rssWish, request, mostQueues([tenant], now));
+    const changes = changesBy([tenant], () => wish, now.rss.wish, this.#desired, now);
+    if (JSON.stringify(wish) !== JSON.stringify(tenant.rssWish)) {
+      changes.unshift({ vnic: tenant.spec.name, device: null, what: "the operator's settings for it are kept", buckets_moved: 0 });
+    }
+    if (request.dry_run === true || changes.length === 0) return changes;
+    this.#setTenant({ ...tenant, rssWish: wish });
+    this.#keepRssWish(tenant, wish);
+    return changes;
+  }
+
+  /** In the maps as soon as it is uttered, as the wish for a path. */
+  #keepRssWish({ key, id }: Tenant, wish: RssWish): void {
+    if (id === null || !this.#hands.dataPlane.vnics().has(id)) return;
+    const action: Action = { kind: 'write-rss-wish', vnic: id, wish, before: this.#hands.dataPlane.rssWish(id) };
+    this.#start(key, { purpose: 'effect', actions: [action], onFailure: 'stop' });
+  }
+
   // --- Telling ---
 
   #setTenant(tenant: Tenant, known = true): void {
@@ -473,6 +567,30 @@ export class Reconciler implements Controller {
   }
 
   // --- Answering ---
+
+  /** @throws UnknownNameError for one that is not configured */
+  async #known(name: string): Promise<Tenant> {
+    const names = this.#desired.vnics.map((vnic) => vnic.name);
+    if (!names.includes(name)) throw new UnknownNameError(name, names);
+    await this.#waiters.until(() => this.#named(name) !== null, START_DEADLINE_MS);
+    const tenant = this.#named(name);
+    if (tenant === null) throw new UnknownNameError(name, []);
+    return tenant;
+  }
+
+  /** Those that are asked for. */
+  #present(): Tenant[] {
+    return [...this.#tenants.values()].filter((tenant) => !tenant.removed);
+  }
+
+  /** What was seen, with what the maps say now. */
+  #withMaps(observed: Observed): Observed {
+    return this.#observer.complete({ ...observed, nicKey: observed.rss.nicKey });
+  }
+
+  #isSpread(): boolean {
+    return this.#observed !== null && isSpreadAsWanted(this.#desired, this.#present(), this.#withMaps(this.#observed));
+  }
 
   #named(name: string): Tenant | null {
     return [...this.#tenants.values()].find((tenant) => tenant.spec.name === name && !tenant.removed) ?? null;

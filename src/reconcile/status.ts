@@ -1,19 +1,29 @@
 /** What is told about vNICs and adapters, from what is known of them. Pure. */
 import type { AdapterStatus, QueueStatus, VnicStatus } from '../control/protocol.js';
 import { limitsOf } from '../core/budget.js';
-import type { AdapterSpec, Observed, ObservedLink, VnicPath } from '../core/model.js';
+import { decideCutThrough } from '../core/cut_through.js';
+import { hashTypeNames } from '../core/hash_types.js';
+import { DEFAULT_HASH_TYPES, RETA_SIZE } from '../core/limits.js';
+import type { AdapterSpec, Observed, ObservedLink, SteeringRow, VnicPath } from '../core/model.js';
 import { planQueueCpus } from '../core/queue_plan.js';
 import { reasonText } from '../core/reasons.js';
+import { retaShares } from '../core/reta.js';
+import { storedOf } from '../core/rows.js';
 import { claimedPorts, wantedPath, type Tenant } from '../core/tenant.js';
 import { poolOf, usageOf } from '../core/vf_pool.js';
 import { reasonOf, troubleOf } from '../core/vnic_reason.js';
 import { claimedVf } from '../core/vnic_state.js';
 import type { Attachment, PathState } from '../dataplane/port.js';
 
-function queueStatus(link: ObservedLink | undefined, cpus: readonly number[]): QueueStatus {
+/** One digit behind the point. */
+export function percentOf(buckets: number): number {
+  return Math.round((buckets * 1000) / RETA_SIZE) / 10;
+}
+
+function queueStatus(link: ObservedLink | undefined, steering: SteeringRow | null, cpus: readonly number[]): QueueStatus {
   const queues = link?.txQueues ?? 0;
   const unreachable = planQueueCpus(queues, cpus).flatMap((cpu, queue) => (cpu === null ? [queue] : []));
-  return { queues, unreachable };
+  return { queues, unreachable, shares: steering === null ? [] : retaShares(steering.reta, steering.queues).map(percentOf) };
 }
 
 function detailOf(tenant: Tenant, nowMs: number): string | null {
@@ -36,23 +46,31 @@ export function vnicStatus(tenant: Tenant, observed: Observed | null, path: Path
   const vf = claimedVf(tenant.state);
   const cpus = observed?.cpus ?? [];
   const reason = reasonOfTenant(tenant, path.path);
+  const tap = observed?.links.get(spec.tap);
+  const stored = observed === null ? null : storedOf(tenant, observed);
+  const cutThrough = decideCutThrough(spec.cutThrough, tap ?? null);
   return {
     name: spec.name,
     id: tenant.id ?? 0,
     mac: spec.mac,
-    vlan: spec.vlan,
+    vlan: spec.vlans[0] ?? 0,
+    vlans: spec.vlans,
+    access: spec.access,
+    addresses: spec.addresses,
     adapter: spec.adapter,
     tap: spec.tap,
+    cut_through: { setting: cutThrough.setting, in_force: cutThrough.inForce, why: cutThrough.why },
+    hash_types: hashTypeNames(stored?.tapSteering?.hashTypes ?? DEFAULT_HASH_TYPES),
     want: wantedPath(tenant),
     want_source: wantSource(tenant),
     path: path.path,
     phase: tenant.state.stage.phase,
     reason,
-    reason_text: reasonText(reason, spec, detailOf(tenant, nowMs)),
+    reason_text: reasonText(reason, spec, detailOf(tenant, nowMs), tenant.adapter.bridge || undefined),
     vf: vf?.port ?? null,
     generation: path.generation,
-    tap_queues: queueStatus(observed?.links.get(spec.tap), cpus),
-    vf_queues: vf === null ? null : queueStatus(observed?.links.get(vf.port), cpus),
+    tap_queues: queueStatus(tap, stored?.tapSteering ?? null, cpus),
+    vf_queues: vf === null ? null : queueStatus(observed?.links.get(vf.port), stored?.vfSteering ?? null, cpus),
   };
 }
 

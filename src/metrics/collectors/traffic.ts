@@ -45,11 +45,13 @@ export function trafficCollector(registry: Registry, source: TrafficSource): Col
   const handovers = count('vnic_cpu_handovers_total', 'Frames redirected through another CPU to reach their queue.', ['vnic']);
   const learnt = count('vnic_flows_learnt_total', 'Flows learnt from what the guest sends.', ['vnic']);
   const moved = count('vnic_flows_moved_total', 'Known flows that the guest moved to another queue.', ['vnic']);
+  const replaced = count('vnic_flows_replaced_total', 'Flows learnt in the place of one that had been quiet.', ['vnic']);
+  const expired = count('vnic_flows_expired_total', 'Frames of flows whose queue was learnt too long ago to be used.', ['vnic']);
   const changes = count('vnic_path_changes_total', 'Changes of path that the guest made by transmitting.', ['vnic']);
   const unknownFrames = count('unknown_frames_total', 'Frames of no known vNIC by what was decided and why.', ['verdict', 'reason']);
   const unknownBytes = count('unknown_bytes_total', 'Bytes of no known vNIC by what was decided and why.', ['verdict', 'reason']);
   const errors = count('redirect_errors_total', 'Frames lost after they were redirected, by place and error.', ['kind', 'error']);
-  const perVnic = [frames, bytes, sentFrames, sentBytes, queues, handovers, learnt, moved, changes];
+  const perVnic = [frames, bytes, sentFrames, sentBytes, queues, handovers, learnt, moved, replaced, expired, changes];
 
   const reasons = (
     labels: Readonly<Record<string, string>>,
@@ -78,6 +80,8 @@ export function trafficCollector(registry: Registry, source: TrafficSource): Col
     handovers.set({ vnic }, row.cpuHandovers);
     learnt.set({ vnic }, row.flowsLearnt);
     moved.set({ vnic }, row.flowsMoved);
+    replaced.set({ vnic }, row.flowsReplaced);
+    expired.set({ vnic }, row.flowsExpired);
     changes.set({ vnic }, row.pathChanges);
   };
 

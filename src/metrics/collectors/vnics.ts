@@ -26,7 +26,7 @@ export function vnicCollector(registry: Registry, status: () => readonly VnicSta
       for (const family of [info, path, want, reason, queues, unreachable]) family.clear();
       for (const vnic of status()) {
         const label = { vnic: vnic.name };
-        info.set({ ...label, mac: vnic.mac, vlan: String(vnic.vlan), adapter: vnic.adapter, tap: vnic.tap }, 1);
+        info.set({ ...label, mac: vnic.mac, vlan: vnic.vlans.join(','), adapter: vnic.adapter, tap: vnic.tap }, 1);
         reason.set({ ...label, reason: vnic.reason }, 1);
         for (const each of PATHS) {
           path.set({ ...label, path: each }, vnic.path === each ? 1 : 0);
