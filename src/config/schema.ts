@@ -127,7 +127,8 @@ const weightedReta = z.strictObject({
   weights: z
     .array(z.int().min(0).max(MAX_WEIGHT))
     .superRefine((list, context) => {
-      const problem = weightsProblem(list, MAX_QUEUES);
+      // Of one that is out of range the schema has told already.
+      const problem = list.some((weight) => weight < 0 || weight > MAX_WEIGHT) ? null : weightsProblem(list, MAX_QUEUES);
       if (problem !== null) context.addIssue({ code: 'custom', message: problem });
     })
     .transform(trimWeights),

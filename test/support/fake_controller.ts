@@ -1,8 +1,9 @@
 /** A Controller that holds what a test put into it. It proves nothing about the reconciler: `want` only writes down what was asked. */
 import type { Controller, ReconcileHealth } from '../../src/control/controller.js';
 import type { AdapterStatus, MonitorEvent, VnicStatus } from '../../src/control/protocol.js';
+import type { RssRequest, RssSetResult, RssStatus } from '../../src/control/rss_protocol.js';
 import type { Desired, VnicPath } from '../../src/core/model.js';
-import { UnknownNameError } from '../../src/reconcile/errors.js';
+import { RssRefusedError, UnknownNameError } from '../../src/reconcile/errors.js';
 
 export function vnicStatus(change: Partial<VnicStatus> = {}): VnicStatus {
   return {
@@ -10,6 +11,9 @@ export function vnicStatus(change: Partial<VnicStatus> = {}): VnicStatus {
     id: 1,
     mac: '52:54:00:00:00:01',
     vlan: 0,
+    vlans: [0],
+    access: false,
+    addresses: null,
     adapter: 'nic0',
     tap: 'tap-g1',
     want: 'accelerated',
@@ -20,8 +24,10 @@ export function vnicStatus(change: Partial<VnicStatus> = {}): VnicStatus {
     reason_text: 'accelerated',
     vf: 'vfp0',
     generation: 3,
-    tap_queues: { queues: 4, unreachable: [] },
-    vf_queues: { queues: 4, unreachable: [2, 3] },
+    cut_through: { setting: 'auto', in_force: false, why: 'tap-g1 takes aggregated TCP frames, which the bridge delivers whole' },
+    hash_types: ['ipv4', 'tcp_ipv4'],
+    tap_queues: { queues: 4, unreachable: [], shares: [25, 25, 25, 25] },
+    vf_queues: { queues: 4, unreachable: [2, 3], shares: [50, 50, 0, 0] },
     ...change,
   };
 }
@@ -42,6 +48,31 @@ export function adapterStatus(change: Partial<AdapterStatus> = {}): AdapterStatu
     vfs_limit: 8,
     queues_used: 4,
     queues_limit: 64,
+    ...change,
+  };
+}
+
+export function rssStatus(change: Partial<RssStatus> = {}): RssStatus {
+  const shares = [64, 64].map((buckets, queue) => ({ queue, buckets, percent: 50, cpu: queue }));
+  const reta = Array.from({ length: 128 }, (_, bucket) => bucket % 2);
+  return {
+    key: '6d5a56da'.repeat(10),
+    key_source: 'default',
+    key_random: true,
+    key_problem: null,
+    hash_types: ['ipv4', 'tcp_ipv4'],
+    hash_types_source: 'default',
+    vnics: [
+      {
+        name: 'g1',
+        hash_types: ['ipv4'],
+        hash_types_source: 'operator',
+        weights: null,
+        weights_source: 'default',
+        problems: [],
+        ports: [{ role: 'tap', device: 'tap-g1', queues: 2, reta, shares, unreachable: [] }],
+      },
+    ],
     ...change,
   };
 }
@@ -77,6 +108,7 @@ export class FakeController implements Controller {
     }),
   ];
   state: ReconcileHealth = { lastReconcileAgeMs: 1500, error: null };
+  rss: RssStatus = rssStatus();
   /** Answer of `want`: whether the path was reached. */
   reached = true;
   readonly calls: string[] = [];
@@ -111,6 +143,18 @@ export class FakeController implements Controller {
       );
     this.calls.push(`want ${name} ${path} ${waitMs}`);
     return { reached: this.reached, vnic };
+  }
+
+  rssStatus(): RssStatus {
+    return this.rss;
+  }
+
+  async setRss(vnic: string | null, request: RssRequest): Promise<RssSetResult> {
+    if (vnic !== null && !this.vnics.some(({ name }) => name === vnic)) throw new UnknownNameError(vnic, []);
+    if (request.hash_types?.includes('none') === true) throw new RssRefusedError('types: "none" is no hash type');
+    this.calls.push(`setRss ${vnic} ${JSON.stringify(request)}`);
+    const what = 'shares of its queues become 75 %, 25 %';
+    return { dry_run: request.dry_run === true, changes: [{ vnic: 'g1', device: 'tap-g1', what, buckets_moved: 32 }], rss: this.rss };
   }
 
   async setDesired(desired: Desired): Promise<{ added: string[]; removed: string[]; changed: string[] }> {

@@ -6,7 +6,10 @@
  * from the kernel: a deleted device leaves `tx_ports` and takes its program along, but not its row in `ports`; only devices
  * that exist can be attached to or redirected to; a foreign program is refused.
  */
-import type { PathState, PortOwner, PortRole, ProgramName, SteeringRow, VnicPath, VnicRow } from '../../src/core/model.js';
+import type {
+  BridgeVlanNote, HostRssWish, PathState, PortOwner, PortRole, ProgramName, RssWish, SteeringRow, VnicPath, VnicRow,
+} from '../../src/core/model.js';
+import { NO_RSS_WISH } from '../../src/core/model.js';
 import type { Attachment, DataPlane, DataPlaneEvent, RedirectErrorTally, VnicTally } from '../../src/dataplane/port.js';
 import type { FakeHost } from './fake_host.js';
 import type { Faults } from './faults.js';
@@ -23,6 +26,10 @@ export class FakeDataPlane implements DataPlane {
   readonly #ports = new Map<number, PortOwner>();
   readonly #txPorts = new Set<number>();
   readonly #steerings = new Map<string, SteeringRow>();
+  readonly #rssKeys = ['aa'.repeat(40), '00'.repeat(40)];
+  readonly #rssWishes = new Map<number, RssWish>();
+  #hostRssWish: HostRssWish = { ...NO_RSS_WISH, keyRow: 0, keyByOperator: false, keyIsRandom: true };
+  readonly #bridgeVlanNotes = new Map<string, BridgeVlanNote>();
   readonly #listeners = new Set<(event: DataPlaneEvent) => void>();
   /** Devices that carry a program of somebody else. */
   readonly foreign = new Set<string>();
@@ -64,6 +71,8 @@ export class FakeDataPlane implements DataPlane {
       ports: [...this.#ports].sort(([a], [b]) => a - b),
       txPorts: [...this.#txPorts].sort((a, b) => a - b),
       steerings: [...this.#steerings.keys()].sort(),
+      rssWishes: [...this.#rssWishes.keys()].sort(),
+      bridgeVlanNotes: [...this.#bridgeVlanNotes.keys()].sort(),
     };
   }
 
@@ -110,6 +119,7 @@ export class FakeDataPlane implements DataPlane {
       this.#paths.delete(id);
       this.#steerings.delete(`${id} tap`);
       this.#steerings.delete(`${id} vf`);
+      this.#rssWishes.delete(id);
     });
   }
 
@@ -160,6 +170,49 @@ export class FakeDataPlane implements DataPlane {
       if (row === null) this.#steerings.delete(`${vnic} ${role}`);
       else this.#steerings.set(`${vnic} ${role}`, structuredClone(row));
     });
+  }
+
+  rssKeys(): readonly string[] {
+    return [...this.#rssKeys];
+  }
+
+  writeRssKey(row: number, key: string): void {
+    this.#faults.aroundSync(`writeRssKey ${row} ${key.slice(0, 8)}`, () => {
+      for (const [port, steering] of this.#steerings) {
+        if (steering.rssRow === row) this.#faults.violate(`RSS key ${row} was written while steering ${port} names it`);
+      }
+      this.#rssKeys[row] = key;
+    });
+  }
+
+  rssWish(vnic: number): RssWish {
+    return this.#rssWishes.get(vnic) ?? NO_RSS_WISH;
+  }
+
+  writeRssWish(vnic: number, wish: RssWish): void {
+    this.#faults.aroundSync(`writeRssWish ${vnic}`, () => this.#rssWishes.set(vnic, structuredClone(wish)));
+  }
+
+  hostRssWish(): HostRssWish {
+    return this.#hostRssWish;
+  }
+
+  writeHostRssWish(wish: HostRssWish): void {
+    this.#faults.aroundSync(`writeHostRssWish ${wish.keyRow}`, () => void (this.#hostRssWish = structuredClone(wish)));
+  }
+
+  bridgeVlanNotes(): readonly BridgeVlanNote[] {
+    return [...this.#bridgeVlanNotes.values()];
+  }
+
+  writeBridgeVlanNote(note: BridgeVlanNote): void {
+    this.#faults.aroundSync(`writeBridgeVlanNote ${note.ifindex} ${note.vid}`, () =>
+      this.#bridgeVlanNotes.set(`${note.ifindex} ${note.vid}`, note),
+    );
+  }
+
+  deleteBridgeVlanNote(ifindex: number, vid: number): void {
+    this.#faults.aroundSync(`deleteBridgeVlanNote ${ifindex} ${vid}`, () => this.#bridgeVlanNotes.delete(`${ifindex} ${vid}`));
   }
 
   steering(vnic: number, role: PortRole): SteeringRow | null {

@@ -3,10 +3,11 @@
  *
  * What it does not prove: that rtnetlink and iproute2 do these things; that frames go anywhere; carrier of a veth whose
  * other end is down or elsewhere (here a link that is up has carrier unless it is cut); what a driver refuses; events that
- * come late, twice or not at all. One rule is learnt from the kernel: a device that leaves its bridge, or vanishes, takes its
- * port flags and FDB entries along.
+ * come late, twice or not at all. Rules learnt from the kernel: a device that leaves its bridge, or vanishes, takes its
+ * port flags, VLANs and FDB entries along; where the bridge looks at VLAN tags, a new port is in the default VLAN, only one VLAN
+ * of a port is that of its untagged frames, and an entry needs a VLAN that its port is in.
  */
-import { fdbKey, type BridgePortFlags, type FdbEntry, type ObservedLink } from '../../src/core/model.js';
+import { fdbKey, type BridgePortFlags, type BridgeVlan, type BridgeVlanFlags, type FdbEntry, type ObservedLink } from '../../src/core/model.js';
 import type { HostNetwork } from '../../src/host/port.js';
 import type { FakeClock } from './fake_clock.js';
 import type { Faults } from './faults.js';
@@ -20,8 +21,12 @@ interface FakeLink {
   master: number | null;
   kind: string | null;
   queues: number;
+  vlanFiltering: boolean;
+  takesAggregates: boolean;
+  multiBufferTransmit: boolean;
 }
 
+const DEFAULT_PVID = 1;
 const DEFAULT_FLAGS: BridgePortFlags = { learning: true, flood: true, multicastFlood: true, broadcastFlood: true };
 const LATENCY_MS = 1;
 
@@ -31,6 +36,10 @@ export interface LinkOptions {
   readonly bridge?: string;
   readonly kind?: string;
   readonly queues?: number;
+  /** Of a bridge. */
+  readonly vlanFiltering?: boolean;
+  readonly takesAggregates?: boolean;
+  readonly multiBufferTransmit?: boolean;
 }
 
 export class FakeHost implements HostNetwork {
@@ -39,6 +48,8 @@ export class FakeHost implements HostNetwork {
   readonly #links = new Map<string, FakeLink>();
   readonly #flags = new Map<string, BridgePortFlags>();
   readonly #fdb = new Map<string, FdbEntry>();
+  readonly #vlans = new Map<string, readonly BridgeVlan[]>();
+  nicKey: Buffer | null = null;
   readonly #listeners = new Set<() => void>();
   #nextIfindex = 1;
   /** Devices that unipath has no business with. */
@@ -55,7 +66,9 @@ export class FakeHost implements HostNetwork {
   addLink(name: string, options: LinkOptions = {}): number {
     const { mtu = 1500, up = true, kind = null, queues = 1 } = options;
     const ifindex = this.#nextIfindex++;
-    this.#links.set(name, { ifindex, name, mtu, up, cut: false, master: null, kind, queues });
+    const { vlanFiltering = false, takesAggregates = false, multiBufferTransmit = false } = options;
+    const features = { vlanFiltering, takesAggregates, multiBufferTransmit };
+    this.#links.set(name, { ifindex, name, mtu, up, cut: false, master: null, kind, queues, ...features });
     if (options.bridge !== undefined) this.#join(name, options.bridge);
     this.#changed();
     return ifindex;
@@ -82,7 +95,7 @@ export class FakeHost implements HostNetwork {
     this.#changed();
   }
 
-  change(name: string, change: { up?: boolean; cut?: boolean; mtu?: number; queues?: number }): void {
+  change(name: string, change: Partial<Omit<FakeLink, 'ifindex' | 'name' | 'master' | 'kind'>>): void {
     Object.assign(this.#link(name), change);
     this.#changed();
   }
@@ -124,6 +137,7 @@ export class FakeHost implements HostNetwork {
       links: links.sort((a, b) => a.name.localeCompare(b.name)),
       flags: [...this.#flags].sort(([a], [b]) => a.localeCompare(b)),
       fdb: [...this.#fdb.keys()].sort(),
+      vlans: [...this.#vlans].sort(([a], [b]) => a.localeCompare(b)).map(([name, vlans]) => [name, [...vlans].sort((a, b) => a.vid - b.vid)]),
     };
   }
 
@@ -169,9 +183,34 @@ export class FakeHost implements HostNetwork {
     });
   }
 
+  async bridgeVlans(): Promise<ReadonlyMap<string, readonly BridgeVlan[]>> {
+    await this.#clock.sleep(LATENCY_MS);
+    return structuredClone(this.#vlans);
+  }
+
+  setBridgeVlan(device: string, vid: number, flags: BridgeVlanFlags | null): Promise<void> {
+    return this.#faults.around(`setBridgeVlan ${device} ${vid} ${JSON.stringify(flags)}`, async () => {
+      await this.#faults.take(this.#clock.sleep(LATENCY_MS));
+      const vlans = this.#vlans.get(device);
+      if (vlans === undefined && flags === null) return;
+      if (vlans === undefined) throw new Error(`${device} is not a bridge port`);
+      const others = vlans.filter((vlan) => vlan.vid !== vid).map((vlan) => (flags?.pvid === true ? { ...vlan, pvid: false } : vlan));
+      this.#vlans.set(device, flags === null ? others : [...others, { vid, ...flags }]);
+    });
+  }
+
+  async rssKey(): Promise<Buffer | null> {
+    await this.#clock.sleep(LATENCY_MS);
+    return this.nicKey;
+  }
+
   addFdb(entry: FdbEntry): Promise<void> {
     return this.#faults.around(`addFdb ${fdbKey(entry)}`, () => {
-      if (this.#link(entry.device).master === null) throw new Error(`${entry.device} is not a bridge port`);
+      const { master } = this.#link(entry.device);
+      if (master === null) throw new Error(`${entry.device} is not a bridge port`);
+      const filters = [...this.#links.values()].some((link) => link.ifindex === master && link.vlanFiltering);
+      const isIn = this.#vlans.get(entry.device)?.some(({ vid }) => vid === entry.vlan) === true;
+      if (filters && entry.vlan !== 0 && !isIn) throw new Error(`${entry.device} is not in VLAN ${entry.vlan}`);
       this.#fdb.set(fdbKey(entry), entry);
     });
   }
@@ -197,8 +236,11 @@ export class FakeHost implements HostNetwork {
   // ---
 
   #observed(link: FakeLink): ObservedLink {
-    const { ifindex, name, mtu, up, cut, master, kind, queues } = link;
-    return { ifindex, name, mac: '', mtu, up, carrier: up && !cut, master, kind, rxQueues: queues, txQueues: queues, xdp: null };
+    const { ifindex, name, mtu, up, cut, master, kind, queues, takesAggregates, multiBufferTransmit } = link;
+    const xdp = { xdp: null, xdpFeatures: { multiBufferTransmit } };
+    const vlanFiltering = link.vlanFiltering ? { defaultPvid: DEFAULT_PVID } : null;
+    const seen = { ifindex, name, mac: '', mtu, up, carrier: up && !cut, master, kind, rxQueues: queues, txQueues: queues };
+    return { ...seen, ...xdp, takesAggregates, vlanFiltering };
   }
 
   #link(name: string): FakeLink {
@@ -210,11 +252,13 @@ export class FakeHost implements HostNetwork {
   #join(name: string, bridge: string): void {
     this.#link(name).master = this.#link(bridge).ifindex;
     this.#flags.set(name, DEFAULT_FLAGS);
+    this.#vlans.set(name, [{ vid: DEFAULT_PVID, pvid: true, untagged: true }]);
   }
 
   #leave(name: string): void {
     this.#link(name).master = null;
     this.#flags.delete(name);
+    this.#vlans.delete(name);
     for (const [key, entry] of this.#fdb) if (entry.device === name) this.#fdb.delete(key);
   }
 

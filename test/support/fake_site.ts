@@ -1,5 +1,6 @@
 /** A host with an adapter, VFs and guests, all of it fake, and a reconciler over it. */
-import type { AdapterSpec, Desired, VfSpec, VnicSpec } from '../../src/core/model.js';
+import { DEFAULT_HASH_TYPES } from '../../src/core/limits.js';
+import type { AdapterSpec, Desired, RssSpec, VfSpec, VnicSpec } from '../../src/core/model.js';
 import { parseMacAddress } from '../../src/core/model.js';
 import { Reconciler, type ReconcilerParts } from '../../src/reconcile/reconciler.js';
 import { FakeClock } from './fake_clock.js';
@@ -25,18 +26,26 @@ export function vnicSpec(index: number, more: Partial<VnicSpec> = {}): VnicSpec 
   return {
     name: `g${index}`,
     mac: parseMacAddress(`52:54:00:00:00:${index.toString(16).padStart(2, '0')}`),
-    vlan: 0,
+    vlans: [0],
+    access: false,
+    addresses: null,
     adapter: 'nic0',
     tap: `tap-g${index}`,
     guest: { kind: 'netns', netns: `ns-g${index}` },
     policy: 'accelerated',
-    cutThrough: false,
+    cutThrough: 'off',
+    weights: [],
     ...more,
   };
 }
 
+export const DEFAULT_RSS: RssSpec = { key: 'random', hashTypes: DEFAULT_HASH_TYPES };
+
 /** What a killed one's last breath may still look at. */
-const READING = new Set(['path', 'attachments', 'vnics', 'ports', 'txPorts', 'steering']);
+const READING = new Set([
+  ...['path', 'attachments', 'vnics', 'ports', 'txPorts', 'steering'],
+  ...['rssKeys', 'rssWish', 'hostRssWish', 'bridgeVlanNotes'],
+]);
 
 export class Site {
   readonly clock = new FakeClock();
@@ -54,7 +63,8 @@ export class Site {
     this.dataPlane = new FakeDataPlane(this.host, this.faults);
     this.hypervisor = new FakeHypervisor(this.clock, this.host, this.dataPlane, this.faults);
     this.adapter = { name: 'nic0', uplink: 'pf0', bridge: 'br0', vfs: Array.from({ length: vfs }, (_, index) => vfSpec(index)), limits };
-    this.desired = { adapters: [this.adapter], vnics: Array.from({ length: guests }, (_, index) => vnicSpec(index + 1, { policy })) };
+    const vnics = Array.from({ length: guests }, (_, index) => vnicSpec(index + 1, { policy }));
+    this.desired = { adapters: [this.adapter], vnics, rss: DEFAULT_RSS };
     this.host.addLink('br0', { kind: 'bridge' });
     this.host.addLink('pf0', { bridge: 'br0' });
     for (const spec of this.adapter.vfs) this.addVf(spec, vfQueues);

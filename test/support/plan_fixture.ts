@@ -1,11 +1,14 @@
 /** What a look may find on a small host: bridge br0 (1), uplink pf0 (2), tap tap-g1 (3), VF ports vfp0 (4) and vfp1 (5). */
 import { DEFAULT_TIMING } from '../../src/core/backoff.js';
-import type { AdapterSpec, Desired, Observed, ObservedLink, ObservedVf, StoredVnic, VfPlace, VnicSpec } from '../../src/core/model.js';
+import type {
+  AdapterSpec, Desired, HostRssWish, Observed, ObservedLink, ObservedVf, StoredVnic, VfPlace, VnicSpec,
+} from '../../src/core/model.js';
+import { NO_RSS_WISH } from '../../src/core/model.js';
 import { plan, type Plan, type PlanInput } from '../../src/core/plan.js';
 import { planSteering } from '../../src/core/queue_plan.js';
 import { describeAction } from '../../src/core/actions.js';
 import type { Tenant } from '../../src/core/tenant.js';
-import { vfSpec, vnicSpec } from './fake_site.js';
+import { DEFAULT_RSS, vfSpec, vnicSpec } from './fake_site.js';
 
 export const CPUS = [0, 1, 2, 3];
 export const adapter: AdapterSpec = {
@@ -16,13 +19,19 @@ export const adapter: AdapterSpec = {
   limits: { vfs: 254, queues: 2048 },
 };
 
+/** A kernel that does not say what a device takes. */
+const SILENT = { xdpFeatures: null, takesAggregates: null, vlanFiltering: null };
+
 export function link(name: string, ifindex: number, more: Partial<ObservedLink> = {}): ObservedLink {
   const up = more.up ?? true;
-  return { ifindex, name, mac: '', mtu: 1500, up, carrier: up, master: null, kind: null, rxQueues: 2, txQueues: 2, xdp: null, ...more };
+  return { ifindex, name, mac: '', mtu: 1500, up, carrier: up, master: null, kind: null, rxQueues: 2, txQueues: 2, xdp: null, ...SILENT, ...more };
 }
 
+/** Nothing from the operator, and a key that was drawn. */
+export const HOST_WISH: HostRssWish = { ...NO_RSS_WISH, keyRow: 0, keyByOperator: false, keyIsRandom: true };
+
 export function desired(...vnics: readonly Partial<VnicSpec>[]): Desired {
-  return { adapters: [adapter], vnics: vnics.map((more, index) => vnicSpec(index + 1, more)) };
+  return { adapters: [adapter], vnics: vnics.map((more, index) => vnicSpec(index + 1, more)), rss: DEFAULT_RSS };
 }
 
 export const VF_IN_USE: Partial<ObservedLink> = { master: 1, up: true };
@@ -49,6 +58,9 @@ export function untouched(): Observed {
     txPorts: new Set([2]),
     fdb: new Set(),
     bridgePortFlags: new Map(),
+    bridgeVlans: new Map(),
+    bridgeVlanNotes: [],
+    rss: { wish: HOST_WISH, keys: ['aa'.repeat(40), '00'.repeat(40)], nicKey: null },
   };
   return withVfs(observed, {});
 }
@@ -101,6 +113,7 @@ export function storedG1(more: Partial<StoredVnic> = {}): StoredVnic {
     generation: 0,
     tapSteering: planSteering(2, CPUS, 1),
     vfSteering: null,
+    rssWish: NO_RSS_WISH,
     ...more,
   };
 }

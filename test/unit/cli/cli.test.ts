@@ -123,14 +123,19 @@ test('vnic show', async (t) => {
   const { socket } = await fakeDaemon(t);
   t.is(
     (await run(`-S ${socket} vnic show`)).out,
-    `VNIC  ID  MAC                VLAN  ADAPTER  TAP     PATH         WANT         VF    REASON
-g1     1  52:54:00:00:00:01     0  nic0     tap-g1  accelerated  accelerated  vfp0  -
-g2     2  52:54:00:00:00:02     0  nic0     tap-g2  software     accelerated  -     no_free_vf
+    `VNIC  ID  MAC                VLAN      ADAPTER  TAP     PATH         WANT         VF    REASON
+g1     1  52:54:00:00:00:01  untagged  nic0     tap-g1  accelerated  accelerated  vfp0  -
+g2     2  52:54:00:00:00:02  untagged  nic0     tap-g2  software     accelerated  -     no_free_vf
 `,
   );
   const one = (await run(`-S ${socket} vnic show g1`)).out;
-  t.regex(one, /^vf queues {3}4, no CPU reaches 2, 3$/m);
-  t.regex(one, /^vlan {8}untagged$/m);
+  t.regex(one, /^vf queues {4}4, no CPU reaches 2, 3$/m);
+  t.regex(one, /^vlan {9}untagged$/m);
+  t.regex(one, /^addresses {4}not checked$/m);
+  t.regex(one, /^cut-through {2}off \(auto\): tap-g1 takes aggregated TCP frames/m);
+  t.regex(one, /^vf shares {4}0: 50 %, 1: 50 %, 2: 0 %, 3: 0 %$/m);
+  const { vnics } = JSON.parse((await run(`-S ${socket} -j vnic show g1`)).out) as { vnics: readonly object[] };
+  t.like(vnics[0], { vlans: [0], access: false, addresses: null, hash_types: ['ipv4', 'tcp_ipv4'], cut_through: { setting: 'auto', in_force: false } });
 });
 
 test('vnic show --stats', async (t) => {
@@ -148,6 +153,8 @@ test('vnic show --stats', async (t) => {
           cpu_handovers: 3,
           flows_learnt: 2,
           flows_moved: 1,
+          flows_replaced: 8,
+          flows_expired: 9,
           path_changes: 9,
         },
       ],

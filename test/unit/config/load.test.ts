@@ -43,7 +43,6 @@ test('a full file', (t) => {
     pins: '/sys/fs/bpf/unipath-a',
     metricsListen: { host: '127.0.0.1', port: 9435 },
     flowsPerVnic: 1024,
-    rssKey: 'random',
     xdpMode: 'native',
   });
   t.deepEqual(desired.adapters, [
@@ -58,8 +57,8 @@ test('a full file', (t) => {
       ],
     },
   ]);
-  t.like(desired.vnics[0], { name: 'g1', vlan: 0, policy: 'software', cutThrough: false, guest: { kind: 'netns', netns: 'up-g1' } });
-  t.like(desired.vnics[1], { mac: '52:54:00:00:00:0a', vlan: 7, policy: 'accelerated', cutThrough: true });
+  t.like(desired.vnics[0], { name: 'g1', vlans: [0], access: false, policy: 'software', cutThrough: 'auto', weights: [], guest: { kind: 'netns', netns: 'up-g1' } });
+  t.like(desired.vnics[1], { mac: '52:54:00:00:00:0a', vlans: [7], addresses: null, policy: 'accelerated', cutThrough: 'on' });
 });
 
 test('defaults', (t) => {
@@ -69,20 +68,52 @@ test('defaults', (t) => {
     pins: '/sys/fs/bpf/unipath',
     metricsListen: null,
     flowsPerVnic: 4096,
-    rssKey: 'random',
     xdpMode: 'auto',
   });
-  t.deepEqual(desired, { adapters: [{ name: 'n', uplink: 'u', bridge: 'b', limits: { vfs: 254, queues: 2048 }, vfs: [] }], vnics: [] });
+  t.deepEqual(desired, { adapters: [{ name: 'n', uplink: 'u', bridge: 'b', limits: { vfs: 254, queues: 2048 }, vfs: [] }], vnics: [], rss: { key: 'random', hashTypes: 0x77 } });
 });
 
-test('an RSS key is bytes, also when YAML takes its digits for a number', (t) => {
-  const key = (text: string): string | Buffer => parseConfig(`rss_key: ${text}`, 'F').settings.rssKey;
+test('an RSS key is text, also when YAML takes its digits for a number', (t) => {
+  const key = (text: string): string => parseConfig(`rss: {key: ${text}}`, 'F').desired.rss.key;
   t.is(key('random'), 'random');
-  t.is(key('6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa').toString('hex').slice(0, 8), '6d5a56da');
-  t.is(key('12345678'.repeat(10)).toString('hex'), '12345678'.repeat(10));
-  t.is(key(`${'12345678'.repeat(9)}12e45678`).toString('hex'), `${'12345678'.repeat(9)}12e45678`);
-  t.deepEqual(problems('rss_key: 6d5a'), ['F:1:10: rss_key: must be "random" or 80 hexadecimal digits; these are 4 characters']);
-  t.deepEqual(problems(`rss_key: "${'0'.repeat(80)}"`), ['F:1:10: rss_key: a key of zeros would put every flow on one queue']);
+  t.is(key('nic'), 'nic');
+  t.is(key('6D5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa').slice(0, 8), '6d5a56da');
+  t.is(key('12345678'.repeat(10)), '12345678'.repeat(10));
+  t.is(key(`${'12345678'.repeat(9)}12e45678`), `${'12345678'.repeat(9)}12e45678`);
+  t.is(key(`"${Array(40).fill('5A').join(':')}"`), '5a'.repeat(40));
+});
+
+test('which frames are hashed over what', (t) => {
+  const types = (text: string): number => parseConfig(`rss: {hash_types: [${text}]}`, 'F').desired.rss.hashTypes;
+  t.is(types('ipv4'), 1);
+  t.is(types('sctp_ipv6, tcp_ipv4, udp_ipv6'), 0b1100_0010);
+});
+
+test('VLANs: untagged, tagged by the guest, access, trunk', (t) => {
+  const vlans = (text: string): unknown => {
+    const [vnic] = parseConfig(more(text), 'F').desired.vnics;
+    return [vnic?.vlans, vnic?.access];
+  };
+  t.deepEqual(vlans('policy: software'), [[0], false]);
+  t.deepEqual(vlans('vlan: 0'), [[0], false]);
+  t.deepEqual(vlans('vlan: 4094'), [[4094], false]);
+  t.deepEqual(vlans('vlan: {access: 7}'), [[7], true]);
+  t.deepEqual(vlans('vlan: {trunk: [30, 0, 20]}'), [[0, 20, 30], false]);
+});
+
+test('addresses are kept in the form in which they read back from the maps', (t) => {
+  const [vnic] = parseConfig(more('addresses: ["2001:DB8:0::10", fe80::1/64, 192.0.2.10, 10.9.8.7/8]'), 'F').desired.vnics;
+  t.deepEqual(vnic?.addresses, ['192.0.2.10', '10.0.0.0/8', '2001:db8::10', 'fe80::/64']);
+});
+
+test('cut-through and shares of queues', (t) => {
+  const of = (text: string): unknown => {
+    const [vnic] = parseConfig(more(text), 'F').desired.vnics;
+    return [vnic?.cutThrough, vnic?.weights];
+  };
+  t.deepEqual(of('cut_through: false'), ['off', []]);
+  t.deepEqual(of('cut_through: auto, reta: equal'), ['auto', []]);
+  t.deepEqual(of('cut_through: on, reta: {weights: [2, 0, 1, 0]}'), ['on', [2, 0, 1]]);
 });
 
 test('where metrics are served', (t) => {
@@ -119,7 +150,7 @@ const refused: readonly (readonly [title: string, text: string, ...complaints: r
   [
     'an unknown key far from any',
     '▸colour: red',
-    'colour: unknown key; known are: socket, pins, metrics, flows_per_vnic, rss_key, xdp_mode, adapters, vnics',
+    'colour: unknown key; known are: socket, pins, metrics, flows_per_vnic, rss, xdp_mode, adapters, vnics',
   ],
   ['an unknown key of a vNIC', more('▸cut-through: true'), 'vnics[0].cut-through: unknown key; did you mean "cut_through"?'],
   ['an unknown key of limits', adapterWith('limits: {▸vf: 3}'), 'adapters[0].limits.vf: unknown key; did you mean "vfs"?'],
@@ -134,6 +165,42 @@ const refused: readonly (readonly [title: string, text: string, ...complaints: r
   ['a number for a name', vnicWith('g1', '▸7'), 'vnics[0].name: must be text, not a number; put it in quotes'],
   ['text for a list', 'adapters: ▸nic0', 'adapters: must be a list, not text'],
   ['VLAN too large', more('vlan: ▸4095'), 'vnics[0].vlan: 4095 is too large: at most 4094'],
+  ['VLAN in a list', more('vlan: ▸[5]'), 'vnics[0].vlan: must be a mapping, not a list'],
+  ['an access VLAN that is none', more('vlan: {access: ▸0}'), 'vnics[0].vlan.access: 0 is too small: at least 1'],
+  [
+    'a misspelt mode of a VLAN',
+    more('vlan: ▸{▸acces: 5}'),
+    'vnics[0].vlan.access: is missing',
+    'vnics[0].vlan.acces: unknown key; did you mean "access"?',
+  ],
+  ['an empty trunk', more('vlan: {trunk: ▸[]}'), 'vnics[0].vlan.trunk: is empty: name at least one VLAN'],
+  ['a VLAN twice in a trunk', more('vlan: {trunk: [5, 6, ▸5]}'), 'vnics[0].vlan.trunk[2]: the VLAN 5 is in the list already'],
+  [
+    'too many VLANs',
+    more(`vlan: {trunk: ▸[${Array.from({ length: 17 }, (_, i) => i).join()}]}`),
+    'vnics[0].vlan.trunk: 17 are more than a vNIC can have (16)',
+  ],
+  [
+    'an address that is none',
+    more('addresses: [192.0.2.1, ▸192.0.2.300, ▸"10.0.0.0/33"]'),
+    'vnics[0].addresses[1]: "192.0.2.300" is not an IP address or prefix such as 192.0.2.1 or 2001:db8::/64',
+    'vnics[0].addresses[2]: "10.0.0.0/33" has no prefix length in 0..32',
+  ],
+  ['an address twice', more('addresses: [fe80::/10, ▸"FE80::1/10"]'), 'vnics[0].addresses[1]: the address fe80::/10 is in the list already'],
+  ['no address', more('addresses: ▸[]'), 'vnics[0].addresses: is empty: name at least one address'],
+  [
+    'too many addresses of a family',
+    more(`addresses: ▸[${Array.from({ length: 17 }, (_, i) => `10.0.0.${i}`).join()}]`),
+    'vnics[0].addresses: 17 IPv4 addresses; a vNIC has at most 16',
+  ],
+  ['cut-through that is neither', more('cut_through: ▸aut'), 'vnics[0].cut_through: "aut" is none of: auto, on, off; did you mean "auto"?'],
+  ['weights that are all zero', more('reta: {weights: ▸[0, 0]}'), 'vnics[0].reta.weights: all weights are 0: no queue would get anything'],
+  ['a weight too large', more('reta: {weights: [1, ▸256]}'), 'vnics[0].reta.weights[1]: 256 is too large: at most 255'],
+  ['a misspelt key of reta', more('reta: {weights: [1], ▸weight: [1]}'), 'vnics[0].reta.weight: unknown key; did you mean "weights"?'],
+  ['shares that are none', more('reta: ▸eqal'), 'vnics[0].reta: "eqal" is none of: equal; did you mean "equal"?'],
+  ['a short RSS key', 'rss: {key: ▸6d5a}', 'rss.key: must be "random", "nic" or 80 hexadecimal digits; these are 4 characters'],
+  ['an RSS key of zeros', `rss: {key: ▸"${'0'.repeat(80)}"}`, 'rss.key: a key of zeros would put every flow on one queue'],
+  ['a hash type that is none', 'rss: {hash_types: [ipv4, ▸tcp_ip4]}', 'rss.hash_types[1]: "tcp_ip4" is no hash type; did you mean "tcp_ipv4"?'],
   ['VLAN with a fraction', more('vlan: ▸1.5'), 'vnics[0].vlan: 1.5 is not a whole number'],
   [
     'a policy that is none',
@@ -173,6 +240,15 @@ vnics:
     'vnics[1].mac: the MAC address 52:54:00:00:00:01 with VLAN 0 is used already by vnics[0].mac',
     'vnics[1].tap: the device "t" is used already by vnics[0].tap',
     'vnics[2].tap: the device "u" is used already by adapters[0].uplink',
+  ],
+  [
+    'one VLAN of a trunk twice with a MAC address',
+    `adapters: [{name: n, uplink: u, bridge: b}]
+vnics:
+  - {name: g, mac: "52:54:00:00:00:01", vlan: {trunk: [5, 6]}, adapter: n, tap: t, guest: {netns: x}}
+  - {name: h, mac: ▸"52:54:00:00:00:01", vlan: {access: 6}, adapter: n, tap: s, guest: {netns: y}}
+`,
+    'vnics[1].mac: the MAC address 52:54:00:00:00:01 with VLAN 6 is used already by vnics[0].mac',
   ],
   [
     'several things at once, in the order of the file',
@@ -237,7 +313,7 @@ test('files that cannot be read say what to do', async (t) => {
 
 test('whatever the text is, it is read or refused in words', (t) => {
   const scalar = fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.constant(null), fc.double());
-  const keys = fc.constantFrom('adapters', 'vnics', 'name', 'mac', 'vfs', 'limits', 'metrics', 'listen', 'rss_key', '__proto__', 'guest');
+  const keys = fc.constantFrom('adapters', 'vnics', 'name', 'mac', 'vfs', 'limits', 'metrics', 'listen', 'rss', 'key', 'vlan', 'trunk', 'addresses', 'reta', '__proto__', 'guest');
   const { tree } = fc.letrec((tie) => ({
     tree: fc.oneof({ maxDepth: 4 }, scalar, fc.array(tie('tree'), { maxLength: 3 }), fc.dictionary(keys, tie('tree'), { maxKeys: 5 })),
   }));

@@ -32,6 +32,8 @@ test('rows become named vNICs; row 0 is the unknown; rows without a name are lef
         cpu_handovers: 2,
         flows_learnt: 3,
         flows_moved: 4,
+        flows_replaced: 6,
+        flows_expired: 7,
         path_changes: 5,
       },
     ],

@@ -4,7 +4,7 @@ import { planAdapter, planRescue } from '../../../src/core/plan.js';
 import type { Tenant } from '../../../src/core/tenant.js';
 import { reasonOf } from '../../../src/core/vnic_reason.js';
 import { planSteering } from '../../../src/core/queue_plan.js';
-import { vfSpec, vnicSpec } from '../../support/fake_site.js';
+import { DEFAULT_RSS, vfSpec, vnicSpec } from '../../support/fake_site.js';
 import {
   adapter,
   CPUS,
@@ -210,7 +210,7 @@ const cases: readonly {
   },
   {
     title: 'another MTU and cut-through while on the VF',
-    desired: desired({ cutThrough: true }),
+    desired: desired({ cutThrough: 'on' }),
     observed: withLinks(onVf(), link('tap-g1', 3, { master: 1, mtu: 1400 })),
     actions: ['repair, on failure stop:', 'set vfp0 MTU 1400', `write vNIC 1 (${MAC}, VLAN 0, VF ifindex 4)`],
     phases: ['g1 accelerated'],
@@ -354,7 +354,7 @@ function handingOver(place: Observed['vfs'][number]['place']): ReturnType<typeof
     fdb: new Set([...observed.fdb, `${vnicSpec(2).mac} 0 tap-g2`]),
   };
   const [going] = releasing().map((tenant) => ({ ...tenant, adapter: single }));
-  const asked: Desired = { adapters: [single], vnics: [vnicSpec(2)] };
+  const asked: Desired = { adapters: [single], vnics: [vnicSpec(2)], rss: DEFAULT_RSS };
   return planFor({ desired: asked, observed: both, tenants: going === undefined ? [] : [going] });
 }
 
@@ -392,7 +392,7 @@ test('the operator’s wish is read off the row', (t) => {
 test('ids: the lowest free one, and never one that is in the maps', (t) => {
   const observed: Observed = { ...onSoftware(), guests: new Set(['ns-g1', 'ns-g2', 'ns-g3']) };
   const withTaps = withLinks(observed, link('tap-g2', 40, { master: 1 }), link('tap-g3', 41, { master: 1 }));
-  const asked: Desired = { adapters: [adapter], vnics: [vnicSpec(2), vnicSpec(3), vnicSpec(1, { policy: 'software' })] };
+  const asked: Desired = { adapters: [adapter], vnics: [vnicSpec(2), vnicSpec(3), vnicSpec(1, { policy: 'software' })], rss: DEFAULT_RSS };
   t.deepEqual(
     planFor({ desired: asked, observed: withTaps }).tenants.map(({ spec, id }) => [spec.name, id]),
     [
@@ -413,7 +413,7 @@ test('two vNICs with the same MAC address and VLAN: neither has rows', (t) => {
   const planned = planFor({ desired: asked, observed });
   t.deepEqual(words(planned), REMOVE);
   t.deepEqual(reasons(planned), ['g1 duplicate_mac', 'g2 duplicate_mac']);
-  t.deepEqual(reasons(planFor({ desired: desired({}, { mac: MAC, vlan: 7 }), observed })), ['g1 plugging', 'g2 plugging']);
+  t.deepEqual(reasons(planFor({ desired: desired({}, { mac: MAC, vlans: [7] }), observed })), ['g1 plugging', 'g2 plugging']);
 });
 
 const refusals: readonly { readonly reason: string; readonly adapter: Partial<typeof adapter>; readonly observed?: Observed }[] = [

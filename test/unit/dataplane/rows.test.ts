@@ -4,7 +4,8 @@ import { type Event, EventKind, HashType, hostMaps, VnicPath } from '../../../ma
 import { encode } from '../../../src/btf/codec.js';
 import { parseMacAddress } from '../../../src/core/model.js';
 import { toeplitzHash } from '../../../src/core/toeplitz.js';
-import { canonicalAddresses, fromVnicAddresses, toVnicAddresses } from '../../../src/dataplane/address_row.js';
+import { canonicalAddresses } from '../../../src/core/addresses.js';
+import { fromVnicAddresses, toVnicAddresses } from '../../../src/dataplane/address_row.js';
 import { toDataPlaneEvent } from '../../../src/dataplane/events.js';
 import type { SteeringRow, VnicRow } from '../../../src/dataplane/port.js';
 import { rssRow } from '../../../src/dataplane/rss_table.js';

@@ -15,6 +15,9 @@ const link = (ifindex: number, more: Partial<ObservedLink> = {}): ObservedLink =
   rxQueues: 1,
   txQueues: 1,
   xdp: null,
+  xdpFeatures: null,
+  takesAggregates: null,
+  vlanFiltering: null,
   ...more,
 });
 const eth0 = link(2);

@@ -104,14 +104,14 @@ function linkMessage(...attributes: readonly Buffer[]): Buffer {
 test('a tap has as many queues as are open; another device those the kernel made', (t) => {
   const queues = [writeAttribute(31, bytesOfU32(256)), writeAttribute(32, bytesOfU32(255))];
   const tap = linkInfo('tun', Buffer.concat([writeAttribute(7, Buffer.from([1])), writeAttribute(8, bytesOfU32(3))]));
-  t.like(readLink(linkMessage(...queues, tap))?.link, { rxQueues: 3, txQueues: 3, kind: 'tun', up: true, carrier: true, ifindex: 7 });
-  t.like(readLink(linkMessage(...queues))?.link, { rxQueues: 255, txQueues: 256, kind: null });
+  t.like(readLink(linkMessage(...queues, tap)), { rxQueues: 3, txQueues: 3, kind: 'tun', up: true, carrier: true, ifindex: 7 });
+  t.like(readLink(linkMessage(...queues)), { rxQueues: 255, txQueues: 256, kind: null });
 });
 
 test('XDP: native, generic, offloaded, and several at once', (t) => {
   const xdp = (attached: number, ...programs: readonly (readonly [number, number])[]): unknown => {
     const nested = [writeAttribute(2, Buffer.from([attached])), ...programs.map(([type, id]) => writeAttribute(type, bytesOfU32(id)))];
-    return readLink(linkMessage(writeAttribute(43, Buffer.concat(nested))))?.link.xdp;
+    return readLink(linkMessage(writeAttribute(43, Buffer.concat(nested))))?.xdp;
   };
   t.is(xdp(0), null);
   t.deepEqual(xdp(1, [4, 11], [5, 11]), { mode: 'native', programId: 11 });
@@ -121,6 +121,9 @@ test('XDP: native, generic, offloaded, and several at once', (t) => {
 });
 
 test('a bridge says whether it looks at VLAN tags', (t) => {
-  t.true(readLink(linkMessage(linkInfo('bridge', writeAttribute(7, Buffer.from([1])))))?.vlanFiltering);
-  t.false(readLink(linkMessage(linkInfo('bridge', writeAttribute(7, Buffer.from([0])))))?.vlanFiltering);
+  const filtering = (on: number, ...more: readonly Buffer[]): unknown =>
+    readLink(linkMessage(linkInfo('bridge', Buffer.concat([writeAttribute(7, Buffer.from([on])), ...more]))))?.vlanFiltering;
+  t.deepEqual(filtering(1, writeAttribute(39, Buffer.from([5, 1]))), { defaultPvid: 261 });
+  t.deepEqual(filtering(1), { defaultPvid: 0 });
+  t.is(filtering(0, writeAttribute(39, Buffer.from([1, 0]))), null);
 });

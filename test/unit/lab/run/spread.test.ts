@@ -9,6 +9,11 @@ const status: VnicStatus = {
   id: 1,
   mac: '52:54:00:77:00:01',
   vlan: 0,
+  vlans: [0],
+  access: false,
+  addresses: null,
+  cut_through: { setting: 'auto', in_force: false, why: '' },
+  hash_types: [],
   adapter: 'nic0',
   tap: 'tap-g1',
   want: 'accelerated',
@@ -19,8 +24,8 @@ const status: VnicStatus = {
   reason_text: '',
   vf: 'vfp0',
   generation: 1,
-  tap_queues: { queues: 2, unreachable: [] },
-  vf_queues: { queues: 4, unreachable: [2, 3] },
+  tap_queues: { queues: 2, unreachable: [], shares: [50, 50] },
+  vf_queues: { queues: 4, unreachable: [2, 3], shares: [50, 50, 0, 0] },
 };
 
 const counters = (change: Partial<Counters>): Counters => ({
@@ -33,6 +38,8 @@ const counters = (change: Partial<Counters>): Counters => ({
   cpu_handovers: 0,
   flows_learnt: 0,
   flows_moved: 0,
+  flows_replaced: 0,
+  flows_expired: 0,
   path_changes: 0,
   ...change,
 });
