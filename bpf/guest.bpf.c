@@ -93,6 +93,9 @@ static __always_inline int take_control_frame(struct xdp_md *ctx, struct cursor 
  */
 static __always_inline int is_own_vlan(__u32 id, const struct vnic *v, const struct frame *f)
 {
+	/* A priority tag before another tag: a switch that takes it off would see the other as the VLAN. */
+	if (f->tagged_twice && !f->vlan)
+		return 0;
 	if (v->flags & VNIC_ACCESS)
 		return !f->vlan;
 	return f->vlan == v->vlan || find_vnic(f->source) == id;
@@ -103,6 +106,7 @@ int steer_guest(struct xdp_md *ctx)
 {
 	const __u64 mac_mask = 0xffffffffffffULL;
 	__u32 id, to, ifindex = ctx->ingress_ifindex, now, l3_offset;
+	struct choice choice = FIRST_CHOICE;
 	struct vnic_counters *c, *to_counters;
 	struct vnic *v, *to_vnic;
 	struct vnic_slot *port;
@@ -170,7 +174,7 @@ int steer_guest(struct xdp_md *ctx)
 			return count(id, c, REASON_PASS_OTHER_DOMAIN, f.length, XDP_PASS);
 		if (partial)
 			return count(to, to_counters, REASON_PASS_PARTIAL_CHECKSUM, f.length, XDP_PASS);
-		return steer(ctx, to, to_vnic, to_counters, &f, &t, vlan);
+		return steer(ctx, to, to_vnic, to_counters, &f, &t, vlan, &choice);
 	}
 	if (!is_remote(destination, v->uplink_ifindex, now))
 		return count(id, c, REASON_PASS_UNKNOWN_MAC, f.length, XDP_PASS);

@@ -9,14 +9,39 @@
 #include "remote.h"
 #include "steer.h"
 
+/* What becomes of it; the sender is not looked at. */
+static __always_inline int steer_from_wire(struct xdp_md *ctx, struct cursor *cursor, const struct frame *f, struct choice *choice)
+{
+	struct vnic_counters *c;
+	struct tuple t;
+	struct vnic *v;
+	__u32 id;
+
+	if (f->multicast)
+		return count(0, counters_of(0), REASON_PASS_MULTICAST, f->length, XDP_PASS);
+	id = find_vnic(f->destination);
+	c = counters_of(id);
+	v = vnic_of(id);
+	if (!id || !v)
+		return count(0, counters_of(0), REASON_PASS_UNKNOWN_MAC, f->length, XDP_PASS);
+	if (v->uplink_ifindex != ctx->ingress_ifindex)
+		return count(id, c, REASON_PASS_OTHER_DOMAIN, f->length, XDP_PASS);
+	if (f->too_many_tags)
+		return count(id, c, REASON_PASS_TOO_MANY_TAGS, f->length, XDP_PASS);
+	parse_tuple(ctx, cursor, f, &t);
+	if (uplink_partial_checksum && has_partial_checksum(&t))
+		return count(id, c, REASON_PASS_PARTIAL_CHECKSUM, f->length, XDP_PASS);
+	return steer(ctx, id, v, c, f, &t, f->vlan, choice);
+}
+
 SEC("xdp.frags")
 int steer_uplink(struct xdp_md *ctx)
 {
+	struct choice choice = FIRST_CHOICE;
 	struct vnic_counters *c;
 	struct cursor cursor;
 	struct frame f;
-	struct tuple t;
-	struct vnic *v;
+	int verdict;
 	__u32 id;
 
 	if (parse_frame(ctx, &cursor, &f))
@@ -29,24 +54,11 @@ int steer_uplink(struct xdp_md *ctx)
 			return count(0, counters_of(0), REASON_DROP_CONTROL, f.length, XDP_DROP);
 		return count(id, c, REASON_DROP_CONTROL, f.length, XDP_DROP);
 	}
-	learn_remote(f.source, ctx->ingress_ifindex);
-	if (f.multicast)
-		return count(0, counters_of(0), REASON_PASS_MULTICAST, f.length, XDP_PASS);
-
-	id = find_vnic(f.destination);
-	c = counters_of(id);
-	v = vnic_of(id);
-	if (!id || !v)
-		return count(0, counters_of(0), REASON_PASS_UNKNOWN_MAC, f.length, XDP_PASS);
-	if (v->uplink_ifindex != ctx->ingress_ifindex)
-		return count(id, c, REASON_PASS_OTHER_DOMAIN, f.length, XDP_PASS);
-	if (f.too_many_tags)
-		return count(id, c, REASON_PASS_TOO_MANY_TAGS, f.length, XDP_PASS);
-
-	parse_tuple(ctx, &cursor, &f, &t);
-	if (uplink_partial_checksum && has_partial_checksum(&t))
-		return count(id, c, REASON_PASS_PARTIAL_CHECKSUM, f.length, XDP_PASS);
-	return steer(ctx, id, v, c, &f, &t, f.vlan);
+	verdict = steer_from_wire(ctx, &cursor, &f, &choice);
+	/* Once per flow and tick is enough. */
+	if (!choice.fresh)
+		learn_remote(f.source, ctx->ingress_ifindex);
+	return verdict;
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";

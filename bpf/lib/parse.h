@@ -48,6 +48,7 @@ struct frame {
 	__u16 vlan;		/* VLAN id of the outer tag; 0 = none */
 	__be16 type;		/* EtherType after the tags */
 	__u8 multicast;
+	__u8 tagged_twice;	/* or more often */
 	__u8 too_many_tags;
 	__u8 multi_buffer;	/* headers are read in the first buffer only */
 };
@@ -120,6 +121,7 @@ static __always_inline int parse_frame(struct xdp_md *ctx, struct cursor *c, str
 	f->type = eth->h_proto;
 	f->tag_length = 0;
 	f->vlan = 0;
+	f->tagged_twice = 0;
 	f->too_many_tags = 0;
 	f->multicast = eth->h_dest[0] & 1;
 	if (is_tag(f->type)) {
@@ -132,6 +134,7 @@ static __always_inline int parse_frame(struct xdp_md *ctx, struct cursor *c, str
 		if (is_tag(f->type)) {
 			if (!parse_tag(c, f))
 				return -1;
+			f->tagged_twice = 1;
 			f->too_many_tags = is_tag(f->type);
 		}
 	}

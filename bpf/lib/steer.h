@@ -14,7 +14,10 @@ struct choice {
 	__u32 queue;
 	__u32 hash;	/* RSS hash, if it was needed */
 	enum reason reason;
+	__u32 fresh;	/* 1: another frame of this flow was steered in the same tick, so it has told all that is to be known */
 };
+
+#define FIRST_CHOICE { .reason = REASON_REDIRECT_SINGLE }
 
 /* For the verifier; `queues` never exceeds MAX_QUEUES. The empty asm keeps clang from dropping the mask. */
 static __always_inline __u32 bound_queue(__u32 queue)
@@ -85,6 +88,8 @@ static __always_inline void choose_queue(struct xdp_md *ctx, __u32 id, struct vn
 		choice->reason = REASON_REDIRECT_RFS;
 		if (quiet)
 			write_record(&slot->steered, tag, learnt.queue, now);
+		else
+			choice->fresh = 1;
 		return;
 	}
 	choose_by_hash(ctx, s, t, choice);
@@ -108,6 +113,8 @@ static __always_inline void choose_queue(struct xdp_md *ctx, __u32 id, struct vn
 	}
 	if (!mine || quiet || steered.queue != choice->queue)
 		write_record(&slot->steered, tag, choice->queue, now);
+	else
+		choice->fresh = 1;
 }
 
 /* The way to a queue that only another CPU reaches: through that CPU's queue, where steer_queue redirects it to the port. */
@@ -139,12 +146,12 @@ static __always_inline int push_handover(struct xdp_md *ctx, __u64 key)
 
 /*
  * Redirects a frame to the vNIC's current port, on the queue that RFS or RSS gives, or passes it to the bridge with the
- * reason. `vlan` is the VLAN that the frame is in, whatever tag it carries now. The tuple must be parsed already.
+ * reason. `vlan` is the VLAN that the frame is in, whatever tag it carries now. The tuple must be parsed already, and the choice be
+ * FIRST_CHOICE.
  */
 static __always_inline int steer(struct xdp_md *ctx, __u32 id, const struct vnic *v, struct vnic_counters *c, const struct frame *f,
-				 const struct tuple *t, __u16 vlan)
+				 const struct tuple *t, __u16 vlan, struct choice *choice)
 {
-	struct choice choice = { .reason = REASON_REDIRECT_SINGLE };
 	struct path_word *p = path_of(id);
 	__u32 accelerated, ifindex, frame_max, multi_buffer, row, cpu = DECISION_NO_CPU, here;
 	enum tag_change change;
@@ -169,15 +176,15 @@ static __always_inline int steer(struct xdp_md *ctx, __u32 id, const struct vnic
 	if (!s)
 		return count(id, c, REASON_PASS_NO_TARGET, f->length, XDP_PASS);
 	if (s->queues > 1) {
-		choose_queue(ctx, id, c, s, t, &choice);
-		choice.queue = bound_queue(choice.queue);
+		choose_queue(ctx, id, c, s, t, choice);
+		choice->queue = bound_queue(choice->queue);
 		/* Only a CPU congruent to the queue reaches it; any such CPU does, so stay on this one if it is. */
 		here = bpf_get_smp_processor_id();
-		if (here != s->queue_cpus[choice.queue] && here % s->queues != choice.queue) {
-			cpu = s->queue_cpus[choice.queue];
+		if (here != s->queue_cpus[choice->queue] && here % s->queues != choice->queue) {
+			cpu = s->queue_cpus[choice->queue];
 			if (cpu == QUEUE_UNREACHABLE) {
 				cpu = DECISION_NO_CPU;
-				choice.queue = bound_queue(here % s->queues);
+				choice->queue = bound_queue(here % s->queues);
 			}
 		}
 	}
@@ -200,11 +207,11 @@ static __always_inline int steer(struct xdp_md *ctx, __u32 id, const struct vnic
 		if (cpu != DECISION_NO_CPU)
 			c->cpu_handovers++;
 		if (accelerated)
-			c->vf_queues[choice.queue]++;
+			c->vf_queues[choice->queue]++;
 		else
-			c->tap_queues[choice.queue]++;
+			c->tap_queues[choice->queue]++;
 	}
-	return count_redirect(id, c, choice.reason, f->length, ifindex, choice.hash, choice.queue, cpu);
+	return count_redirect(id, c, choice->reason, f->length, ifindex, choice->hash, choice->queue, cpu);
 }
 
 #endif

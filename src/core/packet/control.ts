@@ -9,9 +9,9 @@ export function isControl(ethernet: Ethernet): boolean {
 }
 
 /** From a guest: an answer of the plug-in, untagged and whole, is told to the control plane. None goes any further. */
-export function takeControl(work: Work, vnic: number, { bytes, end, at, tagged }: Ethernet): Decision {
+export function takeControl(work: Work, vnic: number, { bytes, end, at, tags }: Ethernet): Decision {
   const whole = at + controlFrameCodec.size <= end;
-  if (tagged || !whole || u32(bytes, at) !== ContractLimit.CONTROL_MAGIC) return drop(work, vnic, Reason.DROP_CONTROL);
+  if (tags > 0 || !whole || u32(bytes, at) !== ContractLimit.CONTROL_MAGIC) return drop(work, vnic, Reason.DROP_CONTROL);
   const command = bytes[at + 8] ?? 0;
   if (command !== ControlCommand.DRAINED && command !== ControlCommand.RESUMED) return drop(work, vnic, Reason.DROP_CONTROL);
   const sequence = u32(bytes, at + 4);

@@ -62,6 +62,8 @@ export interface Work {
   readonly frame: Uint8Array;
   /** So far, in order. */
   readonly effects: Effect[];
+  /** Another frame of its flow was steered in the same tick: it has told all that is to be known. */
+  fresh: boolean;
 }
 
 const NO_WAY = { target: 0, role: null, queue: null, cpu: null, hash: null, bucket: null } as const;

@@ -19,8 +19,8 @@ export interface Ethernet {
   readonly multiBuffer: boolean;
   /** Broadcast, too. */
   readonly multicast: boolean;
-  /** Has an outer tag; one with VLAN id 0 only tells a priority. */
-  readonly tagged: boolean;
+  /** VLAN tags that are read; an outer one with VLAN id 0 only tells a priority. */
+  readonly tags: number;
   /** VLAN id of the outer tag; 0 = none. */
   readonly vlan: number;
   /** EtherType behind the tags that are read. */
@@ -50,10 +50,10 @@ export function parseEthernet(bytes: Uint8Array, end: number): Ethernet | null {
     tags++;
   }
   const multicast = ((bytes[0] ?? 0) & 1) !== 0;
-  return { bytes, end, multiBuffer: end < bytes.length, multicast, tagged: tags > 0, vlan, type, tooManyTags: isTag(type), at };
+  return { bytes, end, multiBuffer: end < bytes.length, multicast, tags, vlan, type, tooManyTags: isTag(type), at };
 }
 
 /** Bytes of the frame as ports count them: the outer VLAN tag not counted. */
 export function countedLength(ethernet: Ethernet): number {
-  return ethernet.bytes.length - (ethernet.tagged ? TAG_BYTES : 0);
+  return ethernet.bytes.length - (ethernet.tags > 0 ? TAG_BYTES : 0);
 }

@@ -21,8 +21,12 @@ function has(vnic: Vnic, flag: number): boolean {
   return (vnic.flags & flag) !== 0;
 }
 
-/** An access vNIC sends untagged, or with a priority; the others in any VLAN that leads to them. */
-function isOwnVlan({ state, frame }: Work, id: number, vnic: Vnic, { vlan }: Ethernet): boolean {
+/**
+ * An access vNIC sends untagged, or with a priority; the others in any VLAN that leads to them. Nobody sends a priority tag before
+ * another tag: a switch that takes it off would see the other as the VLAN.
+ */
+function isOwnVlan({ state, frame }: Work, id: number, vnic: Vnic, { vlan, tags }: Ethernet): boolean {
+  if (tags > 1 && vlan === 0) return false;
   if (has(vnic, VnicFlag.ACCESS)) return vlan === 0;
   return vlan === vnic.vlan || state.index.get(addressKey(frame, SOURCE_AT, vlan))?.vnic === id;
 }

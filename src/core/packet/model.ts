@@ -21,7 +21,7 @@ export { addressKey, portKey, remoteSlot } from './keys.js';
  * @param frame from the destination MAC address on, of all buffers
  */
 export function decide(state: PacketState, frame: Uint8Array, arrival: Arrival): Decision {
-  const work: Work = { state, arrival, frame, effects: [] };
+  const work: Work = { state, arrival, frame, effects: [], fresh: false };
   return arrival.program === 'steer_uplink' ? decideUplink(work) : decideGuest(work);
 }
 

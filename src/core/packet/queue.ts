@@ -8,7 +8,7 @@ import { clearLearnt, flowSlot, type FlowSlot, quietFor, writeRecord } from './f
 import type { Packet } from './ip.js';
 import { rssHash } from './rss.js';
 
-const { FLOW_EXPIRY, MAX_QUEUES, QUEUE_UNREACHABLE, QUIET_TICKS, RETA_SIZE } = ContractLimit;
+const { FLOW_EXPIRY, FLOW_LIFETIME, MAX_QUEUES, QUEUE_UNREACHABLE, QUIET_TICKS, RETA_SIZE } = ContractLimit;
 
 export interface QueueChoice {
   readonly queue: number;
@@ -61,17 +61,23 @@ export function chooseQueue(work: Work, vnic: number, steering: Steering, packet
 
   if (mine && rfs !== null && steered.queue === rfs) {
     if (quiet > 0) writeRecord(work, 'steered', slot, rfs);
+    else work.fresh = true;
     return { queue: rfs, reason: Reason.REDIRECT_RFS, hash: null, bucket: null };
   }
 
   const rss = byHash(work, steering, packet);
   // The record still keeps another flow in order: this one goes without a trace.
   if (others && quiet < QUIET_TICKS) return { ...rss, reason: Reason.REDIRECT_RSS };
+  // The slot is learnt for another flow, which needs no such neighbour; traces begin before this one may be learnt.
+  const { learnt } = slot.flow;
+  const learntForOther = learnt.valid !== 0 && learnt.tag !== slot.tag && quietFor(work, learnt) < FLOW_LIFETIME - QUIET_TICKS;
+  if (!mine && learntForOther) return { ...rss, reason: Reason.REDIRECT_RSS };
 
   const wanted = rfs ?? rss.queue;
   const kept = keptQueue();
   const queue = kept ?? wanted;
   if (!mine || quiet > 0 || queue !== steered.queue) writeRecord(work, 'steered', slot, queue);
+  else work.fresh = true;
   const reason = kept !== null ? Reason.REDIRECT_DRAIN : rfs !== null ? Reason.REDIRECT_RFS : Reason.REDIRECT_RSS;
   return { ...rss, queue, reason };
 

@@ -13,8 +13,8 @@ import { isAccelerated } from './vnic_path.js';
  */
 export function steerQueue(state: PacketState, handed: Uint8Array, firstBuffer = handed.length): Decision {
   const arrival = { program: 'steer_uplink', ifindex: 0, rxQueue: 0, cpu: 0 } as const;
-  if (firstBuffer < HANDOVER_BYTES + ETHERNET_BYTES) return aborted({ state, arrival, frame: handed, effects: [] }, NOBODY);
-  const work: Work = { state, arrival, frame: handed.subarray(HANDOVER_BYTES), effects: [] };
+  if (firstBuffer < HANDOVER_BYTES + ETHERNET_BYTES) return aborted({ state, arrival, frame: handed, effects: [], fresh: false }, NOBODY);
+  const work: Work = { state, arrival, frame: handed.subarray(HANDOVER_BYTES), effects: [], fresh: false };
   const id = state.index.get(readHandover(handed))?.vnic ?? NOBODY;
   const vnic = id === NOBODY ? undefined : state.vnics.get(id);
   const path = state.paths.get(id);

@@ -7,7 +7,7 @@ export type TagChange = 'keep' | 'pop' | 'push' | 'set';
 /** What makes the frame one that carries `vlan` on the wire. A tag that only tells a priority is filled in. */
 export function toWire(ethernet: Ethernet, vlan: number): TagChange {
   if (ethernet.vlan === vlan) return 'keep';
-  return ethernet.tagged ? 'set' : 'push';
+  return ethernet.tags > 0 ? 'set' : 'push';
 }
 
 /** What makes the frame one for a guest that must not see tags; one that only tells a priority stays. */

@@ -1,8 +1,8 @@
 /** On the PF: frames from the wire. A frame for a vNIC goes to its port; everything else to the bridge, as if nobody were there. */
-import { Reason } from '../../../maps/generated/contract.js';
+import { Reason, type Vnic } from '../../../maps/generated/contract.js';
 import { isControl } from './control.js';
 import { type Decision, drop, pass, type Work } from './decision.js';
-import { parseEthernet, SOURCE_AT } from './ethernet.js';
+import { type Ethernet, parseEthernet, SOURCE_AT } from './ethernet.js';
 import { parsePacket } from './ip.js';
 import { addressKey } from './keys.js';
 import { mayBePartial } from './partial_checksum.js';
@@ -18,9 +18,15 @@ export function decideUplink(work: Work): Decision {
   const id = state.index.get(addressKey(frame, 0, ethernet.vlan))?.vnic ?? NOBODY;
   const vnic = id === NOBODY ? undefined : state.vnics.get(id);
   if (isControl(ethernet)) return drop(work, vnic === undefined ? NOBODY : id, Reason.DROP_CONTROL);
-  learnRemote(work, addressKey(frame, SOURCE_AT, ethernet.vlan));
-  if (ethernet.multicast) return pass(work, NOBODY, Reason.PASS_MULTICAST);
+  const decision = fromWire(work, id, vnic, ethernet);
+  if (!work.fresh) learnRemote(work, addressKey(frame, SOURCE_AT, ethernet.vlan));
+  return decision;
+}
 
+/** What becomes of it; the sender is not looked at. */
+function fromWire(work: Work, id: number, vnic: Vnic | undefined, ethernet: Ethernet): Decision {
+  const { state, arrival } = work;
+  if (ethernet.multicast) return pass(work, NOBODY, Reason.PASS_MULTICAST);
   if (vnic === undefined) return pass(work, NOBODY, Reason.PASS_UNKNOWN_MAC);
   if (vnic.uplinkIfindex !== arrival.ifindex) return pass(work, id, Reason.PASS_OTHER_DOMAIN);
   if (ethernet.tooManyTags) return pass(work, id, Reason.PASS_TOO_MANY_TAGS);

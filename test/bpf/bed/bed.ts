@@ -169,9 +169,7 @@ export class Bed {
   /** Everything as configured: every vNIC on its software path, one queue everywhere, nothing learnt, VF not allowed. */
   reset(): void {
     this.setRssKey(rssVectorKey);
-    for (const [index, remote] of this.remotes.entries()) {
-      if (remote.key !== 0n) this.remotes.set(index, { key: 0n, uplinkIfindex: 0, learnt: 0 });
-    }
+    this.forgetRemotes();
     for (const index of this.#filledSlots) this.slots.set(index, { key: 0n, vnic: 0, role: RoleCode.TAP });
     this.#filledSlots.clear();
     this.forgetFlows();
@@ -337,6 +335,12 @@ export class Bed {
 
   pathWords(): Map<VnicName, PathWord> {
     return new Map(VNIC_NAMES.map((name) => [name, this.paths.get(bedVnic(name).id)!]));
+  }
+
+  forgetRemotes(): void {
+    for (const [index, remote] of this.remotes.entries()) {
+      if (remote.key !== 0n) this.remotes.set(index, { key: 0n, uplinkIfindex: 0, learnt: 0 });
+    }
   }
 
   /** No flow is known, and none is on its way. */

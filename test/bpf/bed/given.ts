@@ -150,3 +150,8 @@ export function heard(name: VnicName, ticksAgo: number): Given {
 export function hashes(port: PortName, hashTypes: HashType): Given {
   return (bed) => bed.setSteering(ownerOf(port)!, isVfPort(port) ? 'vf' : 'tap', { queues: 2, reta: (bucket) => Math.min(bucket, 1), hashTypes });
 }
+
+/** No station is known behind any uplink. */
+export function forgetRemotes(bed: Bed): void {
+  bed.forgetRemotes();
+}

@@ -2,11 +2,12 @@
 import { ControlCommand } from '../../../maps/generated/contract.js';
 import { BROADCAST, frame, type FrameBuilder } from '../../support/packet_builder.js';
 import {
-  accelerated, acceleratedAndBusy, cutThrough, earlier, frameMax, type Given, noTarget, queues, remote, REMOTE_LIFETIME, unowned,
+  accelerated, acceleratedAndBusy, cutThrough, earlier, forgetRemotes, frameMax, type Given, noTarget, queues, remote, REMOTE_LIFETIME,
+  steered, unowned,
 } from '../bed/given.js';
 import type { Row } from '../bed/row.js';
 import { firstSlot, vnicKey } from '../bed/bed.js';
-import { guestFrame, guestUdp, IP, IP6, MULTICAST, NOBODY, STATION, toNeighbour, VNICS, wireTo } from '../bed/world.js';
+import { guestFrame, guestUdp, IP, IP6, MULTICAST, NOBODY, STATION, toNeighbour, VNICS, wireTo, wireUdp } from '../bed/world.js';
 
 /** The flow of the frame was heard before on the same queue, so that a row need not say what is learnt. */
 function known(frameSeen: FrameBuilder, on: Row['on']): Given {
@@ -48,6 +49,20 @@ export const uplinkRows: readonly Row[] = [
   {
     title: 'a station is learnt from what it sends',
     frame: guestUdp, ...uplinked, given: [...fromVf.given.slice(0, 2), earlier(fromWire(STATION), { on: 'pf0' })],
+  },
+  {
+    title: 'a station is learnt once per flow and tick, which is often enough', frame: guestUdp, ...fromVf, verdict: 'pass',
+    counted: ['g1', 'pass_unknown_mac'],
+    given: [
+      ...fromVf.given.slice(0, 2), queues('vf1', 2, 0), earlier(wireUdp, { on: 'pf0' }), forgetRemotes, earlier(wireUdp, { on: 'pf0' }),
+    ],
+  },
+  {
+    title: '... and so again in the next one', frame: guestUdp, ...uplinked,
+    given: [
+      ...fromVf.given.slice(0, 2), queues('vf1', 2, 0), earlier(wireUdp, { on: 'pf0' }), forgetRemotes, steered('g1', 1),
+      earlier(wireUdp, { on: 'pf0' }),
+    ],
   },
   {
     title: 'a station is learnt from its broadcasts, too', frame: guestUdp, ...uplinked,

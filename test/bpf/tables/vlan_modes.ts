@@ -68,6 +68,10 @@ export const accessRows: readonly Row[] = [
     frame: fromG1.vlan(7).ipv4(answer), on: 'tap1', verdict: 'drop', counted: ['g1', 'drop_spoofed_vlan'],
   },
   {
+    title: 'nobody sends a priority tag before another tag: a switch that takes it off would see the other as the VLAN',
+    frame: fromG1.vlan(0).vlan(7).ipv4(answer), on: 'tap1', verdict: 'drop', counted: ['g1', 'drop_spoofed_vlan'],
+  },
+  {
     title: 'access to access in one VLAN: no tag at all', given: [access('g1', 7), access('g2', 7), accelerated('g1'), accelerated('g2')],
     frame: g1ToG2.ipv4(packet), on: 'vf1', verdict: 'redirect', to: 'vf2', counted: ['g2', 'redirect_single'],
   },
