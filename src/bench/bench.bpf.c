@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR MIT)
 /*
- * What the bench compares unipath with, and what it counts at. Every measured program is entered through a `vary_*` that
- * changes the flow from frame to frame, so that no predictor learns a single frame; it costs all of them the same.
+ * What the bench compares unipath with, and what it counts at.
+ *
+ * Every measured program is entered through a `vary_*` that writes another vNIC and another flow into each frame, so that no
+ * predictor learns a single one; that costs all of them the same. What is too fast to be timed alone runs RUNS times in one
+ * `loop_*`, against a loop that does all the rest.
  */
-#include <linux/bpf.h>
-#include <linux/if_ether.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
+#include "config.h"
+#include "hash.h"
+#include "steer.h"
 
 /* Index into `stages`. */
 enum stage {
@@ -16,10 +16,11 @@ enum stage {
 	STAGE_PASS = 1,
 	STAGE_REDIRECT = 2,
 	STAGE_STEER = 3,	/* steer_uplink, put there by the bench */
-	STAGE_COUNT = 4,
+	STAGE_GUEST = 4,	/* steer_guest, likewise */
+	STAGE_COUNT = 5,
 };
 
-/* What runs after the flow was changed. */
+/* What runs after the frame was changed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, STAGE_COUNT);
@@ -35,37 +36,150 @@ struct {
 	__type(value, struct bpf_devmap_val);
 } target SEC(".maps");
 
-/* Frames that reached the sink. */
+/* How frames are varied, see src/bench/variation.ts. Offsets are from the beginning of the frame. */
+struct variation {
+	__u32 flows;		/* of all vNICs together */
+	__u32 vnics;		/* in turn: how many */
+	__u32 uniform;		/* 1: a flow at random, and the vNIC that it belongs to; 0: flows and vNICs in turn */
+	__u32 first_vnic;	/* last byte of the first one's MAC address */
+	__u16 mac_at;		/* the last two bytes of the vNIC's MAC address */
+	__u16 address_at;	/* the last four bytes of the station's address */
+	__u16 ports_at;
+	__u16 reply;		/* 1: the frame goes to the station */
+	__u32 address;		/* those four bytes of flow 0's station, host order */
+	__u32 flow;		/* state of the turns */
+	__u32 vnic;
+	__u32 turn;
+};
+
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
-} arrived SEC(".maps");
+	__type(value, struct variation);
+} variations SEC(".maps");
 
-/* The frames are made on one CPU. */
-__u8 turn;
+/* A line of its own for each queue, because another CPU counts there. */
+struct arrival {
+	__u64 frames;
+	__u64 last_ns;		/* when the last multiple of STAMP_EVERY frames was complete */
+	__u64 reserved[6];
+};
 
-/* Ports of the frames in src/bench/frames.ts. */
+#define ARRIVAL_QUEUES 8
+#define STAMP_EVERY 64
+
+/* Frames that reached the sink, by receive queue. One CPU serves a queue at a time, so plain additions are exact. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, ARRIVAL_QUEUES);
+	__type(key, __u32);
+	__type(value, struct arrival);
+} arrivals SEC(".maps");
+
+/* Written by `pace_*`, which hold the source back while more than `limit` frames are under way. */
+struct pace {
+	__u64 sent;
+	__u64 first_ns;		/* when the first frame was sent */
+	__u64 limit;
+	__u64 waits;		/* how often it had to */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pace);
+} paces SEC(".maps");
+
 #define FIRST_PORT 4096
 #define TO_PORT 53
+#define VNIC_FLOWS_SHIFT 12
+#define VNIC_FLOWS (1 << VNIC_FLOWS_SHIFT)
+#define OFFSET_MASK 0xff
+/* Of the MAC addresses in src/bench/stage.ts. */
+#define MAC_BYTE_4 0x7c
+
+/* Good enough to have no pattern, cheap enough not to be seen. */
+static __always_inline __u32 mix(__u32 x)
+{
+	x ^= x >> 16;
+	x *= 0x7feb352d;
+	x ^= x >> 15;
+	x *= 0x846ca68b;
+	return x ^ x >> 16;
+}
+
+/* 0 .. limit - 1 out of a 32-bit number, without a division. */
+static __always_inline __u32 scale(__u32 random, __u32 limit)
+{
+	return (__u64)random * limit >> 32;
+}
 
 /*
- * 256 flows: the low byte of the UDP source port. Both ports are written in one go, as they are read: a read that spans
- * a narrower write would wait for the cache, which a frame from a wire does not know.
+ * Fields are written as wide as they are read: a read that spans a narrower write would wait for the cache, which a frame
+ * from a wire does not know.
  */
 static __always_inline void vary(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct ethhdr *eth = data;
-	__u32 *ports = data + sizeof(struct ethhdr) + sizeof(struct iphdr);
+	__u32 zero = 0, flow, vnic;
+	struct variation *v = bpf_map_lookup_elem(&variations, &zero);
+	__u32 *address, *ports;
+	__u16 *mac;
 
-	if ((void *)(eth + 1) > end)
+	if (!v)
 		return;
-	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		ports = data + sizeof(struct ethhdr) + sizeof(struct ipv6hdr);
-	if ((void *)(ports + 1) <= end)
-		*ports = bpf_htons(FIRST_PORT + turn++) | bpf_htons(TO_PORT) << 16;
+	if (v->uniform) {
+		flow = scale(mix(v->turn++), v->flows);
+		vnic = flow >> VNIC_FLOWS_SHIFT;
+	} else {
+		flow = v->flow;
+		vnic = v->vnic;
+		if (++v->vnic >= v->vnics)
+			v->vnic = 0;
+		if (++v->flow >= v->flows) {
+			v->flow = 0;
+			v->vnic = 0;
+		}
+	}
+	flow &= VNIC_FLOWS - 1;
+	mac = data + (v->mac_at & OFFSET_MASK);
+	address = data + (v->address_at & OFFSET_MASK);
+	ports = data + (v->ports_at & OFFSET_MASK);
+	if ((void *)(mac + 1) > end || (void *)(address + 1) > end || (void *)(ports + 1) > end)
+		return;
+	*mac = MAC_BYTE_4 | (v->first_vnic + vnic) << 8;
+	*address = bpf_htonl(v->address + flow);
+	if (v->reply)
+		*ports = bpf_htons(TO_PORT) | bpf_htons(FIRST_PORT + flow) << 16;
+	else
+		*ports = bpf_htons(FIRST_PORT + flow) | bpf_htons(TO_PORT) << 16;
+}
+
+/* All flows of all vNICs, vNIC by vNIC: for learning them. */
+static __always_inline void vary_all(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u32 zero = 0, flow;
+	struct variation *v = bpf_map_lookup_elem(&variations, &zero);
+	__u32 *address, *ports;
+	__u16 *mac;
+
+	if (!v)
+		return;
+	flow = v->turn++;
+	mac = data + (v->mac_at & OFFSET_MASK);
+	address = data + (v->address_at & OFFSET_MASK);
+	ports = data + (v->ports_at & OFFSET_MASK);
+	if ((void *)(mac + 1) > end || (void *)(address + 1) > end || (void *)(ports + 1) > end)
+		return;
+	*mac = MAC_BYTE_4 | (v->first_vnic + (flow >> VNIC_FLOWS_SHIFT)) << 8;
+	flow &= VNIC_FLOWS - 1;
+	*address = bpf_htonl(v->address + flow);
+	*ports = bpf_htons(TO_PORT) | bpf_htons(FIRST_PORT + flow) << 16;
 }
 
 SEC("xdp.frags")
@@ -100,7 +214,82 @@ int vary_steer(struct xdp_md *ctx)
 	return XDP_ABORTED;
 }
 
-SEC("xdp.frags")
+SEC("xdp")
+int vary_learn(struct xdp_md *ctx)
+{
+	vary_all(ctx);
+	bpf_tail_call(ctx, &stages, STAGE_GUEST);
+	return XDP_ABORTED;
+}
+
+/* The sink's frames, all queues. */
+static __always_inline __u64 count_arrivals(void)
+{
+	__u64 sum = 0;
+
+#pragma unroll
+	for (int i = 0; i < ARRIVAL_QUEUES; i++) {
+		__u32 queue = i;
+		struct arrival *a = bpf_map_lookup_elem(&arrivals, &queue);
+
+		if (a)
+			sum += *(volatile __u64 *)&a->frames;
+	}
+	return sum;
+}
+
+static __always_inline struct pace *pace_row(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&paces, &zero);
+}
+
+/* 1 ends the loop. */
+static long is_room(__u64 i, void *ctx)
+{
+	struct pace *p = pace_row();
+
+	return !p || p->sent - count_arrivals() < p->limit;
+}
+
+#define LONGEST_WAIT (1 << 18)
+
+/* Looks only now and then: the line that the other CPU counts in is dear to read. */
+static __always_inline void keep_pace(void)
+{
+	struct pace *p = pace_row();
+
+	if (!p)
+		return;
+	if (!p->sent)
+		p->first_ns = bpf_ktime_get_ns();
+	if (!(p->sent % STAMP_EVERY) && !is_room(0, NULL)) {
+		p->waits++;
+		bpf_loop(LONGEST_WAIT, is_room, NULL, 0);
+	}
+	p->sent++;
+}
+
+SEC("xdp")
+int pace_redirect(struct xdp_md *ctx)
+{
+	keep_pace();
+	vary(ctx);
+	bpf_tail_call(ctx, &stages, STAGE_REDIRECT);
+	return XDP_ABORTED;
+}
+
+SEC("xdp")
+int pace_steer(struct xdp_md *ctx)
+{
+	keep_pace();
+	vary(ctx);
+	bpf_tail_call(ctx, &stages, STAGE_STEER);
+	return XDP_ABORTED;
+}
+
+SEC("xdp")
 int bench_empty(struct xdp_md *ctx)
 {
 	return XDP_DROP;
@@ -119,15 +308,243 @@ int bench_redirect(struct xdp_md *ctx)
 	return bpf_redirect_map(&target, 0, XDP_ABORTED);
 }
 
-/* At the guest's end: counts and drops. */
-SEC("xdp.frags")
+/* At the receiver's end: counts and drops. */
+SEC("xdp")
 int bench_sink(struct xdp_md *ctx)
 {
-	__u32 zero = 0;
-	__u64 *count = bpf_map_lookup_elem(&arrived, &zero);
+	__u32 queue = ctx->rx_queue_index;
+	struct arrival *a = bpf_map_lookup_elem(&arrivals, &queue);
 
-	if (count)
-		*count += 1;
+	if (a && !(++a->frames % STAMP_EVERY))
+		a->last_ns = bpf_ktime_get_ns();
+	return XDP_DROP;
+}
+
+/* Loops over what is too fast to be timed alone. */
+
+#define RUNS 16
+
+/* Written and read by the loops. In memory, so that clang takes nothing out of them. */
+struct {
+	__u32 input[9];	/* of a hash: addresses, then ports, without a gap */
+	__u32 turn;
+	__u32 result;
+	__u32 hits;
+} scratch;
+
+#define WORDS4 3
+#define WORDS6 9
+
+/* Another input, all bytes of it. */
+static __always_inline void change_input(int words)
+{
+	__u32 x = mix(scratch.turn++);
+
+#pragma clang loop unroll(full)
+	for (int i = 0; i < words; i++) {
+		scratch.input[i] = x;
+		x = x * 0x9e3779b1 + 0x7f4a7c15;
+	}
+	asm volatile("" : : : "memory");
+}
+
+static __always_inline struct rss *rss_row(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&rss, &zero);
+}
+
+static __always_inline void hash_by_tables(__u64 family)
+{
+	struct tuple t = { .addresses = scratch.input, .family = family, .l4 = L4_UDP };
+	struct rss *r = rss_row();
+
+	t.ports = scratch.input[family == 4 ? WORDS4 - 1 : WORDS6 - 1];
+	if (r)
+		scratch.result ^= toeplitz_hash(r, &t);
+}
+
+/* The definition, as QEMU's rss.bpf.c follows it: for every bit of the input, the 32 bits of the key that start there. */
+static __always_inline void hash_by_bits(__u32 length)
+{
+	struct rss *r = rss_row();
+	const __u8 *input = (const __u8 *)scratch.input;
+	__u32 hash = 0, window;
+
+	if (!r)
+		return;
+	window = (__u32)r->key[0] << 24 | (__u32)r->key[1] << 16 | (__u32)r->key[2] << 8 | r->key[3];
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < length; i++) {
+		__u32 byte = input[i], next = r->key[i + 4];
+
+		for (__u32 bit = 0; bit < 8; bit++) {
+			if (byte & 0x80) {
+				hash ^= window;
+				/* A branch it must stay: masks by arithmetic shift have crashed verifiers. */
+				asm volatile("" : "+r"(hash));
+			}
+			window = window << 1 | (next >> 7 & 1);
+			byte <<= 1;
+			next <<= 1;
+		}
+	}
+	scratch.result ^= hash;
+}
+
+static long step_empty4(__u64 i, void *ctx)
+{
+	change_input(WORDS4);
+	return 0;
+}
+
+static long step_empty6(__u64 i, void *ctx)
+{
+	change_input(WORDS6);
+	return 0;
+}
+
+static long step_tables4(__u64 i, void *ctx)
+{
+	change_input(WORDS4);
+	hash_by_tables(4);
+	return 0;
+}
+
+static long step_tables6(__u64 i, void *ctx)
+{
+	change_input(WORDS6);
+	hash_by_tables(6);
+	return 0;
+}
+
+static long step_bits4(__u64 i, void *ctx)
+{
+	change_input(WORDS4);
+	hash_by_bits(WORDS4 * 4);
+	return 0;
+}
+
+static long step_bits6(__u64 i, void *ctx)
+{
+	change_input(WORDS6);
+	hash_by_bits(WORDS6 * 4);
+	return 0;
+}
+
+/* A 5-tuple, as a connection table would have it. */
+struct flow_key {
+	__be32 from;
+	__be32 to;
+	__u32 ports;
+	__u32 protocol;
+};
+
+#define TABLE_FLOWS (1 << 20)
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, TABLE_FLOWS);
+	__type(key, struct flow_key);
+	__type(value, __u32);
+} lru SEC(".maps");
+
+/* Flow `number` in 0 .. TABLE_FLOWS - 1. */
+static __always_inline struct flow_key key_of(__u32 number)
+{
+	return (struct flow_key){
+		.from = mix(number),
+		.to = bpf_htonl(0xc0000201),
+		.ports = bpf_htons(FIRST_PORT + (number & (VNIC_FLOWS - 1))) | bpf_htons(TO_PORT) << 16,
+		.protocol = L4_UDP,
+	};
+}
+
+/* One of them at random; the look-up before must have ended, as it has when every frame does one. */
+static __always_inline __u32 random_flow(void)
+{
+	return scale(mix(scratch.turn++ + (scratch.result >> 31)), TABLE_FLOWS);
+}
+
+/* The slice of its vNIC, and the slot in there. */
+static __always_inline struct flow *slot_of_flow(__u32 number, const struct flow_key *key, __u64 *hash)
+{
+	struct tuple t = { .addresses = &key->from, .family = 4, .l4 = L4_UDP, .ports = key->ports };
+
+	*hash = flow_hash(&t, 0);
+	return flow_of(number >> VNIC_FLOWS_SHIFT, *hash);
+}
+
+static long step_no_lookup(__u64 i, void *ctx)
+{
+	struct flow_key key = key_of(random_flow());
+
+	asm volatile("" : : "r"(&key) : "memory");
+	scratch.result = key.protocol;
+	return 0;
+}
+
+static long step_lru(__u64 i, void *ctx)
+{
+	struct flow_key key = key_of(random_flow());
+	__u32 *queue = bpf_map_lookup_elem(&lru, &key);
+
+	if (queue) {
+		scratch.result = *queue;
+		scratch.hits++;
+	}
+	return 0;
+}
+
+static long step_flows(__u64 i, void *ctx)
+{
+	__u32 number = random_flow();
+	struct flow_key key = key_of(number);
+	struct flow *slot, flow;
+	__u64 hash;
+
+	slot = slot_of_flow(number, &key, &hash);
+	if (!slot)
+		return 0;
+	flow = read_flow(slot);
+	scratch.result = flow.queue;
+	if (flow.valid && flow.tag == hash >> 32)
+		scratch.hits++;
+	return 0;
+}
+
+#define LOOP(name)                                  \
+	SEC("xdp")                                  \
+	int loop_##name(struct xdp_md *ctx)         \
+	{                                           \
+		bpf_loop(RUNS, step_##name, NULL, 0); \
+		return XDP_DROP;                    \
+	}
+
+LOOP(empty4)
+LOOP(empty6)
+LOOP(tables4)
+LOOP(tables6)
+LOOP(bits4)
+LOOP(bits6)
+LOOP(no_lookup)
+LOOP(lru)
+LOOP(flows)
+
+/* One entry of both tables per run; `turn` counts. */
+SEC("xdp")
+int fill_tables(struct xdp_md *ctx)
+{
+	__u32 number = scratch.turn++ & (TABLE_FLOWS - 1), queue = number & 1;
+	struct flow_key key = key_of(number);
+	struct flow *slot;
+	__u64 hash;
+
+	bpf_map_update_elem(&lru, &key, &queue, BPF_ANY);
+	slot = slot_of_flow(number, &key, &hash);
+	if (slot)
+		write_flow(slot, (struct flow){ .tag = hash >> 32, .queue = queue, .valid = 1 });
 	return XDP_DROP;
 }
 

@@ -1,55 +1,62 @@
-/** What is measured, and what a measurement is. Pure: the process that prints and the one that measures share it. */
+/** What is measured, and what a measurement is. Pure: the process that prints and those that measure share it. */
+import type { GoalId } from './goals.js';
 
-/** Ways from the uplink to the guest. The first two are what the others are compared with. */
-export const WAYS = ['bridge', 'redirect', 'rfs', 'rss4', 'rss6', 'cpumap'] as const;
-export type Way = (typeof WAYS)[number];
+/** In the order in which they run. */
+export const SECTION_NAMES = ['steering', 'headers', 'toeplitz', 'vnics', 'flows', 'cpumap', 'taps', 'maps', 'tcp'] as const;
+export type SectionName = (typeof SECTION_NAMES)[number];
 
-export const WAY_TITLES: Readonly<Record<Way, string>> = {
-  bridge: 'Linux bridge',
-  redirect: 'minimal bpf_redirect_map',
-  rfs: 'unipath, RFS hit',
-  rss4: 'unipath, RSS IPv4',
-  rss6: 'unipath, RSS IPv6',
-  cpumap: 'unipath, RSS, through cpumap',
-};
+/** Names below /run/netns. */
+export interface Netns {
+  readonly wire: string;
+  readonly host: string;
+  readonly guest: string;
+}
 
-/** Programs whose cost alone is measured, without a redirect being carried out; `empty` is subtracted from the others. */
-export const PROGRAMS = ['empty', 'redirect', 'rfs', 'rss4', 'rss6', 'cpumap'] as const;
-export type MeasuredProgram = (typeof PROGRAMS)[number];
-
-/** What ends the frames at the guest, see sink.ts. */
-export const SINKS = ['xdp', 'stack'] as const;
-export type SinkKind = (typeof SINKS)[number];
-
-export interface WorkerOptions {
+/** What a section is told. */
+export interface SectionContext {
+  readonly netns: Netns;
+  /** The CPU that measures. */
   readonly cpu: number;
-  /** The CPU at the other end of the cpumap, or null: there is none. */
+  /** One that serves another queue, or null: there is none. */
   readonly otherCpu: number | null;
+  /** Interleaved rounds; sections whose rounds are long take a share of them. */
   readonly rounds: number;
-  /** Each way gets this many ns of frames per round, about. */
+  /** ns of work that one contender gets in a round, about. */
   readonly sliceNs: number;
-  /** Network namespace of the guest's end. */
-  readonly guestNetns: string;
-  readonly sink: SinkKind;
+  /** The host's programs. */
+  readonly object: string;
 }
 
-/** One way in one round. */
-export interface Sample {
-  /** Frames sent and, at the sink, arrived. */
-  readonly sent: number;
-  readonly arrived: number;
-  /** Per frame sent, on the sending CPU, by the kernel's clock. */
-  readonly nsPerFrame: number;
-  /** Share of the CPU time that the hypervisor took away, 0..1. */
-  readonly steal: number;
+/** An absolute value, and what it was in each round that counts. */
+export interface Figure {
+  readonly what: string;
+  readonly unit: string;
+  readonly values: readonly number[];
 }
 
-export interface Round {
-  readonly ways: Readonly<Partial<Record<Way, Sample>>>;
-  /** ns per run. */
-  readonly programs: Readonly<Partial<Record<MeasuredProgram, number>>>;
+export interface CurvePoint {
+  readonly x: number;
+  /** In each round that counts. */
+  readonly values: readonly number[];
 }
 
-export interface WorkerReport {
-  readonly rounds: readonly Round[];
+/** Something against a number that grows. */
+export interface Curve {
+  readonly name: string;
+  /** What x counts. */
+  readonly x: string;
+  readonly unit: string;
+  readonly points: readonly CurvePoint[];
+}
+
+export interface SectionReport {
+  readonly section: SectionName;
+  /** By goal: the ratio in each round that counts. */
+  readonly ratios: Readonly<Partial<Record<GoalId, readonly number[]>>>;
+  readonly figures: readonly Figure[];
+  readonly curves: readonly Curve[];
+  /** What one must know to read the numbers. */
+  readonly remarks: readonly string[];
+  /** Rounds left out because the hypervisor took the CPU away. */
+  readonly roundsDropped: number;
 }

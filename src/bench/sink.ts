@@ -1,17 +1,15 @@
 /**
- * The guest's end, where frames are counted and end:
+ * The receiver's end, where frames are counted and end:
  *   xdp    a program that drops them: what is measured is forwarding alone
- *   stack  the guest's network stack, which makes an skb of every frame and drops it as not its own: the bridge has made that skb
+ *   stack  the receiver's network stack, which makes an skb of every frame and drops it as not its own: the bridge has made that skb
  *          already, so this is the smaller advantage that a guest behind a veth sees
  */
 import { readFileSync } from 'node:fs';
-import { u32, u64 } from '../btf/codec.js';
-import { run } from '../host/exec.js';
-import { PerCpuMap } from '../native/map.js';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { inNetns } from '../native/netns.js';
 import type { BpfObject } from '../native/object.js';
 import { XdpLink } from '../native/xdp_link.js';
-import type { SinkKind } from './model.js';
+import { ifindexOf, inside } from './stage.js';
 
 export interface Sink {
   /** Frames so far. */
@@ -19,32 +17,61 @@ export interface Sink {
   close(): void;
 }
 
-export interface SinkPlace {
-  readonly netns: string;
-  readonly device: string;
-  readonly ifindex: number;
+/** Another CPU may still work on what it was handed, and may not get to it at once on a busy machine. */
+const SETTLE_STEP_MS = 1;
+const QUIET_STEPS = 50;
+
+/** Frames at the sink once `wanted` are there, or once none has come for a while. */
+export async function settledArrivals(sink: Sink, wanted: number): Promise<number> {
+  let seen = sink.arrived();
+  for (let quiet = 0; seen < wanted && quiet < QUIET_STEPS; quiet++) {
+    await sleep(SETTLE_STEP_MS);
+    const now = sink.arrived();
+    if (now !== seen) quiet = 0;
+    seen = now;
+  }
+  return seen;
 }
 
-/** Either has NAPI, which a veth needs to be redirected to. @param bench the loaded bench.bpf.o */
-export async function openSink(kind: SinkKind, bench: BpfObject, place: SinkPlace): Promise<Sink> {
-  return kind === 'xdp' ? new XdpSink(bench, place) : StackSink.open(place);
-}
+const netnsPath = (netns: string): string => `/run/netns/${netns}`;
 
-function netnsPath({ netns }: SinkPlace): string {
-  return `/run/netns/${netns}`;
-}
+/** `struct arrival` of bench.bpf.c. */
+const ROW_BYTES = 64;
+const ROWS = 8;
 
-class XdpSink implements Sink {
-  readonly #arrived: PerCpuMap<number, bigint>;
+export class XdpSink implements Sink {
+  readonly #rows: Buffer;
   readonly #link: XdpLink;
 
-  constructor(bench: BpfObject, place: SinkPlace) {
-    this.#arrived = new PerCpuMap(bench.map('arrived'), u32, u64);
-    this.#link = inNetns(netnsPath(place), () => XdpLink.attach(bench.program('bench_sink'), place.ifindex, 'native'));
+  private constructor(rows: Buffer, link: XdpLink) {
+    this.#rows = rows;
+    this.#link = link;
+  }
+
+  /** @param bench the loaded bench.bpf.o */
+  static async open(bench: BpfObject, netns: string, device: string): Promise<XdpSink> {
+    const ifindex = await ifindexOf(netns, device);
+    const link = inNetns(netnsPath(netns), () => XdpLink.attach(bench.program('bench_sink'), ifindex, 'native'));
+    return new XdpSink(bench.map('arrivals').mmap(), link);
+  }
+
+  /** By receive queue. */
+  arrivedByQueue(): number[] {
+    return Array.from({ length: ROWS }, (_, queue) => Number(this.#rows.readBigUInt64LE(queue * ROW_BYTES)));
   }
 
   arrived(): number {
-    return Number((this.#arrived.getAll(0) ?? []).reduce((sum, count) => sum + count, 0n));
+    return this.arrivedByQueue().reduce((sum, frames) => sum + frames, 0);
+  }
+
+  /** When the latest multiple of 64 frames of a queue was complete; CLOCK_MONOTONIC, ns. */
+  lastNs(): number {
+    return Math.max(...Array.from({ length: ROWS }, (_, queue) => Number(this.#rows.readBigUInt64LE(queue * ROW_BYTES + 8))));
+  }
+
+  /** Only while no frame is under way. */
+  reset(): void {
+    this.#rows.fill(0);
   }
 
   close(): void {
@@ -52,21 +79,24 @@ class XdpSink implements Sink {
   }
 }
 
-class StackSink implements Sink {
-  readonly #place: SinkPlace;
+export class StackSink implements Sink {
+  readonly #netns: string;
+  readonly #device: string;
 
-  private constructor(place: SinkPlace) {
-    this.#place = place;
+  private constructor(netns: string, device: string) {
+    this.#netns = netns;
+    this.#device = device;
   }
 
-  static async open(place: SinkPlace): Promise<StackSink> {
-    await run('nsenter', [`--net=${netnsPath(place)}`, 'ethtool', '-K', place.device, 'gro', 'on']);
-    return new StackSink(place);
+  static async open(netns: string, device: string): Promise<StackSink> {
+    // NAPI, without which a veth takes no redirected frames.
+    await inside(netns, `ethtool -K ${device} gro on`);
+    return new StackSink(netns, device);
   }
 
   arrived(): number {
-    const table = inNetns(netnsPath(this.#place), () => readFileSync('/proc/thread-self/net/dev', 'utf8'));
-    return parseReceived(table, this.#place.device);
+    const table = inNetns(netnsPath(this.#netns), () => readFileSync('/proc/thread-self/net/dev', 'utf8'));
+    return parseReceived(table, this.#device);
   }
 
   close(): void {

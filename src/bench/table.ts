@@ -1,52 +1,65 @@
-/** The result as text. Pure. */
-import { type MeasuredProgram, type SinkKind, WAY_TITLES } from './model.js';
-import type { Result, Spread } from './stats.js';
+/** The results as text. Pure. */
+import { type Goal, type GoalId, GOALS, judge } from './goals.js';
+import type { SectionReport } from './model.js';
+import { type Spread, spreadOf } from './stats.js';
 
-const PROGRAM_TITLES: Readonly<Record<MeasuredProgram, string>> = {
-  empty: 'empty program',
-  redirect: WAY_TITLES.redirect,
-  rfs: WAY_TITLES.rfs,
-  rss4: WAY_TITLES.rss4,
-  rss6: WAY_TITLES.rss6,
-  cpumap: 'unipath, RSS, first stage of cpumap',
-};
-
-/** First column to the left, the others to the right. */
-export function alignColumns(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+/** First column to the left, the others too where `left` says so. */
+export function alignColumns(rows: readonly (readonly string[])[], left: readonly number[] = [0]): string {
+  const columns = Math.max(0, ...rows.map((row) => row.length));
+  const widths = Array.from({ length: columns }, (_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const line = (row: readonly string[]): string =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ').trimEnd();
+    row.map((cell, i) => (left.includes(i) ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  ').trimEnd();
   return rows.map(line).join('\n');
 }
 
-function ratio({ median, low, high }: Spread): string {
-  return `${median.toFixed(2)} (${low.toFixed(2)}-${high.toFixed(2)})`;
+export function spreadText({ median, low, high }: Spread, digits: number): string {
+  return `${median.toFixed(digits)} (${low.toFixed(digits)}-${high.toFixed(digits)})`;
 }
 
-const SINK_TITLES: Readonly<Record<SinkKind, string>> = {
-  xdp: 'dropped there by a program',
-  stack: 'dropped there by the guest\'s network stack',
-};
+const SIGNS = { 'at most': '<=', 'at least': '>=', 'no worse': '>=', report: '' } as const;
 
-export function renderResult(result: Result, sink: SinkKind): string {
-  const ways = result.ways.map((way) => [
-    WAY_TITLES[way.way],
-    (way.framesPerSecond / 1e6).toFixed(2),
-    way.nsPerFrame.median.toFixed(0),
-    way.way === 'bridge' ? '1' : ratio(way.timesBridge),
-    way.way === 'redirect' ? '1' : ratio(way.timesRedirect),
-    `${(way.lost * 100).toFixed(way.lost > 0 ? 1 : 0)} %`,
-  ]);
-  const programs = result.programs.map(({ program, ns, netOfEmptyNs }) =>
-    [PROGRAM_TITLES[program], ns.toFixed(0), netOfEmptyNs.toFixed(0)]);
-  return [
-    `Forwarding, uplink -> guest port (live frames, one core, veth; ${SINK_TITLES[sink]}):`,
-    alignColumns([['', 'Mpps', 'ns/frame', 'x bridge', 'x redirect', 'lost'], ...ways]),
-    '',
-    'The programs alone (BPF_PROG_TEST_RUN, no redirect carried out):',
-    alignColumns([['', 'ns', 'net of empty'], ...programs]),
-    '',
-    `${result.roundsUsed} rounds, medians of per-round ratios (quartiles)` +
-      (result.roundsDropped > 0 ? `; ${result.roundsDropped} dropped because the hypervisor took the CPU away` : ''),
-  ].join('\n');
+function boundText({ sense, digits = 2 }: Goal, bound: number | undefined): string {
+  return bound === undefined || sense === 'report' ? '-' : `${SIGNS[sense]} ${bound.toFixed(digits)}x`;
+}
+
+/** The row of a goal, as data; `ratio` is null when it was not measured. */
+export interface Row {
+  readonly id: GoalId;
+  readonly ratio: Spread | null;
+  readonly verdict: ReturnType<typeof judge> | 'not measured';
+}
+
+export function rowsOf(reports: readonly SectionReport[]): Row[] {
+  const sections = new Set(reports.map(({ section }) => section));
+  return (Object.keys(GOALS) as GoalId[]).filter((id) => sections.has(GOALS[id].section)).map((id) => {
+    const values = reports.flatMap(({ ratios }) => ratios[id] ?? []);
+    if (values.length === 0) return { id, ratio: null, verdict: 'not measured' };
+    const ratio = spreadOf(values);
+    return { id, ratio, verdict: judge(GOALS[id], ratio) };
+  });
+}
+
+export function renderTable(rows: readonly Row[]): string {
+  const cells = rows.map(({ id, ratio, verdict }) => {
+    const goal: Goal = GOALS[id];
+    const words = verdict === 'stretch' ? 'met, and stretch' : verdict;
+    const measured = ratio === null ? '-' : spreadText(ratio, goal.digits ?? 2);
+    return [goal.what, goal.against, measured, boundText(goal, goal.goal), boundText(goal, goal.stretch), words];
+  });
+  return alignColumns([['what', 'against', 'ratio (quartiles)', 'goal', 'stretch', ''], ...cells], [0, 1, 5]);
+}
+
+/** Three significant digits, but never fewer than the whole number has. */
+function figureText(value: number): string {
+  const size = Math.abs(value);
+  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2);
+}
+
+export function renderFigures(reports: readonly SectionReport[]): string {
+  const rows = reports.flatMap(({ figures }) => figures).map(({ what, unit, values }) => {
+    if (values.length === 0) return [what, '-', unit];
+    const { median, low, high } = spreadOf(values);
+    return [what, `${figureText(median)} (${figureText(low)}-${figureText(high)})`, unit];
+  });
+  return alignColumns(rows, [0, 2]);
 }

@@ -1,0 +1,188 @@
+/**
+ * Real TCP between a station behind the wire and a guest, over its software port: does unipath cost what the bridge gives by aggregated
+ * frames (GRO, GSO)?
+ *
+ * The wire carries what a wire carries: frames of the MTU, checksums finished; the uplink aggregates them. The guest's port is
+ *   veth  which takes and sends aggregated frames, as virtio-net does
+ *   tap   without a vnet header, so it takes none; a process copies frames between it and a tap in the guest, in place of QEMU
+ * unipath is on the uplink in all its modes:
+ *   left  and nowhere else: the port is the bridge's
+ *   off   and on the port, cut-through off
+ *   on    and on the port, cut-through on
+ * The automatic setting is `on` where the port takes no aggregated frames, else `left`.
+ */
+import { fileURLToPath } from 'node:url';
+import { LabChild } from '../../lab/child.js';
+import type { VmmProtocol } from '../../lab/vmm_protocol.js';
+import { XdpLink } from '../../native/xdp_link.js';
+import { Bed } from '../bed.js';
+import type { GoalId } from '../goals.js';
+import type { Netns } from '../model.js';
+import { type Contender, measureRounds } from '../rounds.js';
+import { Finder, type Section, showProgress } from '../section.js';
+import { addGuestVeth, benchMac, ifindexOf, inside, ip, NAMES } from '../stage.js';
+import { bulkRate, type Endpoint, iperfServer, roundTrip, Servers, sockperfServer, type ToolPlace } from '../tools.js';
+
+const MODES = ['bridge', 'left', 'off', 'on'] as const;
+export type Mode = (typeof MODES)[number];
+const KINDS = ['veth', 'tap'] as const;
+type Kind = (typeof KINDS)[number];
+const TESTS = ['tcp', 'tcp-up', 'rr'] as const;
+type Test = (typeof TESTS)[number];
+
+/** Rounds are long: so many of the others make one. */
+const ROUND_SHARE = 6;
+const SECONDS = 1;
+const GUEST_TAP = 'eth0';
+const IPERF_PORT = 5201;
+const SOCKPERF_PORT = 11111;
+
+interface Port {
+  readonly vnic: number;
+  readonly name: string;
+  readonly device: string;
+  /** Station and guest are .1 and .2. */
+  readonly subnet: string;
+}
+const PORTS: Readonly<Record<Kind, Port>> = {
+  veth: { vnic: 1, name: NAMES.port, device: NAMES.device, subnet: '10.98.1' },
+  tap: { vnic: 2, name: NAMES.tap, device: GUEST_TAP, subnet: '10.98.2' },
+};
+
+const guestOf = (kind: Kind, port: number): Endpoint => ({ address: `${PORTS[kind].subnet}.2`, port });
+
+const vmmPath = fileURLToPath(new URL('../../lab/vmm.js', import.meta.url));
+
+async function addTap({ host, guest }: Netns): Promise<LabChild<VmmProtocol>> {
+  const argv = ['--guest-netns', guest, '--guest-tap', GUEST_TAP, '--netns', host, '--tap', NAMES.tap, '--queues', '1'];
+  const vmm = await LabChild.start<VmmProtocol>({ name: 'frame copier', netns: null, argv: [vmmPath, ...argv] });
+  await ip(host, `link set dev ${NAMES.tap} master ${NAMES.bridge} up`);
+  return vmm;
+}
+
+async function addAddresses({ wire, guest }: Netns): Promise<void> {
+  for (const kind of KINDS) {
+    const { vnic, device, subnet } = PORTS[kind];
+    await ip(guest, `link set dev ${device} address ${benchMac(vnic)} up`);
+    await ip(guest, `address add ${subnet}.2/24 dev ${device}`);
+    await ip(wire, `address add ${subnet}.1/24 dev ${NAMES.far}`);
+  }
+}
+
+/** A wire's frames: no larger than the MTU, checksums finished. GRO gives every veth the NAPI that a redirect to it needs. */
+async function setOffloads({ wire, host, guest }: Netns): Promise<void> {
+  await inside(wire, `ethtool -K ${NAMES.far} tx off tso off gso off gro on`);
+  await inside(host, `ethtool -K ${NAMES.uplink} gro on`);
+  await inside(host, `ethtool -K ${NAMES.port} gro on`);
+  await inside(guest, `ethtool -K ${NAMES.device} gro on`);
+}
+
+/** What unipath's automatic setting makes of a port with these features, as `ethtool -k` prints them. */
+export function automaticMode(features: string): Mode {
+  return /^\s*tx-tcp-segmentation: off/m.test(features) ? 'on' : 'left';
+}
+
+/** Attachments of a mode, replaced by those of the next. */
+class Attachments {
+  readonly #bed: Bed;
+  readonly #ifindexes: Readonly<Record<Kind, number>>;
+  readonly #cpus: readonly number[];
+  #links: XdpLink[] = [];
+  #now = '';
+
+  constructor(bed: Bed, ifindexes: Readonly<Record<Kind, number>>, cpus: readonly number[]) {
+    this.#bed = bed;
+    this.#ifindexes = ifindexes;
+    this.#cpus = cpus;
+  }
+
+  change(kind: Kind, mode: Mode): void {
+    if (this.#now === `${kind} ${mode}`) return;
+    this.clear();
+    const { vnic } = PORTS[kind];
+    this.#bed.setVnic({ id: vnic, path: 'software', cutThrough: mode === 'on', cpus: this.#cpus, port: this.#ifindexes[kind] });
+    if (mode !== 'bridge') this.#links.push(XdpLink.attach(this.#bed.steerUplink, this.#bed.place.uplink, 'native'));
+    if (mode === 'off' || mode === 'on') this.#links.push(XdpLink.attach(this.#bed.steerGuest, this.#ifindexes[kind], 'native'));
+    this.#now = `${kind} ${mode}`;
+  }
+
+  clear(): void {
+    for (const link of this.#links) link.close();
+    this.#links = [];
+    this.#now = '';
+  }
+}
+
+/** Costs, so that less is better: s per Gbit, or us. */
+function runTest(test: Test, kind: Kind, client: ToolPlace): Promise<number> {
+  if (test === 'rr') return roundTrip(client, guestOf(kind, SOCKPERF_PORT), SECONDS);
+  return bulkRate(client, guestOf(kind, IPERF_PORT), SECONDS, test === 'tcp-up').then((rate) => 1e9 / rate);
+}
+
+const goalOf = (test: Test, kind: Kind, mode: 'auto' | 'on' | 'off'): GoalId =>
+  test === 'tcp-up' ? `tcp-${kind}-up-${mode}` : `${test}-${kind}-${mode}`;
+
+const TEST_TITLES: Readonly<Record<Test, string>> = { tcp: 'bulk to guest', 'tcp-up': 'bulk from guest', rr: 'round trip' };
+
+export const tcp: Section = {
+  async raise(netns) {
+    await addGuestVeth(netns, 1);
+  },
+
+  async measure({ netns, cpu, otherCpu, rounds, object }) {
+    const servers = new Servers();
+    const client = { netns: netns.wire, cpu };
+    const vmm = await addTap(netns);
+    let bed: Bed | null = null;
+    try {
+      await addAddresses(netns);
+      await setOffloads(netns);
+      const ifindexes = { veth: await ifindexOf(netns.host, NAMES.port), tap: await ifindexOf(netns.host, NAMES.tap) };
+      bed = await Bed.prepare(object, { uplink: await ifindexOf(netns.host, NAMES.uplink), port: ifindexes.veth });
+      const attachments = new Attachments(bed, ifindexes, [cpu]);
+      const guest = { netns: netns.guest, cpu: otherCpu ?? cpu };
+      for (const kind of KINDS) {
+        servers.start(guest, iperfServer(guestOf(kind, IPERF_PORT)));
+        servers.start(guest, sockperfServer(guestOf(kind, SOCKPERF_PORT)));
+      }
+      const contenders: Record<string, Contender> = {};
+      for (const kind of KINDS) {
+        for (const mode of MODES) {
+          for (const test of TESTS) {
+            contenders[`${kind} ${mode} ${test}`] = () => {
+              attachments.change(kind, mode);
+              return runTest(test, kind, client);
+            };
+          }
+        }
+      }
+      const finder = new Finder();
+      const measured = finder.used(await measureRounds(contenders, {
+        rounds: Math.max(2, Math.round(rounds / ROUND_SHARE)), cpus: otherCpu === null ? [cpu] : [cpu, otherCpu], progress: showProgress('tcp'),
+      }));
+      attachments.clear();
+      for (const kind of KINDS) {
+        const auto = automaticMode(await inside(netns.host, `ethtool -k ${PORTS[kind].name}`));
+        finder.remark(`TCP, ${kind}: the automatic setting is \`${auto}\`.`);
+        for (const test of TESTS) {
+          const compare = (mode: Mode): number[] => measured.ratios(`${kind} bridge ${test}`, `${kind} ${mode} ${test}`);
+          finder.ratio(goalOf(test, kind, 'auto'), compare(auto));
+          finder.ratio(goalOf(test, kind, 'on'), compare('on'));
+          finder.ratio(goalOf(test, kind, 'off'), compare('off'));
+          for (const mode of MODES) {
+            const costs = measured.values(`${kind} ${mode} ${test}`);
+            const values = test === 'rr' ? costs : costs.map((cost) => 1 / cost);
+            finder.figure(`TCP, ${kind}, ${TEST_TITLES[test]}, ${mode}`, test === 'rr' ? 'us' : 'Gbit/s', values);
+          }
+        }
+      }
+      finder.remark('TCP: sender and receiver on a CPU each; what is between them runs on either. The tap is fed by a process that copies frame by ' +
+        'frame, in place of QEMU with vhost, and is bound by it.');
+      return finder.findings();
+    } finally {
+      servers.stopAll();
+      bed?.close();
+      await vmm.close();
+    }
+  },
+};
