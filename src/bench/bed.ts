@@ -2,7 +2,7 @@
  * What is measured, in the host's namespace: the host's programs and the bench's own, loaded, and their maps filled. The one place of
  * the bench that knows the rows of the contract.
  */
-import { ContractLimit, hostKnobs, hostMaps, type Reason, type VnicCounters } from '../../maps/generated/contract.js';
+import { type BpfDevmapVal, ContractLimit, hostKnobs, hostMaps, type Reason, type VnicCounters } from '../../maps/generated/contract.js';
 import { encode, type MapSpec, u32 } from '../btf/codec.js';
 import { parseBtf } from '../btf/parse.js';
 import { parseMacAddress } from '../core/model.js';
@@ -11,7 +11,7 @@ import { fillCpus } from '../dataplane/cpus.js';
 import { PathWords } from '../dataplane/path_word.js';
 import { randomRssKey, rssRow } from '../dataplane/rss_table.js';
 import { steeringKey, toSteering } from '../dataplane/steering_row.js';
-import { VnicIndex, vnicKey } from '../dataplane/vnic_index.js';
+import { portKey, VnicIndex, vnicKey } from '../dataplane/vnic_index.js';
 import { macBytes, toVnic } from '../dataplane/vnic_row.js';
 import { possibleCpus } from '../native/cpus.js';
 import { BpfMap, PerCpuMap, type RawMap } from '../native/map.js';
@@ -34,7 +34,9 @@ const RUNS_PER_SAMPLE = 4;
 const FRAMES_PER_RUN = 50_000;
 
 /** Indexes of bench.bpf.c's `stages`. */
-const STAGES = { empty: 0, pass: 1, redirect: 2, steer: 3, guest: 4 } as const;
+const STAGES = { empty: 0, pass: 1, redirect: 2, steer: 3, guest: 4, handover: 5 } as const;
+/** Indexes of bench.bpf.c's `targets`. */
+const TARGETS = { port: 0, wire: 1 } as const;
 
 export interface BedPlace {
   /** Where frames come in. */
@@ -57,6 +59,9 @@ export interface BedVnic {
   readonly ownPort?: boolean;
 }
 
+/** What was learnt so long ago is learnt again; unipath forgets it after half a minute. */
+const LEARNT_FOR_MS = 8000;
+
 /** Keys of `tx_ports` that are no ifindex of the bench's namespaces. */
 const FIRST_OWN_PORT = 100_000;
 
@@ -69,6 +74,8 @@ export class Bed {
   readonly #index: VnicIndex;
   readonly #paths: PathWords;
   readonly #variations: RawMap;
+  /** By vNIC. */
+  readonly #learnt = new Map<number, { readonly flows: number; readonly atMs: number }>();
 
   private constructor(host: BpfObject, bench: BpfObject, place: BedPlace) {
     this.place = place;
@@ -105,12 +112,23 @@ export class Bed {
     put(STAGES.steer, this.steerUplink);
     put(STAGES.guest, this.steerGuest);
     const port = { ifindex: this.place.port, bpfProg: 0 };
-    new BpfMap(this.bench.map('target'), u32, hostMaps.tx_ports.value).set(0, port);
+    put(STAGES.handover, this.bench.program('bench_handover'));
+    this.#targets.set(TARGETS.port, port);
     for (const object of [this.#host, this.bench]) this.#open(hostMaps.rss, object).set(0, rssRow(this.rssKey));
     const txPorts = this.#open(hostMaps.tx_ports);
     txPorts.set(this.place.port, port);
     txPorts.set(this.place.uplink, { ifindex: this.place.uplink, bpfProg: 0 });
     fillCpus(this.#host.map('cpus'), this.#host.program('steer_queue'));
+    fillCpus(this.bench.map('cpus'), this.bench.program('bench_queue'));
+  }
+
+  get #targets(): BpfMap<number, BpfDevmapVal> {
+    return new BpfMap(this.bench.map('targets'), u32, hostMaps.tx_ports.value);
+  }
+
+  /** What bench_wire gets goes there. @param ifindex in the calling thread's namespace */
+  setWire(ifindex: number): void {
+    this.#targets.set(TARGETS.wire, { ifindex, bpfProg: 0 });
   }
 
   get steerUplink(): BpfProgram {
@@ -137,14 +155,23 @@ export class Bed {
     const target = ownPort ? FIRST_OWN_PORT + id : port;
     this.#open(hostMaps.tx_ports).set(target, { ifindex: port, bpfProg: 0 });
     this.#open(hostMaps.vnics).set(id, toVnic({
-      mac, vlan, tapIfindex: port, vfIfindex: path === 'accelerated' ? target : 0, uplinkIfindex: uplink,
-      tapFrameMax: FRAME_MAX, vfFrameMax: FRAME_MAX, uplinkFrameMax: FRAME_MAX, cutThrough, plugin: true, operatorWant: null,
+      mac, vlans: [vlan], access: false, addresses: null, tapIfindex: port, vfIfindex: path === 'accelerated' ? target : 0,
+      uplinkIfindex: uplink, tapFrameMax: FRAME_MAX, vfFrameMax: FRAME_MAX, uplinkFrameMax: FRAME_MAX, tapMultiBuffer: false,
+      vfMultiBuffer: false, uplinkMultiBuffer: false, cutThrough, plugin: true, operatorWant: null,
     }));
     const steering = toSteering(evenSteering(QUEUES, cpus));
     for (const role of ['tap', 'vf'] as const) this.#open(hostMaps.steerings).set(steeringKey(id, role), steering);
     this.#paths.change(id, { path, vfAllowed: path === 'accelerated' });
     const key = vnicKey(macBytes(mac), vlan);
-    if (this.#index.find(key) === null) this.#index.publish(key, id);
+    if (this.#index.find(key) === null) this.#index.publish(key, { vnic: id, role: 'tap' });
+    this.#ownPort(port, id, path);
+  }
+
+  /** Frames from the port are this vNIC's from now on. */
+  #ownPort(port: number, vnic: number, path: 'accelerated' | 'software'): void {
+    const key = portKey(port);
+    this.#index.withdraw(key);
+    this.#index.publish(key, { vnic, role: path === 'accelerated' ? 'vf' : 'tap' });
   }
 
   /** A frame from the station to a vNIC, or the reply to it. */
@@ -158,17 +185,17 @@ export class Bed {
   }
 
   /**
-   * The vNIC's guest transmits on its first flows, on the queue of `cpu`. Two flows may want the same slot, so not all are learnt.
-   * @param flows of this vNIC and, FLOWS_PER_VNIC each, of those after it
+   * The vNIC's guest transmits on its first flows, on the queue of `cpu`, unless it has lately. Two flows may want the same slot, so not
+   * all are learnt.
    */
-  learn(vnic: BedVnic, flows: number, cpu: number, version: 4 | 6 = 4): void {
-    const reply = this.frame(vnic.id, { version, l4: 'udp' }, 0, true);
-    this.vary({ flows, order: 'turns', firstVnic: vnic.id }, reply);
-    const run = { data: reply.bytes, ingressIfindex: this.place.port, rxQueue: cpu % QUEUES, repeat: flows };
-    this.bench.program('vary_learn').testRun(run);
-    // To the programs the guest may have left its VF.
-    const last = vnic.id + Math.ceil(flows / FLOWS_PER_VNIC) - 1;
-    for (let id = vnic.id; id <= last; id++) this.#paths.change(id, { path: vnic.path ?? 'accelerated' });
+  learn({ id, path = 'accelerated', port = this.place.port }: BedVnic, flows: number, cpu: number): void {
+    const [before, now] = [this.#learnt.get(id), performance.now()];
+    if (before !== undefined && before.flows >= flows && now - before.atMs < LEARNT_FOR_MS) return;
+    this.#learnt.set(id, { flows, atMs: now });
+    const reply = this.frame(id, { version: 4, l4: 'udp' }, 0, true);
+    this.#ownPort(port, id, path);
+    this.vary({ flows, order: 'turns', firstVnic: id }, reply);
+    this.bench.program('vary_guest').testRun({ data: reply.bytes, ingressIfindex: port, rxQueue: cpu % QUEUES, repeat: flows });
   }
 
   /** ns per frame by the kernel's clock; no verdict is carried out. */
@@ -201,9 +228,9 @@ export class Bed {
     return Number(rows.reduce((total, counters) => total + count(counters), 0n));
   }
 
-  /** A field of bench.bpf.c's `scratch`: hits of the table loops so far. */
+  /** The last field of bench.bpf.c's `scratch`: hits of the table loops so far. */
   tableHits(): number {
-    const [scratch] = parseBtf(this.bench.btf()).variables('.bss');
+    const scratch = parseBtf(this.bench.btf()).variables('.bss').find(({ name }) => name === 'scratch');
     if (scratch === undefined) throw new Error('bench.bpf.o has no scratch area');
     return this.bench.map('.bss').mmap().readUInt32LE(scratch.offset + scratch.size - 4);
   }

@@ -17,7 +17,8 @@ enum stage {
 	STAGE_REDIRECT = 2,
 	STAGE_STEER = 3,	/* steer_uplink, put there by the bench */
 	STAGE_GUEST = 4,	/* steer_guest, likewise */
-	STAGE_COUNT = 5,
+	STAGE_HANDOVER = 5,
+	STAGE_COUNT = 6,
 };
 
 /* What runs after the frame was changed. */
@@ -28,13 +29,18 @@ struct {
 	__type(value, __u32);
 } stages SEC(".maps");
 
-/* The one target of the minimal redirect. */
+enum target {
+	TARGET_PORT = 0,	/* of the minimal redirect */
+	TARGET_WIRE = 1,	/* of what plays the wire */
+	TARGET_COUNT = 2,
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
-	__uint(max_entries, 1);
+	__uint(max_entries, TARGET_COUNT);
 	__type(key, __u32);
 	__type(value, struct bpf_devmap_val);
-} target SEC(".maps");
+} targets SEC(".maps");
 
 /* How frames are varied, see src/bench/variation.ts. Offsets are from the beginning of the frame. */
 struct variation {
@@ -59,11 +65,16 @@ struct {
 	__type(value, struct variation);
 } variations SEC(".maps");
 
-/* A line of its own for each queue, because another CPU counts there. */
+/*
+ * Lines of their own for each queue, because another CPU counts there; and what the source looks at is on a line that seldom
+ * changes, so that looking does not slow the sink down.
+ */
 struct arrival {
 	__u64 frames;
-	__u64 last_ns;		/* when the last multiple of STAMP_EVERY frames was complete */
-	__u64 reserved[6];
+	__u64 reserved[15];
+	__u64 published;	/* the last multiple of STAMP_EVERY frames */
+	__u64 last_ns;		/* when that was complete */
+	__u64 reserved2[14];
 };
 
 #define ARRIVAL_QUEUES 8
@@ -84,6 +95,7 @@ struct pace {
 	__u64 first_ns;		/* when the first frame was sent */
 	__u64 limit;
 	__u64 waits;		/* how often it had to */
+	__u64 handover_cpu;	/* of the minimal way through a cpumap */
 };
 
 struct {
@@ -159,29 +171,6 @@ static __always_inline void vary(struct xdp_md *ctx)
 		*ports = bpf_htons(FIRST_PORT + flow) | bpf_htons(TO_PORT) << 16;
 }
 
-/* All flows of all vNICs, vNIC by vNIC: for learning them. */
-static __always_inline void vary_all(struct xdp_md *ctx)
-{
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 zero = 0, flow;
-	struct variation *v = bpf_map_lookup_elem(&variations, &zero);
-	__u32 *address, *ports;
-	__u16 *mac;
-
-	if (!v)
-		return;
-	flow = v->turn++;
-	mac = data + (v->mac_at & OFFSET_MASK);
-	address = data + (v->address_at & OFFSET_MASK);
-	ports = data + (v->ports_at & OFFSET_MASK);
-	if ((void *)(mac + 1) > end || (void *)(address + 1) > end || (void *)(ports + 1) > end)
-		return;
-	*mac = MAC_BYTE_4 | (v->first_vnic + (flow >> VNIC_FLOWS_SHIFT)) << 8;
-	flow &= VNIC_FLOWS - 1;
-	*address = bpf_htonl(v->address + flow);
-	*ports = bpf_htons(TO_PORT) | bpf_htons(FIRST_PORT + flow) << 16;
-}
-
 SEC("xdp.frags")
 int vary_empty(struct xdp_md *ctx)
 {
@@ -214,10 +203,10 @@ int vary_steer(struct xdp_md *ctx)
 	return XDP_ABORTED;
 }
 
-SEC("xdp")
-int vary_learn(struct xdp_md *ctx)
+SEC("xdp.frags")
+int vary_guest(struct xdp_md *ctx)
 {
-	vary_all(ctx);
+	vary(ctx);
 	bpf_tail_call(ctx, &stages, STAGE_GUEST);
 	return XDP_ABORTED;
 }
@@ -233,7 +222,7 @@ static __always_inline __u64 count_arrivals(void)
 		struct arrival *a = bpf_map_lookup_elem(&arrivals, &queue);
 
 		if (a)
-			sum += *(volatile __u64 *)&a->frames;
+			sum += *(volatile __u64 *)&a->published;
 	}
 	return sum;
 }
@@ -271,7 +260,7 @@ static __always_inline void keep_pace(void)
 	p->sent++;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int pace_redirect(struct xdp_md *ctx)
 {
 	keep_pace();
@@ -280,7 +269,7 @@ int pace_redirect(struct xdp_md *ctx)
 	return XDP_ABORTED;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int pace_steer(struct xdp_md *ctx)
 {
 	keep_pace();
@@ -289,7 +278,16 @@ int pace_steer(struct xdp_md *ctx)
 	return XDP_ABORTED;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
+int pace_handover(struct xdp_md *ctx)
+{
+	keep_pace();
+	vary(ctx);
+	bpf_tail_call(ctx, &stages, STAGE_HANDOVER);
+	return XDP_ABORTED;
+}
+
+SEC("xdp.frags")
 int bench_empty(struct xdp_md *ctx)
 {
 	return XDP_DROP;
@@ -305,18 +303,42 @@ int bench_pass(struct xdp_md *ctx)
 SEC("xdp.frags")
 int bench_redirect(struct xdp_md *ctx)
 {
-	return bpf_redirect_map(&target, 0, XDP_ABORTED);
+	return bpf_redirect_map(&targets, TARGET_PORT, XDP_ABORTED);
+}
+
+/* The minimal way through a cpumap. */
+SEC("xdp.frags")
+int bench_handover(struct xdp_md *ctx)
+{
+	struct pace *p = pace_row();
+
+	return p ? bpf_redirect_map(&cpus, p->handover_cpu, XDP_ABORTED) : XDP_ABORTED;
+}
+
+SEC("xdp.frags/cpumap")
+int bench_queue(struct xdp_md *ctx)
+{
+	return bpf_redirect_map(&targets, TARGET_PORT, XDP_ABORTED);
+}
+
+/* The wire: gives the uplink frames as a driver would, in pages of their own, not as a sender's skb. */
+SEC("xdp.frags")
+int bench_wire(struct xdp_md *ctx)
+{
+	return bpf_redirect_map(&targets, TARGET_WIRE, XDP_ABORTED);
 }
 
 /* At the receiver's end: counts and drops. */
-SEC("xdp")
+SEC("xdp.frags")
 int bench_sink(struct xdp_md *ctx)
 {
 	__u32 queue = ctx->rx_queue_index;
 	struct arrival *a = bpf_map_lookup_elem(&arrivals, &queue);
 
-	if (a && !(++a->frames % STAMP_EVERY))
+	if (a && !(++a->frames % STAMP_EVERY)) {
 		a->last_ns = bpf_ktime_get_ns();
+		*(volatile __u64 *)&a->published = a->frames;
+	}
 	return XDP_DROP;
 }
 
@@ -324,61 +346,65 @@ int bench_sink(struct xdp_md *ctx)
 
 #define RUNS 16
 
-/* Written and read by the loops. In memory, so that clang takes nothing out of them. */
+/* In memory, so that clang takes nothing out of the loops. */
 struct {
-	__u32 input[9];	/* of a hash: addresses, then ports, without a gap */
 	__u32 turn;
 	__u32 result;
 	__u32 hits;
 } scratch;
 
+/* Where in the frame the input of a hash lies: addresses, then ports, without a gap. */
+#define INPUT_AT 16
 #define WORDS4 3
 #define WORDS6 9
 
-/* Another input, all bytes of it. */
-static __always_inline void change_input(int words)
+/* The input in the frame, or NULL when the frame is too short. */
+static __always_inline __u32 *input_in(struct xdp_md *ctx)
+{
+	__u32 *input = (void *)(long)ctx->data + INPUT_AT;
+
+	return (void *)(input + WORDS6) <= (void *)(long)ctx->data_end ? input : NULL;
+}
+
+/* Another input, all words of it. */
+static __always_inline void change_input(__u32 *input, int words)
 {
 	__u32 x = mix(scratch.turn++);
 
 #pragma clang loop unroll(full)
 	for (int i = 0; i < words; i++) {
-		scratch.input[i] = x;
+		input[i] = x;
 		x = x * 0x9e3779b1 + 0x7f4a7c15;
 	}
 	asm volatile("" : : : "memory");
 }
 
-static __always_inline struct rss *rss_row(void)
+static __always_inline void hash_by_tables(struct xdp_md *ctx, __u32 *input, int words)
 {
-	__u32 zero = 0;
+	struct tuple t = { .addresses = input, .family = words == WORDS4 ? 4 : 6, .l4 = L4_UDP, .ports = input[words - 1] };
 
-	return bpf_map_lookup_elem(&rss, &zero);
+	scratch.result ^= toeplitz_hash(ctx, &t, 0, HASH_DEFAULT);
 }
 
-static __always_inline void hash_by_tables(__u64 family)
+/*
+ * The definition, as QEMU's rss.bpf.c follows it: for every bit of the input, the 32 bits of the key that start there. A function of
+ * its own, like the other, and so that the verifier looks at it once.
+ */
+__weak __noinline __u32 hash_by_bits(struct xdp_md *ctx, __u32 length)
 {
-	struct tuple t = { .addresses = scratch.input, .family = family, .l4 = L4_UDP };
-	struct rss *r = rss_row();
+	const __u8 *input = (const __u8 *)input_in(ctx);
+	__u32 zero = 0, hash = 0, window;
+	struct rss *r = bpf_map_lookup_elem(&rss, &zero);
 
-	t.ports = scratch.input[family == 4 ? WORDS4 - 1 : WORDS6 - 1];
-	if (r)
-		scratch.result ^= toeplitz_hash(r, &t);
-}
-
-/* The definition, as QEMU's rss.bpf.c follows it: for every bit of the input, the 32 bits of the key that start there. */
-static __always_inline void hash_by_bits(__u32 length)
-{
-	struct rss *r = rss_row();
-	const __u8 *input = (const __u8 *)scratch.input;
-	__u32 hash = 0, window;
-
-	if (!r)
-		return;
+	if (!r || !input)
+		return 0;
 	window = (__u32)r->key[0] << 24 | (__u32)r->key[1] << 16 | (__u32)r->key[2] << 8 | r->key[3];
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < length; i++) {
+	for (__u32 i = 0; i < WORDS6 * 4; i++) {
 		__u32 byte = input[i], next = r->key[i + 4];
 
+		if (i >= length)
+			break;
 		for (__u32 bit = 0; bit < 8; bit++) {
 			if (byte & 0x80) {
 				hash ^= window;
@@ -390,48 +416,31 @@ static __always_inline void hash_by_bits(__u32 length)
 			next <<= 1;
 		}
 	}
-	scratch.result ^= hash;
+	return hash;
 }
 
-static long step_empty4(__u64 i, void *ctx)
-{
-	change_input(WORDS4);
-	return 0;
-}
+/* A program that does this RUNS times: `input` is a new one every time. */
+#define HASH_LOOP(name, words, work)                     \
+	SEC("xdp.frags")                                 \
+	int loop_##name(struct xdp_md *ctx)              \
+	{                                                \
+		for (int i = 0; i < RUNS; i++) {         \
+			__u32 *input = input_in(ctx);    \
+                                                         \
+			if (!input)                      \
+				return XDP_ABORTED;      \
+			change_input(input, words);      \
+			work;                            \
+		}                                        \
+		return XDP_DROP;                         \
+	}
 
-static long step_empty6(__u64 i, void *ctx)
-{
-	change_input(WORDS6);
-	return 0;
-}
-
-static long step_tables4(__u64 i, void *ctx)
-{
-	change_input(WORDS4);
-	hash_by_tables(4);
-	return 0;
-}
-
-static long step_tables6(__u64 i, void *ctx)
-{
-	change_input(WORDS6);
-	hash_by_tables(6);
-	return 0;
-}
-
-static long step_bits4(__u64 i, void *ctx)
-{
-	change_input(WORDS4);
-	hash_by_bits(WORDS4 * 4);
-	return 0;
-}
-
-static long step_bits6(__u64 i, void *ctx)
-{
-	change_input(WORDS6);
-	hash_by_bits(WORDS6 * 4);
-	return 0;
-}
+HASH_LOOP(empty4, WORDS4, (void)0)
+HASH_LOOP(empty6, WORDS6, (void)0)
+HASH_LOOP(tables4, WORDS4, hash_by_tables(ctx, input, WORDS4))
+HASH_LOOP(tables6, WORDS6, hash_by_tables(ctx, input, WORDS6))
+HASH_LOOP(bits4, WORDS4, scratch.result ^= hash_by_bits(ctx, WORDS4 * 4))
+HASH_LOOP(bits6, WORDS6, scratch.result ^= hash_by_bits(ctx, WORDS6 * 4))
 
 /* A 5-tuple, as a connection table would have it. */
 struct flow_key {
@@ -501,39 +510,34 @@ static long step_flows(__u64 i, void *ctx)
 {
 	__u32 number = random_flow();
 	struct flow_key key = key_of(number);
-	struct flow *slot, flow;
+	struct flow_record learnt;
+	struct flow *slot;
 	__u64 hash;
 
 	slot = slot_of_flow(number, &key, &hash);
 	if (!slot)
 		return 0;
-	flow = read_flow(slot);
-	scratch.result = flow.queue;
-	if (flow.valid && flow.tag == hash >> 32)
+	learnt = read_record(&slot->learnt);
+	scratch.result = learnt.queue;
+	if (learnt.valid && learnt.tag == hash >> 32)
 		scratch.hits++;
 	return 0;
 }
 
-#define LOOP(name)                                  \
-	SEC("xdp")                                  \
-	int loop_##name(struct xdp_md *ctx)         \
-	{                                           \
-		bpf_loop(RUNS, step_##name, NULL, 0); \
-		return XDP_DROP;                    \
+#define LOOKUP_LOOP(name)                                \
+	SEC("xdp.frags")                                 \
+	int loop_##name(struct xdp_md *ctx)              \
+	{                                                \
+		bpf_loop(RUNS, step_##name, NULL, 0);    \
+		return XDP_DROP;                         \
 	}
 
-LOOP(empty4)
-LOOP(empty6)
-LOOP(tables4)
-LOOP(tables6)
-LOOP(bits4)
-LOOP(bits6)
-LOOP(no_lookup)
-LOOP(lru)
-LOOP(flows)
+LOOKUP_LOOP(no_lookup)
+LOOKUP_LOOP(lru)
+LOOKUP_LOOP(flows)
 
 /* One entry of both tables per run; `turn` counts. */
-SEC("xdp")
+SEC("xdp.frags")
 int fill_tables(struct xdp_md *ctx)
 {
 	__u32 number = scratch.turn++ & (TABLE_FLOWS - 1), queue = number & 1;
@@ -544,7 +548,7 @@ int fill_tables(struct xdp_md *ctx)
 	bpf_map_update_elem(&lru, &key, &queue, BPF_ANY);
 	slot = slot_of_flow(number, &key, &hash);
 	if (slot)
-		write_flow(slot, (struct flow){ .tag = hash >> 32, .queue = queue, .valid = 1 });
+		write_record(&slot->learnt, hash >> 32, queue, 0);
 	return XDP_DROP;
 }
 

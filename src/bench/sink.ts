@@ -36,7 +36,8 @@ export async function settledArrivals(sink: Sink, wanted: number): Promise<numbe
 const netnsPath = (netns: string): string => `/run/netns/${netns}`;
 
 /** `struct arrival` of bench.bpf.c. */
-const ROW_BYTES = 64;
+const ROW_BYTES = 256;
+const LAST_NS_AT = 136;
 const ROWS = 8;
 
 export class XdpSink implements Sink {
@@ -66,7 +67,7 @@ export class XdpSink implements Sink {
 
   /** When the latest multiple of 64 frames of a queue was complete; CLOCK_MONOTONIC, ns. */
   lastNs(): number {
-    return Math.max(...Array.from({ length: ROWS }, (_, queue) => Number(this.#rows.readBigUInt64LE(queue * ROW_BYTES + 8))));
+    return Math.max(...Array.from({ length: ROWS }, (_, queue) => Number(this.#rows.readBigUInt64LE(queue * ROW_BYTES + LAST_NS_AT))));
   }
 
   /** Only while no frame is under way. */

@@ -66,10 +66,18 @@ export async function addToFdb({ host }: Netns, port: string, vnics: number): Pr
   for (let id = 1; id <= vnics; id++) await run('bridge', ['-n', host, 'fdb', 'add', benchMac(id), 'dev', port, 'master', 'static']);
 }
 
-export async function ifindexOf(netns: string, name: string): Promise<number> {
-  const [link] = (await runJson('ip', ['-n', netns, '-j', 'link', 'show', 'dev', name])) as { ifindex: number }[];
+async function linkOf(netns: string, name: string): Promise<{ readonly ifindex: number; readonly address: string }> {
+  const [link] = (await runJson('ip', ['-n', netns, '-j', 'link', 'show', 'dev', name])) as { ifindex: number; address: string }[];
   if (link === undefined) throw new Error(`no interface ${name} in ${netns}`);
-  return link.ifindex;
+  return link;
+}
+
+export async function ifindexOf(netns: string, name: string): Promise<number> {
+  return (await linkOf(netns, name)).ifindex;
+}
+
+export async function macOf(netns: string, name: string): Promise<string> {
+  return (await linkOf(netns, name)).address;
 }
 
 async function listNetns(): Promise<string[]> {

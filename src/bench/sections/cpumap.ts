@@ -39,13 +39,14 @@ export const cpumap: Section = {
       bed.setVnic({ id: REMOTE_VNIC, cpus: [otherCpu] });
       bed.setVnic({ id: SPREAD_VNIC, cpus: [cpu, otherCpu] });
       const sink = await XdpSink.open(bed.bench, netns.guest, NAMES.device);
-      const pump = new Pump(bed, sink);
+      const pump = new Pump(bed, sink, otherCpu);
       const frames = Math.max(64, Math.round((2 * sliceNs) / 250 / FRAMES_UNIT)) * FRAMES_UNIT;
       const queueOf = (vnicCpu: number): number[] => Array.from({ length: QUEUES }, (_, queue) => (queue === vnicCpu % QUEUES ? frames : 0));
       const shares: number[] = [];
       const measured = finder.used(await measureRounds({
         redirect: () => pump.run('pace_redirect', DIRECT_VNIC, frames).then(({ nsPerFrame }) => nsPerFrame),
         direct: () => pump.run('pace_steer', DIRECT_VNIC, frames).then(({ nsPerFrame }) => nsPerFrame),
+        minimal: () => pump.run('pace_handover', DIRECT_VNIC, frames).then(({ nsPerFrame }) => nsPerFrame),
         handover: async () => {
           const { nsPerFrame, byQueue } = await pump.run('pace_steer', REMOTE_VNIC, frames);
           shares.push(shareAsComputed(byQueue, queueOf(otherCpu), frames));
@@ -61,10 +62,12 @@ export const cpumap: Section = {
       if (bed.handovers([REMOTE_VNIC]) === 0) throw new Error('no frame went through the cpumap');
       sink.close();
       finder.ratio('cpumap', measured.ratios('redirect', 'handover'));
+      finder.ratio('cpumap-minimal', measured.ratios('minimal', 'handover'));
       finder.ratio('right-queue', shares);
       const rate = (ns: number): number => 1e3 / ns;
       finder.figure('minimal redirect_map, direct, paced source', 'Mpps', measured.values('redirect').map(rate));
       finder.figure('unipath RSS, direct, paced source', 'Mpps', measured.values('direct').map(rate));
+      finder.figure('minimal program, every frame through the cpumap', 'Mpps', measured.values('minimal').map(rate));
       finder.figure('unipath RSS, every frame through the cpumap', 'Mpps', measured.values('handover').map(rate));
       finder.figure('unipath RSS, half of the flows through the cpumap', 'Mpps', measured.values('spread').map(rate));
       finder.figure('every frame through the cpumap, by unipath RSS direct', 'x', measured.ratios('direct', 'handover'));
@@ -104,10 +107,13 @@ class Pump {
   readonly #sink: XdpSink;
   readonly #pace: Buffer;
 
-  constructor(bed: Bed, sink: XdpSink) {
+  readonly #otherCpu: number;
+
+  constructor(bed: Bed, sink: XdpSink, otherCpu: number) {
     this.#bed = bed;
     this.#sink = sink;
     this.#pace = bed.bench.map('paces').mmap();
+    this.#otherCpu = otherCpu;
   }
 
   /** @throws Error when a frame is lost */
@@ -117,6 +123,7 @@ class Pump {
     this.#sink.reset();
     this.#pace.fill(0);
     this.#pace.writeBigUInt64LE(BigInt(LIMIT), 16);
+    this.#pace.writeBigUInt64LE(BigInt(this.#otherCpu), 32);
     const sent = await this.#bed.send(program, frame.bytes, frames);
     const arrived = await settledArrivals(this.#sink, frames);
     if (arrived !== frames) throw new Error(`${program}: of ${frames} frames ${arrived} arrived`);

@@ -22,11 +22,15 @@ const TITLES: Readonly<Record<WayName | 'empty', string>> = {
   rss6: 'unipath, RSS IPv6',
 };
 
-function makeWays(bed: Bed): Readonly<Record<WayName | 'empty', Way>> {
+function makeWays(bed: Bed, cpu: number): Readonly<Record<WayName | 'empty', Way>> {
   const way = (program: string, vnic: number, version: 4 | 6 = 4, reason: Reason | null = null): Way => {
     const shape: Shape = { version, l4: 'udp' };
     const frame = bed.frame(vnic, shape);
-    const prepare = (): void => bed.vary({ flows: FLOWS, order: 'uniform', firstVnic: vnic }, frame);
+    const prepare = (): void => {
+      // What is learnt is forgotten after a while, so again before every slice.
+      if (vnic === RFS_VNIC) bed.learn({ id: RFS_VNIC, cpus: [cpu] }, FLOWS, cpu);
+      bed.vary({ flows: FLOWS, order: 'uniform', firstVnic: vnic }, frame);
+    };
     const counted = reason === null ? {} : { steered: () => bed.reasonCount(reason, [vnic]) };
     return { program, frame: frame.bytes, prepare, ...counted };
   };
@@ -43,7 +47,7 @@ function makeWays(bed: Bed): Readonly<Record<WayName | 'empty', Way>> {
 async function measureLive<W extends WayName>(
   bed: Bed, sink: Sink, names: readonly W[], { cpu, rounds, sliceNs }: SectionContext, progress: string,
 ): Promise<Rounds<W>> {
-  const ways = makeWays(bed);
+  const ways = makeWays(bed, cpu);
   const contenders: Partial<Record<W, () => Promise<number>>> = {};
   for (const name of names) {
     const frames = await sliceOf(bed, sink, TITLES[name], ways[name], sliceNs);
@@ -53,7 +57,7 @@ async function measureLive<W extends WayName>(
 }
 
 async function measurePrograms(bed: Bed, { cpu, rounds }: SectionContext): Promise<Rounds<Exclude<WayName, 'bridge'> | 'empty'>> {
-  const ways = makeWays(bed);
+  const ways = makeWays(bed, cpu);
   const run = (name: WayName | 'empty') => (): number => {
     ways[name].prepare();
     return bed.costOf(ways[name].program, ways[name].frame);
@@ -74,7 +78,6 @@ export const steering: Section = {
     const bed = await Bed.prepare(object, place);
     try {
       for (const id of [RFS_VNIC, RSS_VNIC]) bed.setVnic({ id, cpus: [cpu] });
-      bed.learn({ id: RFS_VNIC, cpus: [cpu] }, FLOWS, cpu);
       const finder = new Finder();
       const stack = await StackSink.open(netns.guest, NAMES.device);
       const seen = finder.used(await measureLive(bed, stack, STACK_WAYS, shorter(context), 'steering, stack as sink'));

@@ -2,7 +2,7 @@
  * Real TCP between a station behind the wire and a guest, over its software port: does unipath cost what the bridge gives by aggregated
  * frames (GRO, GSO)?
  *
- * The wire carries what a wire carries: frames of the MTU, checksums finished; the uplink aggregates them. The guest's port is
+ * The wire carries what a wire carries: frames of the MTU, checksums finished; the uplink aggregates them (GRO). The guest's port is
  *   veth  which takes and sends aggregated frames, as virtio-net does
  *   tap   without a vnet header, so it takes none; a process copies frames between it and a tap in the guest, in place of QEMU
  * unipath is on the uplink in all its modes:
@@ -14,13 +14,14 @@
 import { fileURLToPath } from 'node:url';
 import { LabChild } from '../../lab/child.js';
 import type { VmmProtocol } from '../../lab/vmm_protocol.js';
+import { inNetns } from '../../native/netns.js';
 import { XdpLink } from '../../native/xdp_link.js';
 import { Bed } from '../bed.js';
 import type { GoalId } from '../goals.js';
 import type { Netns } from '../model.js';
 import { type Contender, measureRounds } from '../rounds.js';
 import { Finder, type Section, showProgress } from '../section.js';
-import { addGuestVeth, benchMac, ifindexOf, inside, ip, NAMES } from '../stage.js';
+import { addGuestVeth, benchMac, ifindexOf, inside, ip, macOf, NAMES } from '../stage.js';
 import { bulkRate, type Endpoint, iperfServer, roundTrip, Servers, sockperfServer, type ToolPlace } from '../tools.js';
 
 const MODES = ['bridge', 'left', 'off', 'on'] as const;
@@ -34,6 +35,7 @@ type Test = (typeof TESTS)[number];
 const ROUND_SHARE = 6;
 const SECONDS = 1;
 const GUEST_TAP = 'eth0';
+const STATION = 'station';
 const IPERF_PORT = 5201;
 const SOCKPERF_PORT = 11111;
 
@@ -60,21 +62,35 @@ async function addTap({ host, guest }: Netns): Promise<LabChild<VmmProtocol>> {
   return vmm;
 }
 
-async function addAddresses({ wire, guest }: Netns): Promise<void> {
+/**
+ * The station receives on the wire's end of the uplink, as from a NIC that sends aggregated frames. What it sends leaves by another
+ * device, whose other end redirects it to the uplink: there it arrives as from a driver, frame by frame in pages, checksums finished.
+ * Bridge and programs then start from the same.
+ */
+async function addWire(bed: Bed, { wire, host, guest }: Netns): Promise<XdpLink> {
+  const mac = await macOf(wire, NAMES.far);
+  await ip(wire, `link add ${STATION} address ${mac} type veth peer name ${STATION}-far`);
+  for (const device of [STATION, `${STATION}-far`]) await ip(wire, `link set dev ${device} up`);
+  for (const scope of ['all', 'default', STATION, NAMES.far]) await inside(wire, `sysctl -qw net.ipv4.conf.${scope}.rp_filter=0`);
+  await inside(wire, `ethtool -K ${STATION} tx off tso off gso off`);
+  for (const [netns, device] of [[wire, NAMES.far], [host, NAMES.uplink], [host, NAMES.port], [guest, NAMES.device]] as const) {
+    // GRO, and with it the NAPI that a redirect to a veth needs.
+    await inside(netns, `ethtool -K ${device} gro on`);
+  }
   for (const kind of KINDS) {
     const { vnic, device, subnet } = PORTS[kind];
     await ip(guest, `link set dev ${device} address ${benchMac(vnic)} up`);
     await ip(guest, `address add ${subnet}.2/24 dev ${device}`);
-    await ip(wire, `address add ${subnet}.1/24 dev ${NAMES.far}`);
+    await ip(guest, `neighbour add ${subnet}.1 lladdr ${mac} dev ${device}`);
+    await ip(wire, `address add ${subnet}.1/32 dev ${NAMES.far}`);
+    await ip(wire, `route add ${subnet}.0/24 dev ${STATION} src ${subnet}.1`);
+    await ip(wire, `neighbour add ${subnet}.2 lladdr ${benchMac(vnic)} dev ${STATION}`);
   }
-}
-
-/** A wire's frames: no larger than the MTU, checksums finished. GRO gives every veth the NAPI that a redirect to it needs. */
-async function setOffloads({ wire, host, guest }: Netns): Promise<void> {
-  await inside(wire, `ethtool -K ${NAMES.far} tx off tso off gso off gro on`);
-  await inside(host, `ethtool -K ${NAMES.uplink} gro on`);
-  await inside(host, `ethtool -K ${NAMES.port} gro on`);
-  await inside(guest, `ethtool -K ${NAMES.device} gro on`);
+  const [uplinkEnd, stationEnd] = [await ifindexOf(wire, NAMES.far), await ifindexOf(wire, `${STATION}-far`)];
+  return inNetns(`/run/netns/${wire}`, () => {
+    bed.setWire(uplinkEnd);
+    return XdpLink.attach(bed.bench.program('bench_wire'), stationEnd, 'native');
+  });
 }
 
 /** What unipath's automatic setting makes of a port with these features, as `ethtool -k` prints them. */
@@ -135,10 +151,9 @@ export const tcp: Section = {
     const vmm = await addTap(netns);
     let bed: Bed | null = null;
     try {
-      await addAddresses(netns);
-      await setOffloads(netns);
       const ifindexes = { veth: await ifindexOf(netns.host, NAMES.port), tap: await ifindexOf(netns.host, NAMES.tap) };
       bed = await Bed.prepare(object, { uplink: await ifindexOf(netns.host, NAMES.uplink), port: ifindexes.veth });
+      const wire = await addWire(bed, netns);
       const attachments = new Attachments(bed, ifindexes, [cpu]);
       const guest = { netns: netns.guest, cpu: otherCpu ?? cpu };
       for (const kind of KINDS) {
@@ -161,6 +176,7 @@ export const tcp: Section = {
         rounds: Math.max(2, Math.round(rounds / ROUND_SHARE)), cpus: otherCpu === null ? [cpu] : [cpu, otherCpu], progress: showProgress('tcp'),
       }));
       attachments.clear();
+      wire.close();
       for (const kind of KINDS) {
         const auto = automaticMode(await inside(netns.host, `ethtool -k ${PORTS[kind].name}`));
         finder.remark(`TCP, ${kind}: the automatic setting is \`${auto}\`.`);
