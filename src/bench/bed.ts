@@ -208,7 +208,10 @@ export class Bed {
     return sum / RUNS_PER_SAMPLE;
   }
 
-  /** Sends live frames, so verdicts are carried out; returns ns per frame on the sending CPU. The process must be in the host's namespace. */
+  /**
+   * Sends live frames, so verdicts are carried out; returns ns per frame on the sending CPU. The process must have been started in the
+   * host's namespace.
+   */
   async send(program: string, frame: Buffer, frames: number): Promise<number> {
     const live = { data: frame, ingressIfindex: this.place.uplink, repeat: frames };
     return (await this.bench.program(program).sendLiveFrames(live)).durationNs;

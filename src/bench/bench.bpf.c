@@ -470,10 +470,10 @@ static __always_inline struct flow_key key_of(__u32 number)
 	};
 }
 
-/* One of them at random; the look-up before must have ended, as it has when every frame does one. */
-static __always_inline __u32 random_flow(void)
+/* One of them at random. `chained`: the look-up before must have ended, as it has when a frame does one. */
+static __always_inline __u32 random_flow(int chained)
 {
-	return scale(mix(scratch.turn++ + (scratch.result >> 31)), TABLE_FLOWS);
+	return scale(mix(scratch.turn++ + (chained ? scratch.result >> 31 : 0)), TABLE_FLOWS);
 }
 
 /* The slice of its vNIC, and the slot in there. */
@@ -485,30 +485,28 @@ static __always_inline struct flow *slot_of_flow(__u32 number, const struct flow
 	return flow_of(number >> VNIC_FLOWS_SHIFT, *hash);
 }
 
-static long step_no_lookup(__u64 i, void *ctx)
+static __always_inline void look_nowhere(int chained)
 {
-	struct flow_key key = key_of(random_flow());
+	struct flow_key key = key_of(random_flow(chained));
 
 	asm volatile("" : : "r"(&key) : "memory");
 	scratch.result = key.protocol;
-	return 0;
 }
 
-static long step_lru(__u64 i, void *ctx)
+static __always_inline void look_in_lru(int chained)
 {
-	struct flow_key key = key_of(random_flow());
+	struct flow_key key = key_of(random_flow(chained));
 	__u32 *queue = bpf_map_lookup_elem(&lru, &key);
 
 	if (queue) {
 		scratch.result = *queue;
 		scratch.hits++;
 	}
-	return 0;
 }
 
-static long step_flows(__u64 i, void *ctx)
+static __always_inline void look_in_flows(int chained)
 {
-	__u32 number = random_flow();
+	__u32 number = random_flow(chained);
 	struct flow_key key = key_of(number);
 	struct flow_record learnt;
 	struct flow *slot;
@@ -516,15 +514,20 @@ static long step_flows(__u64 i, void *ctx)
 
 	slot = slot_of_flow(number, &key, &hash);
 	if (!slot)
-		return 0;
+		return;
 	learnt = read_record(&slot->learnt);
 	scratch.result = learnt.queue;
 	if (learnt.valid && learnt.tag == hash >> 32)
 		scratch.hits++;
-	return 0;
 }
 
-#define LOOKUP_LOOP(name)                                \
+/* A program that looks RUNS times, one look-up after the other, or with nothing that keeps them from overlapping. */
+#define LOOKUP_LOOP(name, look, chained)                 \
+	static long step_##name(__u64 i, void *ctx)      \
+	{                                                \
+		look(chained);                           \
+		return 0;                                \
+	}                                                \
 	SEC("xdp.frags")                                 \
 	int loop_##name(struct xdp_md *ctx)              \
 	{                                                \
@@ -532,9 +535,12 @@ static long step_flows(__u64 i, void *ctx)
 		return XDP_DROP;                         \
 	}
 
-LOOKUP_LOOP(no_lookup)
-LOOKUP_LOOP(lru)
-LOOKUP_LOOP(flows)
+LOOKUP_LOOP(nowhere, look_nowhere, 0)
+LOOKUP_LOOP(lru, look_in_lru, 0)
+LOOKUP_LOOP(flows, look_in_flows, 0)
+LOOKUP_LOOP(nowhere_chained, look_nowhere, 1)
+LOOKUP_LOOP(lru_chained, look_in_lru, 1)
+LOOKUP_LOOP(flows_chained, look_in_flows, 1)
 
 /* One entry of both tables per run; `turn` counts. */
 SEC("xdp.frags")

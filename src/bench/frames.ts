@@ -107,7 +107,7 @@ function ipv6(from: Buffer, to: Buffer, protocol: number, extensions: number, pa
 
 function ipv4(from: Buffer, to: Buffer, protocol: number, options: number, fragment: boolean, payload: Buffer): Buffer {
   const header = Buffer.alloc(20 + options, 1); // options: no operation
-  header.set([0x45 + options / 4, 0, 0, 0, 0, 1, fragment ? 0x20 : 0, 0, 64, protocol, 0, 0, ...from, ...to]);
+  header.set([0x45 + options / 4, 0, 0, 0, 0, 0, fragment ? 0x20 : 0, 0, 64, protocol, 0, 0, ...from, ...to]);
   header.writeUInt16BE(header.length + payload.length, 2);
   header.writeUInt16BE(headerChecksum(header), 10);
   return Buffer.concat([header, payload]);

@@ -41,9 +41,12 @@ function panel(curve: Curve, top: number): Html {
   }
   const band = [...points.map(({ at, high }) => `${x(at)},${y(high)}`), ...points.toReversed().map(({ at, low }) => `${x(at)},${y(low)}`)];
   const median = points.map(({ at, median: value }) => `${x(at)},${y(value)}`);
-  const marks = points.map(({ at, median: value, low, high }) => html`
-<circle class="dot" cx="${x(at)}" cy="${y(value)}" r="3"><title>${at} ${curve.x}: ${value.toFixed(1)} ${curve.unit} (${low.toFixed(1)}-${high.toFixed(1)})</title></circle>
-<text x="${x(at)}" y="${top + PANEL + 18}" text-anchor="middle">${shortCount(at)}</text>`);
+  const marks = points.map(({ at, median: value, low, high }) => {
+    const title = `${at} ${curve.x}: ${value.toFixed(1)} ${curve.unit} (${low.toFixed(1)}-${high.toFixed(1)})`;
+    return html`<circle class="dot" cx="${x(at)}" cy="${y(value)}" r="3"><title>${title}</title></circle>
+<text x="${x(at)}" y="${top + PANEL + 18}" text-anchor="middle">${shortCount(at)}</text>
+`;
+  });
   return html`<g><text class="title" x="${LEFT}" y="${top - 14}">${curve.name} (${curve.unit} per frame; median and quartiles)</text>
 ${lines}<polygon class="band" points="${band.join(' ')}"/><polyline class="median" points="${median.join(' ')}"/>${marks}
 <text x="${WIDTH - RIGHT}" y="${top + PANEL + 36}" text-anchor="end">${curve.x}</text></g>`;

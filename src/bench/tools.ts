@@ -69,7 +69,7 @@ export async function bulkRate(client: ToolPlace, server: Endpoint, seconds: num
 
 /** @throws Error when there is no such number in it */
 export function parseSockperf(text: string): number {
-  const average = /avg-(?:rtt|latency|lat)=\s*([\d.]+)/.exec(text)?.[1] ?? /Summary: (?:Latency|Round trip) is ([\d.]+) usec/i.exec(text)?.[1];
+  const average = /avg-(?:rtt|latency)=\s*([\d.]+)/.exec(text)?.[1];
   if (average === undefined) throw new Error(`sockperf reports no latency: ${text.slice(0, 200)}`);
   return Number(average);
 }

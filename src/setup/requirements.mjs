@@ -52,6 +52,14 @@ export const requirements = [
   file('/usr/include/linux/bpf.h', 'declares the kernel interface', 'linux-libc-dev', 'kernel-headers'),
 ];
 
+/** What only the bench needs, on top. @type {readonly Requirement[]} */
+export const benchRequirements = [
+  command('iperf3', 'measures bulk TCP', 'iperf3'),
+  command('sockperf', 'measures TCP requests and responses', 'sockperf'),
+  command('taskset', 'keeps a process on its CPU', 'util-linux'),
+  command('setpriv', 'ends a process with its parent', 'util-linux'),
+];
+
 /** The requirements that are not met. */
 export const missingRequirements = (all = requirements) => all.filter((requirement) => !requirement.present());
 

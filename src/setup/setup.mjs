@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
  * Makes a fresh machine ready: distribution packages, npm packages, BPF objects, TypeScript build. Does only what is not
- * done yet and says what it does; with everything in place it says nothing and takes well under a second.
+ * done yet and says what it does; with everything in place it says nothing and takes well under a second. `--bench`: also what only
+ * the bench needs.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -9,7 +10,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { release } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { installCommands, missingRequirements, packageManager, whyUnfit } from './requirements.mjs';
+import { benchRequirements, installCommands, missingRequirements, packageManager, requirements, whyUnfit } from './requirements.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const say = (text) => process.stderr.write(`setup: ${text}\n`);
@@ -57,8 +58,8 @@ function checkMachine() {
   if (reason) fail(reason);
 }
 
-function installPackages() {
-  const missing = missingRequirements();
+function installPackages(wanted) {
+  const missing = missingRequirements(wanted);
   if (missing.length === 0) return;
   const manager = packageManager();
   const list = missing.map(({ what, why }) => `${what} (${why})`).join(', ');
@@ -67,7 +68,7 @@ function installPackages() {
     say(`missing: ${list}; running ${command} ${args.join(' ')}`);
     run(command, args, { DEBIAN_FRONTEND: 'noninteractive' });
   }
-  const still = missingRequirements();
+  const still = missingRequirements(wanted);
   if (still.length > 0) fail(`still missing after the installation: ${still.map(({ what }) => what).join(', ')}.`);
 }
 
@@ -94,6 +95,6 @@ function buildAll() {
 }
 
 checkMachine();
-installPackages();
+installPackages(process.argv.includes('--bench') ? [...requirements, ...benchRequirements] : requirements);
 installModules();
 buildAll();

@@ -41,7 +41,7 @@ export const cpumap: Section = {
       const sink = await XdpSink.open(bed.bench, netns.guest, NAMES.device);
       const pump = new Pump(bed, sink, otherCpu);
       const frames = Math.max(64, Math.round((2 * sliceNs) / 250 / FRAMES_UNIT)) * FRAMES_UNIT;
-      const queueOf = (vnicCpu: number): number[] => Array.from({ length: QUEUES }, (_, queue) => (queue === vnicCpu % QUEUES ? frames : 0));
+      const allOn = (last: number): number[] => Array.from({ length: QUEUES }, (_, queue) => (queue === last % QUEUES ? frames : 0));
       const shares: number[] = [];
       const measured = finder.used(await measureRounds({
         redirect: () => pump.run('pace_redirect', DIRECT_VNIC, frames).then(({ nsPerFrame }) => nsPerFrame),
@@ -49,7 +49,7 @@ export const cpumap: Section = {
         minimal: () => pump.run('pace_handover', DIRECT_VNIC, frames).then(({ nsPerFrame }) => nsPerFrame),
         handover: async () => {
           const { nsPerFrame, byQueue } = await pump.run('pace_steer', REMOTE_VNIC, frames);
-          shares.push(shareAsComputed(byQueue, queueOf(otherCpu), frames));
+          shares.push(shareAsComputed(byQueue, allOn(otherCpu), frames));
           return nsPerFrame;
         },
         spread: async () => {
@@ -72,8 +72,8 @@ export const cpumap: Section = {
       finder.figure('unipath RSS, half of the flows through the cpumap', 'Mpps', measured.values('spread').map(rate));
       finder.figure('every frame through the cpumap, by unipath RSS direct', 'x', measured.ratios('direct', 'handover'));
       finder.figure('half of the flows through the cpumap, by minimal redirect_map', 'x', measured.ratios('redirect', 'spread'));
-      finder.remark(`cpumap: the source waits while more than ${LIMIT} frames are under way; the rate is that of the slower CPU, from the first ` +
-        'frame sent to the last one at the sink, and every frame arrives. Two CPUs work here against one for the direct redirect.');
+      finder.remark(`cpumap: the source waits while more than ${LIMIT} frames are under way; the rate is that of the slower CPU, from ` +
+        'the first frame sent to the last one at the sink, and every frame arrives. Two CPUs work here against one for the direct redirect.');
       return finder.findings();
     } finally {
       bed.close();

@@ -56,7 +56,7 @@ export const headers: Section = {
       for (const name of names) {
         finder.figure(`${name}, RSS, ${redirected[name] === true ? 'redirected' : 'passed to the bridge'}`, 'ns', measured.values(name));
       }
-      if (redirected[WORST] !== true) finder.remark('The programs do not follow the headers of the worst frame: they pass it to the bridge.');
+      if (redirected[WORST] !== true) finder.remark('Headers: those of the worst frame are not followed; it is passed to the bridge.');
       return finder.findings();
     } finally {
       bed.close();

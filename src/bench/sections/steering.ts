@@ -105,8 +105,8 @@ export const steering: Section = {
       for (const name of STACK_WAYS) {
         finder.figure(`${TITLES[name]}, veth, guest's stack as sink`, 'Mpps', seen.values(name).map((ns) => 1e3 / ns));
       }
-      finder.remark('Live: frames are made by the kernel on the measuring CPU (BPF_F_TEST_XDP_LIVE_FRAMES), all arrive, and a program drops ' +
-        'them in the guest; where the guest\'s stack is the sink it makes an skb of each and drops it as not its own.');
+      finder.remark('Live: frames are made by the kernel on the measuring CPU (BPF_F_TEST_XDP_LIVE_FRAMES), all arrive, and a program ' +
+        'drops them in the guest; the guest\'s stack makes an skb of each and drops it as not its own.');
       return finder.findings();
     } finally {
       bed.close();

@@ -112,7 +112,7 @@ export const taps: Section = {
         finder.figure(`uplink -> tap, ${way}, ring and reader`, 'Mpps', measured.values(`${way} read`).map(rate));
         finder.figure(`tap -> uplink, ${way}`, 'Mpps', measured.values(`${way} write`).map(rate));
       }
-      finder.remark('Taps: without QEMU and vhost. The reader and the writer are this process, a system call per frame, one after the other with ' +
+      finder.remark('Taps: without QEMU and vhost. Reader and writer are this process, a system call per frame, one after the other with ' +
         'what feeds the ring; both ways have the same.');
       return finder.findings();
     } finally {

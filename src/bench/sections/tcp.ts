@@ -17,7 +17,7 @@ import type { VmmProtocol } from '../../lab/vmm_protocol.js';
 import { inNetns } from '../../native/netns.js';
 import { XdpLink } from '../../native/xdp_link.js';
 import { Bed } from '../bed.js';
-import type { GoalId } from '../goals.js';
+import { TCP_PORTS, type TcpPort, TCP_TESTS, type TcpTest } from '../goals.js';
 import type { Netns } from '../model.js';
 import { type Contender, measureRounds } from '../rounds.js';
 import { Finder, type Section, showProgress } from '../section.js';
@@ -26,10 +26,6 @@ import { bulkRate, type Endpoint, iperfServer, roundTrip, Servers, sockperfServe
 
 const MODES = ['bridge', 'left', 'off', 'on'] as const;
 export type Mode = (typeof MODES)[number];
-const KINDS = ['veth', 'tap'] as const;
-type Kind = (typeof KINDS)[number];
-const TESTS = ['tcp', 'tcp-up', 'rr'] as const;
-type Test = (typeof TESTS)[number];
 
 /** Rounds are long: so many of the others make one. */
 const ROUND_SHARE = 6;
@@ -46,12 +42,12 @@ interface Port {
   /** Station and guest are .1 and .2. */
   readonly subnet: string;
 }
-const PORTS: Readonly<Record<Kind, Port>> = {
+const PORTS: Readonly<Record<TcpPort, Port>> = {
   veth: { vnic: 1, name: NAMES.port, device: NAMES.device, subnet: '10.98.1' },
   tap: { vnic: 2, name: NAMES.tap, device: GUEST_TAP, subnet: '10.98.2' },
 };
 
-const guestOf = (kind: Kind, port: number): Endpoint => ({ address: `${PORTS[kind].subnet}.2`, port });
+const guestOf = (kind: TcpPort, port: number): Endpoint => ({ address: `${PORTS[kind].subnet}.2`, port });
 
 const vmmPath = fileURLToPath(new URL('../../lab/vmm.js', import.meta.url));
 
@@ -77,7 +73,7 @@ async function addWire(bed: Bed, { wire, host, guest }: Netns): Promise<XdpLink>
     // GRO, and with it the NAPI that a redirect to a veth needs.
     await inside(netns, `ethtool -K ${device} gro on`);
   }
-  for (const kind of KINDS) {
+  for (const kind of TCP_PORTS) {
     const { vnic, device, subnet } = PORTS[kind];
     await ip(guest, `link set dev ${device} address ${benchMac(vnic)} up`);
     await ip(guest, `address add ${subnet}.2/24 dev ${device}`);
@@ -101,18 +97,18 @@ export function automaticMode(features: string): Mode {
 /** Attachments of a mode, replaced by those of the next. */
 class Attachments {
   readonly #bed: Bed;
-  readonly #ifindexes: Readonly<Record<Kind, number>>;
+  readonly #ifindexes: Readonly<Record<TcpPort, number>>;
   readonly #cpus: readonly number[];
   #links: XdpLink[] = [];
   #now = '';
 
-  constructor(bed: Bed, ifindexes: Readonly<Record<Kind, number>>, cpus: readonly number[]) {
+  constructor(bed: Bed, ifindexes: Readonly<Record<TcpPort, number>>, cpus: readonly number[]) {
     this.#bed = bed;
     this.#ifindexes = ifindexes;
     this.#cpus = cpus;
   }
 
-  change(kind: Kind, mode: Mode): void {
+  change(kind: TcpPort, mode: Mode): void {
     if (this.#now === `${kind} ${mode}`) return;
     this.clear();
     const { vnic } = PORTS[kind];
@@ -130,15 +126,12 @@ class Attachments {
 }
 
 /** Costs, so that less is better: s per Gbit, or us. */
-function runTest(test: Test, kind: Kind, client: ToolPlace): Promise<number> {
+function runTest(test: TcpTest, kind: TcpPort, client: ToolPlace): Promise<number> {
   if (test === 'rr') return roundTrip(client, guestOf(kind, SOCKPERF_PORT), SECONDS);
-  return bulkRate(client, guestOf(kind, IPERF_PORT), SECONDS, test === 'tcp-up').then((rate) => 1e9 / rate);
+  return bulkRate(client, guestOf(kind, IPERF_PORT), SECONDS, test === 'up').then((rate) => 1e9 / rate);
 }
 
-const goalOf = (test: Test, kind: Kind, mode: 'auto' | 'on' | 'off'): GoalId =>
-  test === 'tcp-up' ? `tcp-${kind}-up-${mode}` : `${test}-${kind}-${mode}`;
-
-const TEST_TITLES: Readonly<Record<Test, string>> = { tcp: 'bulk to guest', 'tcp-up': 'bulk from guest', rr: 'round trip' };
+const TESTS = Object.keys(TCP_TESTS) as TcpTest[];
 
 export const tcp: Section = {
   async raise(netns) {
@@ -156,12 +149,12 @@ export const tcp: Section = {
       const wire = await addWire(bed, netns);
       const attachments = new Attachments(bed, ifindexes, [cpu]);
       const guest = { netns: netns.guest, cpu: otherCpu ?? cpu };
-      for (const kind of KINDS) {
+      for (const kind of TCP_PORTS) {
         servers.start(guest, iperfServer(guestOf(kind, IPERF_PORT)));
         servers.start(guest, sockperfServer(guestOf(kind, SOCKPERF_PORT)));
       }
       const contenders: Record<string, Contender> = {};
-      for (const kind of KINDS) {
+      for (const kind of TCP_PORTS) {
         for (const mode of MODES) {
           for (const test of TESTS) {
             contenders[`${kind} ${mode} ${test}`] = () => {
@@ -173,27 +166,29 @@ export const tcp: Section = {
       }
       const finder = new Finder();
       const measured = finder.used(await measureRounds(contenders, {
-        rounds: Math.max(2, Math.round(rounds / ROUND_SHARE)), cpus: otherCpu === null ? [cpu] : [cpu, otherCpu], progress: showProgress('tcp'),
+        rounds: Math.max(2, Math.round(rounds / ROUND_SHARE)),
+        cpus: otherCpu === null ? [cpu] : [cpu, otherCpu],
+        progress: showProgress('tcp'),
       }));
       attachments.clear();
       wire.close();
-      for (const kind of KINDS) {
+      for (const kind of TCP_PORTS) {
         const auto = automaticMode(await inside(netns.host, `ethtool -k ${PORTS[kind].name}`));
         finder.remark(`TCP, ${kind}: the automatic setting is \`${auto}\`.`);
         for (const test of TESTS) {
           const compare = (mode: Mode): number[] => measured.ratios(`${kind} bridge ${test}`, `${kind} ${mode} ${test}`);
-          finder.ratio(goalOf(test, kind, 'auto'), compare(auto));
-          finder.ratio(goalOf(test, kind, 'on'), compare('on'));
-          finder.ratio(goalOf(test, kind, 'off'), compare('off'));
+          finder.ratio(`${test}-${kind}-auto`, compare(auto));
+          finder.ratio(`${test}-${kind}-on`, compare('on'));
+          finder.ratio(`${test}-${kind}-off`, compare('off'));
           for (const mode of MODES) {
             const costs = measured.values(`${kind} ${mode} ${test}`);
             const values = test === 'rr' ? costs : costs.map((cost) => 1 / cost);
-            finder.figure(`TCP, ${kind}, ${TEST_TITLES[test]}, ${mode}`, test === 'rr' ? 'us' : 'Gbit/s', values);
+            finder.figure(`${TCP_TESTS[test]}, ${kind}, ${mode}`, test === 'rr' ? 'us' : 'Gbit/s', values);
           }
         }
       }
-      finder.remark('TCP: sender and receiver on a CPU each; what is between them runs on either. The tap is fed by a process that copies frame by ' +
-        'frame, in place of QEMU with vhost, and is bound by it.');
+      finder.remark('TCP: sender and receiver on a CPU each; what is between them runs on either. The tap is fed by a process that ' +
+        'copies frame by frame, in place of QEMU with vhost, and is bound by it.');
       return finder.findings();
     } finally {
       servers.stopAll();

@@ -1,4 +1,4 @@
-/** The Toeplitz hash by tables against the loop over the bits that defines it: 16 hashes of fresh input per run, net of the empty loop. */
+/** The Toeplitz hash by tables against the loop over the bits that defines it, 16 hashes of fresh input per run, net of the empty loop. */
 import { Bed } from '../bed.js';
 import { measureRounds } from '../rounds.js';
 import { Finder, type Section, showProgress } from '../section.js';
@@ -24,8 +24,9 @@ export const toeplitz: Section = {
       finder.ratio('toeplitz4', measured.netRatios('bits4', 'tables4', 'empty4'));
       finder.ratio('toeplitz6', measured.netRatios('bits6', 'tables6', 'empty6'));
       for (const version of [4, 6] as const) {
-        finder.figure(`Toeplitz by tables, IPv${version}, net of the empty loop`, 'ns', measured.net(`tables${version}`, `empty${version}`));
-        finder.figure(`Toeplitz bit by bit, IPv${version}, net of the empty loop`, 'ns', measured.net(`bits${version}`, `empty${version}`));
+        const net = (way: 'tables' | 'bits'): number[] => measured.net(`${way}${version}`, `empty${version}`);
+        finder.figure(`Toeplitz by tables, IPv${version}, net of the empty loop`, 'ns', net('tables'));
+        finder.figure(`Toeplitz bit by bit, IPv${version}, net of the empty loop`, 'ns', net('bits'));
       }
       finder.remark('Toeplitz: 12 bytes of input for IPv4 and 36 for IPv6, all of them changed for every hash.');
       return finder.findings();

@@ -52,8 +52,8 @@ export const vnics: Section = {
       for (const count of [1, MOST_VNICS]) {
         finder.figure(`${count} vNICs in turn, RFS, live`, 'Mpps', measured.values(`live ${count}`).map((ns) => 1e3 / ns));
       }
-      finder.remark(`vNICs: ${FLOWS} flows in all at every point, so that only the number of vNICs changes; every vNIC has its own entry in ` +
-        'the map of ports, and all of these name one device.');
+      finder.remark(`vNICs: ${FLOWS} flows in all at every point, so that only the number of vNICs changes; every vNIC has its own entry ` +
+        'in the map of ports, and all of these name one device.');
       return finder.findings();
     } finally {
       bed.close();
