@@ -34,19 +34,20 @@ const redirect = 'minimal redirect_map';
 const bridge = 'Linux bridge';
 const onePort = 'veth pps, one core';
 
-/** The guest's software port in section tcp. */
-export const TCP_PORTS = ['veth', 'tap'] as const;
+/** The guest's software port in section tcp: a tap takes aggregated frames or not. */
+export const TCP_PORTS = ['veth', 'tso-tap', 'tap'] as const;
 export type TcpPort = (typeof TCP_PORTS)[number];
 export const TCP_TESTS = { down: 'bulk TCP to the guest', up: 'bulk TCP from the guest', rr: 'TCP request/response' } as const;
 export type TcpTest = keyof typeof TCP_TESTS;
-const TCP_SETTINGS = { auto: 'automatic', on: 'cut-through on', off: 'cut-through off' } as const;
-type TcpGoalId = `${TcpTest}-${TcpPort}-${keyof typeof TCP_SETTINGS}`;
+const TCP_SETTINGS = { auto: 'automatic', on: 'cut-through on', off: 'cut-through off', generic: 'off, generic XDP' } as const;
+type TcpSetting = keyof typeof TCP_SETTINGS;
+type TcpGoalId = `${TcpTest}-${TcpPort}-${TcpSetting}`;
 
 function tcpGoals(): Record<TcpGoalId, Goal> {
   const goals: Partial<Record<TcpGoalId, Goal>> = {};
   for (const port of TCP_PORTS) {
     for (const test of Object.keys(TCP_TESTS) as TcpTest[]) {
-      for (const setting of ['auto', 'on', 'off'] as const) {
+      for (const setting of Object.keys(TCP_SETTINGS) as TcpSetting[]) {
         const subject: Subject = ['tcp', `${TCP_TESTS[test]}, ${port}, ${TCP_SETTINGS[setting]}`, 'Linux bridge, GRO/GSO'];
         goals[`${test}-${port}-${setting}`] = setting === 'auto' ? noWorse(subject) : report(subject);
       }

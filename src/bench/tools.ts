@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { commandEnvironment, run } from '../host/exec.js';
 
-const START_TRIES = 40;
-const START_STEP_MS = 50;
+const TRIES = 20;
+const TRY_STEP_MS = 50;
 
 /** Where a process runs. */
 export interface ToolPlace {
@@ -20,12 +20,24 @@ function runIn(place: ToolPlace, argv: readonly string[]): Promise<string> {
   return run('setpriv', commandIn(place, argv));
 }
 
-/** Servers that run until stopAll(). */
-export class Servers {
+/** Processes that run until stopAll(). */
+export class Processes {
   readonly #children: ChildProcess[] = [];
 
   start(place: ToolPlace, argv: readonly string[]): void {
     this.#children.push(spawn('setpriv', commandIn(place, argv), { stdio: 'ignore', env: commandEnvironment() }));
+  }
+
+  /** @throws Error when it ends before its first words */
+  async startReady(argv: readonly string[]): Promise<void> {
+    const bound = ['--pdeathsig', 'KILL', '--', ...argv];
+    const child = spawn('setpriv', bound, { stdio: ['pipe', 'pipe', 'inherit'], env: commandEnvironment() });
+    this.#children.push(child);
+    await new Promise<void>((resolve, reject) => {
+      child.stdout.once('data', () => resolve());
+      child.once('error', reject);
+      child.once('close', () => reject(new Error(`${argv.slice(1).join(' ')} ended at once`)));
+    });
   }
 
   stopAll(): void {
@@ -38,14 +50,14 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** Until the server listens. */
+/** Until the server listens; and on a machine that is busy with something else a second may pass without a byte. */
 async function retried<T>(work: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await work();
     } catch (error) {
-      if (tries === START_TRIES) throw error;
-      await sleep(START_STEP_MS);
+      if (tries === TRIES) throw error;
+      await sleep(TRY_STEP_MS);
     }
   }
 }
@@ -55,16 +67,16 @@ export const sockperfServer = ({ address, port }: Endpoint): string[] => ['sockp
 
 /** @throws Error when there is no such number in it */
 export function parseIperf(text: string): number {
-  const report = JSON.parse(text) as { end?: { sum_received?: { bits_per_second?: number } } };
+  const report = JSON.parse(text) as { error?: string; end?: { sum_received?: { bits_per_second?: number } } };
   const rate = report.end?.sum_received?.bits_per_second;
-  if (rate === undefined || !(rate > 0)) throw new Error('iperf3 reports no rate');
+  if (rate === undefined || !(rate > 0)) throw new Error(`iperf3 reports no rate${report.error === undefined ? '' : `: ${report.error}`}`);
   return rate;
 }
 
 /** Bits per second that arrived. @param reverse the server sends */
 export async function bulkRate(client: ToolPlace, server: Endpoint, seconds: number, reverse: boolean): Promise<number> {
   const argv = ['iperf3', '--client', server.address, '--port', String(server.port), '--time', String(seconds), '--json'];
-  return parseIperf(await retried(() => runIn(client, reverse ? [...argv, '--reverse'] : argv)));
+  return retried(async () => parseIperf(await runIn(client, reverse ? [...argv, '--reverse'] : argv)));
 }
 
 /** @throws Error when there is no such number in it */
@@ -78,5 +90,5 @@ export function parseSockperf(text: string): number {
 export async function roundTrip(client: ToolPlace, server: Endpoint, seconds: number): Promise<number> {
   const target = ['--tcp', '-i', server.address, '-p', String(server.port)];
   const argv = ['sockperf', 'ping-pong', ...target, '-t', String(seconds), '-m', '64', '--full-rtt'];
-  return parseSockperf(await retried(() => runIn(client, argv)));
+  return retried(async () => parseSockperf(await runIn(client, argv)));
 }

@@ -9,11 +9,16 @@ async function measure(section: SectionName, context: SectionContext): Promise<S
   return { section, ...(await SECTIONS[section].measure(context)) };
 }
 
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message}: ${wordsOf(error.cause)}`;
+}
+
 try {
   const { section, context } = JSON.parse(process.argv[2] ?? '{}') as { section: SectionName; context: SectionContext };
   const report = await measure(section, context);
   process.stdout.write(JSON.stringify(report), () => process.exit(0));
 } catch (error) {
-  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(`bench: ${wordsOf(error)}`);
   process.exit(1);
 }

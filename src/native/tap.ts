@@ -12,15 +12,24 @@ const tunDevice = '/dev/net/tun';
 // linux/if_tun.h
 const TUNSETIFF = 0x400454ca;
 const TUNSETPERSIST = 0x400454cb;
+const TUNSETOFFLOAD = 0x400454d0;
 const IFF_TAP = 0x0002;
 const IFF_MULTI_QUEUE = 0x0100;
 const IFF_NO_PI = 0x1000;
+const IFF_VNET_HDR = 0x4000;
+/** TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6. */
+const aggregated = 0x01 | 0x02 | 0x04;
 
 const longestName = 15;
 
 export interface TapOptions {
   /** One descriptor per queue: open the same name once for each. */
   readonly multiQueue: boolean;
+  /**
+   * Frames have a struct virtio_net_hdr before them, and the device takes and gives aggregated ones (TSO) with unfinished checksums, as
+   * QEMU's virtio-net has it. Default false.
+   */
+  readonly vnetHeader?: boolean;
   /** Where the device is, or will be: e.g. `/run/netns/NAME`. Default: where the caller is. */
   readonly netns?: string;
 }
@@ -34,16 +43,18 @@ export interface TapOptions {
 export function openTap(name: string, options: TapOptions): number {
   if (name.length === 0 || Buffer.byteLength(name) > longestName) throw new RangeError(`"${name}" is no interface name`);
   // The device appears in the namespace in which /dev/net/tun was opened.
-  return options.netns === undefined ? open(name, options.multiQueue) : inNetns(options.netns, () => open(name, options.multiQueue));
+  return options.netns === undefined ? open(name, options) : inNetns(options.netns, () => open(name, options));
 }
 
-function open(name: string, multiQueue: boolean): number {
+function open(name: string, { multiQueue, vnetHeader = false }: TapOptions): number {
   const fd = check('open', libc().open(tunDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC, 0), tunDevice);
   const request = Buffer.alloc(ifreq.size);
   request.write(name, ifreq.at.ifr_name);
-  request.writeUInt16LE(IFF_TAP | IFF_NO_PI | (multiQueue ? IFF_MULTI_QUEUE : 0), ifreq.at.ifr_flags);
+  const flags = IFF_TAP | IFF_NO_PI | (multiQueue ? IFF_MULTI_QUEUE : 0) | (vnetHeader ? IFF_VNET_HDR : 0);
+  request.writeUInt16LE(flags, ifreq.at.ifr_flags);
   try {
     check('TUNSETIFF', libc().ioctl(fd, TUNSETIFF, request), name);
+    if (vnetHeader) check('TUNSETOFFLOAD', libc().ioctl(fd, TUNSETOFFLOAD, aggregated), name);
     return fd;
   } catch (error) {
     libc().close(fd);

@@ -73,7 +73,7 @@ export const cpumap: Section = {
       finder.figure('every frame through the cpumap, by unipath RSS direct', 'x', measured.ratios('direct', 'handover'));
       finder.figure('half of the flows through the cpumap, by minimal redirect_map', 'x', measured.ratios('redirect', 'spread'));
       finder.remark(`cpumap: the source waits while more than ${LIMIT} frames are under way; the rate is that of the slower CPU, from ` +
-        'the first frame sent to the last one at the sink, and every frame arrives. Two CPUs work here against one for the direct redirect.');
+        'the first frame sent to the last one at the sink, and every frame arrives. Two CPUs work here, one for the direct redirect.');
       return finder.findings();
     } finally {
       bed.close();

@@ -3,17 +3,18 @@
  * frames (GRO, GSO)?
  *
  * The wire carries what a wire carries: frames of the MTU, checksums finished; the uplink aggregates them (GRO). The guest's port is
- *   veth  which takes and sends aggregated frames, as virtio-net does
- *   tap   without a vnet header, so it takes none; a process copies frames between it and a tap in the guest, in place of QEMU
+ *   veth     which takes and sends aggregated frames
+ *   tso-tap  which does so by its vnet header, as those of QEMU's virtio-net do
+ *   tap      without a vnet header, so it takes none
+ * In place of QEMU and vhost, a process copies frames between a tap and one in the guest.
  * unipath is on the uplink in all its modes:
- *   left  and nowhere else: the port is the bridge's
- *   off   and on the port, cut-through off
- *   on    and on the port, cut-through on
+ *   left     and nowhere else: the port is the bridge's
+ *   off      and on the port, cut-through off
+ *   generic  the same, but there its program runs on skbs: the device keeps its features
+ *   on       and on the port, cut-through on
  * The automatic setting is `on` where the port takes no aggregated frames, else `left`.
  */
 import { fileURLToPath } from 'node:url';
-import { LabChild } from '../../lab/child.js';
-import type { VmmProtocol } from '../../lab/vmm_protocol.js';
 import { inNetns } from '../../native/netns.js';
 import { XdpLink } from '../../native/xdp_link.js';
 import { Bed } from '../bed.js';
@@ -22,15 +23,14 @@ import type { Netns } from '../model.js';
 import { type Contender, measureRounds } from '../rounds.js';
 import { Finder, type Section, showProgress } from '../section.js';
 import { addGuestVeth, benchMac, ifindexOf, inside, ip, macOf, NAMES } from '../stage.js';
-import { bulkRate, type Endpoint, iperfServer, roundTrip, Servers, sockperfServer, type ToolPlace } from '../tools.js';
+import { bulkRate, type Endpoint, iperfServer, Processes, roundTrip, sockperfServer, type ToolPlace } from '../tools.js';
 
-const MODES = ['bridge', 'left', 'off', 'on'] as const;
+const MODES = ['bridge', 'left', 'off', 'generic', 'on'] as const;
 export type Mode = (typeof MODES)[number];
 
 /** Rounds are long: so many of the others make one. */
-const ROUND_SHARE = 6;
+const ROUND_SHARE = 10;
 const SECONDS = 1;
-const GUEST_TAP = 'eth0';
 const STATION = 'station';
 const IPERF_PORT = 5201;
 const SOCKPERF_PORT = 11111;
@@ -44,18 +44,20 @@ interface Port {
 }
 const PORTS: Readonly<Record<TcpPort, Port>> = {
   veth: { vnic: 1, name: NAMES.port, device: NAMES.device, subnet: '10.98.1' },
-  tap: { vnic: 2, name: NAMES.tap, device: GUEST_TAP, subnet: '10.98.2' },
+  'tso-tap': { vnic: 2, name: 'tap1', device: 'eth1', subnet: '10.98.2' },
+  tap: { vnic: 3, name: 'tap2', device: 'eth2', subnet: '10.98.3' },
 };
 
 const guestOf = (kind: TcpPort, port: number): Endpoint => ({ address: `${PORTS[kind].subnet}.2`, port });
 
-const vmmPath = fileURLToPath(new URL('../../lab/vmm.js', import.meta.url));
+const copierPath = fileURLToPath(new URL('../tap_copier.js', import.meta.url));
 
-async function addTap({ host, guest }: Netns): Promise<LabChild<VmmProtocol>> {
-  const argv = ['--guest-netns', guest, '--guest-tap', GUEST_TAP, '--netns', host, '--tap', NAMES.tap, '--queues', '1'];
-  const vmm = await LabChild.start<VmmProtocol>({ name: 'frame copier', netns: null, argv: [vmmPath, ...argv] });
-  await ip(host, `link set dev ${NAMES.tap} master ${NAMES.bridge} up`);
-  return vmm;
+/** A tap on the bridge whose other end is one in the guest. */
+async function addTap(processes: Processes, { host, guest }: Netns, kind: 'tap' | 'tso-tap', cpus: readonly number[]): Promise<void> {
+  const { name, device } = PORTS[kind];
+  const copier = [process.execPath, copierPath, host, name, guest, device, ...(kind === 'tso-tap' ? ['vnet'] : [])];
+  await processes.startReady(['taskset', '--cpu-list', cpus.join(','), ...copier]);
+  await ip(host, `link set dev ${name} master ${NAMES.bridge} up`);
 }
 
 /**
@@ -114,7 +116,10 @@ class Attachments {
     const { vnic } = PORTS[kind];
     this.#bed.setVnic({ id: vnic, path: 'software', cutThrough: mode === 'on', cpus: this.#cpus, port: this.#ifindexes[kind] });
     if (mode !== 'bridge') this.#links.push(XdpLink.attach(this.#bed.steerUplink, this.#bed.place.uplink, 'native'));
-    if (mode === 'off' || mode === 'on') this.#links.push(XdpLink.attach(this.#bed.steerGuest, this.#ifindexes[kind], 'native'));
+    if (mode === 'off' || mode === 'on' || mode === 'generic') {
+      const how = mode === 'generic' ? 'generic' : 'native';
+      this.#links.push(XdpLink.attach(this.#bed.steerGuest, this.#ifindexes[kind], how));
+    }
     this.#now = `${kind} ${mode}`;
   }
 
@@ -139,27 +144,32 @@ export const tcp: Section = {
   },
 
   async measure({ netns, cpu, otherCpu, rounds, object }) {
-    const servers = new Servers();
+    const processes = new Processes();
     const client = { netns: netns.wire, cpu };
-    const vmm = await addTap(netns);
+    const cpus = otherCpu === null ? [cpu] : [cpu, otherCpu];
     let bed: Bed | null = null;
     try {
-      const ifindexes = { veth: await ifindexOf(netns.host, NAMES.port), tap: await ifindexOf(netns.host, NAMES.tap) };
+      for (const kind of ['tap', 'tso-tap'] as const) await addTap(processes, netns, kind, cpus);
+      const portOf = (kind: TcpPort): Promise<number> => ifindexOf(netns.host, PORTS[kind].name);
+      const ifindexes = { veth: await portOf('veth'), 'tso-tap': await portOf('tso-tap'), tap: await portOf('tap') };
       bed = await Bed.prepare(object, { uplink: await ifindexOf(netns.host, NAMES.uplink), port: ifindexes.veth });
       const wire = await addWire(bed, netns);
       const attachments = new Attachments(bed, ifindexes, [cpu]);
       const guest = { netns: netns.guest, cpu: otherCpu ?? cpu };
       for (const kind of TCP_PORTS) {
-        servers.start(guest, iperfServer(guestOf(kind, IPERF_PORT)));
-        servers.start(guest, sockperfServer(guestOf(kind, SOCKPERF_PORT)));
+        processes.start(guest, iperfServer(guestOf(kind, IPERF_PORT)));
+        processes.start(guest, sockperfServer(guestOf(kind, SOCKPERF_PORT)));
       }
       const contenders: Record<string, Contender> = {};
       for (const kind of TCP_PORTS) {
         for (const mode of MODES) {
           for (const test of TESTS) {
-            contenders[`${kind} ${mode} ${test}`] = () => {
+            const name = `${kind} ${mode} ${test}`;
+            contenders[name] = () => {
               attachments.change(kind, mode);
-              return runTest(test, kind, client);
+              return runTest(test, kind, client).catch((error: unknown) => {
+                throw new Error(`${name} failed`, { cause: error });
+              });
             };
           }
         }
@@ -167,7 +177,7 @@ export const tcp: Section = {
       const finder = new Finder();
       const measured = finder.used(await measureRounds(contenders, {
         rounds: Math.max(2, Math.round(rounds / ROUND_SHARE)),
-        cpus: otherCpu === null ? [cpu] : [cpu, otherCpu],
+        cpus,
         progress: showProgress('tcp'),
       }));
       attachments.clear();
@@ -178,8 +188,7 @@ export const tcp: Section = {
         for (const test of TESTS) {
           const compare = (mode: Mode): number[] => measured.ratios(`${kind} bridge ${test}`, `${kind} ${mode} ${test}`);
           finder.ratio(`${test}-${kind}-auto`, compare(auto));
-          finder.ratio(`${test}-${kind}-on`, compare('on'));
-          finder.ratio(`${test}-${kind}-off`, compare('off'));
+          for (const mode of ['on', 'off', 'generic'] as const) finder.ratio(`${test}-${kind}-${mode}`, compare(mode));
           for (const mode of MODES) {
             const costs = measured.values(`${kind} ${mode} ${test}`);
             const values = test === 'rr' ? costs : costs.map((cost) => 1 / cost);
@@ -187,13 +196,12 @@ export const tcp: Section = {
           }
         }
       }
-      finder.remark('TCP: sender and receiver on a CPU each; what is between them runs on either. The tap is fed by a process that ' +
-        'copies frame by frame, in place of QEMU with vhost, and is bound by it.');
+      finder.remark('TCP: sender and receiver on a CPU each; what is between them runs on either. The taps are fed by a process that ' +
+        'copies frame by frame, in place of QEMU with vhost, and are bound by it.');
       return finder.findings();
     } finally {
-      servers.stopAll();
+      processes.stopAll();
       bed?.close();
-      await vmm.close();
     }
   },
 };
