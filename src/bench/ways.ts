@@ -13,7 +13,7 @@ export interface Way {
 }
 
 /** Of the frames of a way, at least this share must have been steered in that way: two flows may share a slot of the flow table. */
-const MIN_STEERED = 0.95;
+const MIN_STEERED = 0.9;
 const WARM_UP_FRAMES = 20_000;
 
 /** A round whose frames did not arrive proves nothing about forwarding. */
