@@ -30,6 +30,8 @@ export function toSteering(row: SteeringRow): Steering {
     // A device transmits on queue CPU % queues.
     if (cpu % queues !== queue) throw new RangeError(`CPU ${cpu} does not reach queue ${queue} of ${queues}`);
   }
+  const folded = reta.find((queue) => queueCpus[queue] === null);
+  if (folded !== undefined) throw new RangeError(`the indirection table names queue ${folded}, which no CPU reaches`);
   const cpus = Array.from({ length: MAX_QUEUES }, (_, queue) => queueCpus[queue] ?? QUEUE_UNREACHABLE);
   return { queues, hashTypes: hashTypes as HashType, rssRow, reta: Uint8Array.from(reta), queueCpus: cpus };
 }

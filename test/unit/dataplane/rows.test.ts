@@ -78,7 +78,7 @@ test('an all-zero row is not in use', (t) => {
 });
 
 const steering: SteeringRow = {
-  queues: 3, reta: Array.from({ length: 128 }, (_, i) => i % 3), queueCpus: [0, 4, null], hashTypes: HashType.DEFAULT, rssRow: 1,
+  queues: 3, reta: Array.from({ length: 128 }, (_, i) => i % 2), queueCpus: [0, 4, null], hashTypes: HashType.DEFAULT, rssRow: 1,
 };
 
 test('a steering row comes back as it was written; unreachable queues are marked to the end', (t) => {
@@ -99,6 +99,7 @@ test('a steering row that the programs could not follow is refused', (t) => {
   refuse({ queueCpus: [0, 1] }, /^2 CPUs for 3 queues/);
   refuse({ queueCpus: [0, 2, null] }, /^CPU 2 does not reach queue 1 of 3/);
   refuse({ queueCpus: [513, null, null] }, /^CPU 513 is not in/);
+  refuse({ reta: Array.from({ length: 128 }, (_, i) => (i === 127 ? 2 : 0)) }, /names queue 2, which no CPU reaches$/);
   refuse({ hashTypes: 256 }, /^256 is not a set of hash types/);
   refuse({ rssRow: 2 }, /^there is no row 2 of RSS keys/);
 });
