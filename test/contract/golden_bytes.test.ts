@@ -127,6 +127,20 @@ const rows: Readonly<Record<string, Golden>> = {
     },
     bytes(['6d', 40], ['51000000', 256 + 2], 'efbeadde', ['51000000', 34 * 256 + 253]),
   ),
+  rssWishCodec: golden(
+    contract.rssWishCodec,
+    {
+      flags: contract.RssWishFlag.HASH_TYPES | contract.RssWishFlag.RANDOM, hashTypes: contract.HashType.DEFAULT, rssRow: 1,
+      weights: Buffer.from([2, 255, ...new Array<number>(62).fill(0)]),
+    },
+    bytes('09', '77', '01', '00', '02ff', ['00', 62]),
+  ),
+  bridgeVlanKeyCodec: golden(contract.bridgeVlanKeyCodec, { ifindex: 0x01020304, vid: 4094 }, bytes('04030201', 'fe0f', '0000')),
+  bridgeVlanNoteCodec: golden(
+    contract.bridgeVlanNoteCodec,
+    { before: contract.BridgeVlanFlag.PRESENT | contract.BridgeVlanFlag.UNTAGGED },
+    bytes('05', '000000'),
+  ),
   flowRecordCodec: golden(
     contract.flowRecordCodec, { tag: 0xcafe, seen: 0x1234, queue: 9, valid: 1 }, bytes('feca0000', '3412', '09', '01'),
   ),

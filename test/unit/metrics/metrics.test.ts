@@ -84,6 +84,8 @@ test('counters of vNICs, by reason and by queue', async (t) => {
     ['cpu_handovers', 8],
     ['flows_learnt', 9],
     ['flows_moved', 10],
+    ['flows_replaced', 12],
+    ['flows_expired', 13],
     ['path_changes', 11],
   ]) {
     t.deepEqual(samples(text, `unipath_vnic_${name}_total`), [`unipath_vnic_${name}_total{vnic="g1"} ${value}`]);

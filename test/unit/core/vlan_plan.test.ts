@@ -1,0 +1,193 @@
+/** VLANs of vNICs in plans: adoption, duplicates, bridge ports and their undo, FDB entries. */
+import test from 'ava';
+import { undosOf, type Action } from '../../../src/core/actions.js';
+import type { BridgeVlan, BridgeVlanNote, Desired, Observed, VnicSpec } from '../../../src/core/model.js';
+import { reasonText } from '../../../src/core/reasons.js';
+import { reasonOf } from '../../../src/core/vnic_reason.js';
+import { vnicSpec } from '../../support/fake_site.js';
+import { desired, link, onSoftware, onVf, planFor, storedG1, tenantsAt, untouched, withLinks, words } from '../../support/plan_fixture.js';
+
+const MAC = vnicSpec(1).mac;
+const ACCESS: Partial<VnicSpec> = { vlans: [7], access: true, policy: 'software' };
+const TRUNK: Partial<VnicSpec> = { vlans: [0, 5, 6], policy: 'software' };
+const DEFAULT_VLAN: BridgeVlan = { vid: 1, pvid: true, untagged: true };
+
+/** The bridge looks at tags; its ports are in these VLANs. */
+function filtering(observed: Observed, vlans: Readonly<Record<string, readonly BridgeVlan[]>> = {}): Observed {
+  const all = { pf0: [DEFAULT_VLAN], 'tap-g1': [DEFAULT_VLAN], ...vlans };
+  return {
+    ...withLinks(observed, link('br0', 1, { kind: 'bridge', vlanFiltering: { defaultPvid: 1 } })),
+    bridgeVlans: new Map(Object.entries(all)),
+  };
+}
+
+const vlanWords = (observed: Observed, wanted: Desired): string[] =>
+  words(planFor({ observed, desired: wanted })).filter((line) => /VLAN \d+(,|$)|FDB|how /.test(line) && !line.startsWith('write vNIC'));
+
+test('an access vNIC: its tap into its VLAN and out of the default one, the uplink tagged, the entry in the VLAN', (t) => {
+  t.deepEqual(vlanWords(filtering(untouched()), desired(ACCESS)), [
+    'put tap-g1 into VLAN 7, untagged',
+    'take tap-g1 out of VLAN 1',
+    `add static FDB entry ${MAC} VLAN 7 -> tap-g1`,
+    'put pf0 into VLAN 7, tagged',
+  ]);
+});
+
+test('a trunk: its ids tagged, one entry for each; untagged frames are where the bridge has them', (t) => {
+  t.deepEqual(vlanWords(filtering(untouched()), desired(TRUNK)), [
+    'put tap-g1 into VLAN 5, tagged',
+    'put tap-g1 into VLAN 6, tagged',
+    `add static FDB entry ${MAC} -> tap-g1`,
+    `add static FDB entry ${MAC} VLAN 5 -> tap-g1`,
+    `add static FDB entry ${MAC} VLAN 6 -> tap-g1`,
+    'put pf0 into VLAN 5, tagged',
+    'put pf0 into VLAN 6, tagged',
+  ]);
+});
+
+test('a bridge that does not look at tags: nothing for a trunk, and no access vNIC at all', (t) => {
+  t.deepEqual(vlanWords(untouched(), desired(TRUNK)), [`add static FDB entry ${MAC} -> tap-g1`]);
+  const planned = planFor({ observed: untouched(), desired: desired(ACCESS) });
+  t.deepEqual(words(planned), []);
+  const [tenant] = planned.tenants;
+  const reason = tenant === undefined ? 'none' : reasonOf(tenant.state, 'software', 'policy', 'software');
+  t.is(reason, 'bridge_without_vlan_filtering');
+  t.regex(reasonText('bridge_without_vlan_filtering', vnicSpec(1, ACCESS), null, 'br0'), /run: ip link set br0 type bridge vlan_filtering 1$/);
+});
+
+test('ports that are as they must be are left alone', (t) => {
+  const access: BridgeVlan = { vid: 7, pvid: true, untagged: true };
+  const observed = filtering(
+    { ...onSoftware(), stored: [storedG1({ vlans: [7], access: true })], fdb: new Set([`${MAC} 7 tap-g1`]) },
+    { 'tap-g1': [access], pf0: [DEFAULT_VLAN, { vid: 7, pvid: false, untagged: false }] },
+  );
+  t.deepEqual(words(planFor({ observed, desired: desired(ACCESS) })), []);
+});
+
+test('what the uplink carries already is the operator’s, however it does', (t) => {
+  const observed = filtering(untouched(), { pf0: [{ vid: 7, pvid: true, untagged: true }] });
+  t.false(vlanWords(observed, desired(ACCESS)).some((line) => line.includes('pf0')));
+});
+
+test('a VF port that joins the bridge is out of its default VLAN before it is up', (t) => {
+  const observed = filtering(
+    { ...onSoftware(), stored: [storedG1({ vlans: [7], access: true })], fdb: new Set([`${MAC} 7 tap-g1`]) },
+    { 'tap-g1': [{ vid: 7, pvid: true, untagged: true }], pf0: [DEFAULT_VLAN, { vid: 7, pvid: false, untagged: false }] },
+  );
+  t.deepEqual(words(planFor({ observed, desired: desired({ ...ACCESS, policy: 'accelerated' }) })).slice(1, 7), [
+    'make vfp0 the vf port of vNIC 1',
+    'set vfp0 into bridge br0',
+    'set vfp0 learning off, flooding off',
+    'put vfp0 into VLAN 7, untagged',
+    'take vfp0 out of VLAN 1',
+    'set vfp0 up',
+  ]);
+});
+
+const NOTES: readonly BridgeVlanNote[] = [
+  { ifindex: 3, vid: 7, before: null },
+  { ifindex: 3, vid: 1, before: { pvid: true, untagged: true } },
+  { ifindex: 2, vid: 7, before: null },
+];
+/** g1 is gone; its ports are as it left them. */
+const LEFT = (): Observed => ({
+  ...filtering(untouched(), {
+    'tap-g1': [{ vid: 7, pvid: true, untagged: true }],
+    pf0: [DEFAULT_VLAN, { vid: 7, pvid: false, untagged: false }],
+  }),
+  bridgeVlanNotes: NOTES,
+});
+
+test('undone is exactly what was noted, the old VLANs first', (t) => {
+  t.deepEqual(words(planFor({ observed: LEFT(), desired: desired() })), [
+    'sweep, on failure stop:',
+    'put tap-g1 into VLAN 1, untagged, as before',
+    'take tap-g1 out of VLAN 7, as before',
+    'take pf0 out of VLAN 7, as before',
+  ]);
+});
+
+test('a port that left its bridge, or is as before, or gone, is only forgotten', (t) => {
+  const [, restored] = NOTES;
+  const observed: Observed = {
+    ...withLinks(LEFT(), link('tap-g1', 3, { master: null })),
+    bridgeVlanNotes: [...NOTES, { ifindex: 99, vid: 7, before: null }, { ...(restored ?? { vid: 1, before: null }), ifindex: 2 }],
+  };
+  t.deepEqual(words(planFor({ observed, desired: desired() })).slice(1), [
+    'forget how tap-g1 was in VLAN 1',
+    'forget how pf0 was in VLAN 1',
+    'forget how tap-g1 was in VLAN 7',
+    'take pf0 out of VLAN 7, as before',
+    'forget how ifindex 99 was in VLAN 7',
+  ]);
+});
+
+test('a VLAN of the uplink that another vNIC still needs stays', (t) => {
+  const second = storedG1({ id: 2, mac: vnicSpec(2).mac, vlans: [7], tapIfindex: 40 });
+  const observed: Observed = { ...withLinks(LEFT(), link('tap-g2', 40, { master: 1 })), stored: [second], guests: new Set(['ns-g2']) };
+  const planned = planFor({ observed: { ...observed, bridgeVlans: new Map([...observed.bridgeVlans, ['tap-g2', [{ vid: 7, pvid: false, untagged: false }]]]) },
+    desired: { ...desired(), vnics: [vnicSpec(2, { vlans: [7], policy: 'software' })] } });
+  const { stored } = observed;
+  t.is(stored.length, 1);
+  t.false(words(planned).some((line) => line.startsWith('take pf0')));
+});
+
+test('the undo of a change of a VLAN, and the undo of that', (t) => {
+  const set: Action = { kind: 'set-bridge-vlan', ifindex: 3, device: 'tap-g1', vid: 7, flags: { pvid: true, untagged: true }, before: null, noted: false };
+  const [undo] = undosOf(set);
+  t.deepEqual(undo, { kind: 'restore-bridge-vlan', ifindex: 3, device: 'tap-g1', vid: 7, flags: null, before: { pvid: true, untagged: true } });
+  t.deepEqual(undo === undefined ? [] : undosOf(undo), [set]);
+  const [again] = undosOf({ ...set, noted: true });
+  t.like(again, { kind: 'set-bridge-vlan', flags: null, noted: true }, 'an earlier note outlives the undo of a later change');
+});
+
+test('a row with one of its VLANs is adopted, and made to have all of them', (t) => {
+  const observed: Observed = { ...onSoftware(), stored: [storedG1({ vlans: [5] })], fdb: new Set([`${MAC} 5 tap-g1`]) };
+  const [tenant] = tenantsAt(observed, desired({ vlans: [5, 6], policy: 'software' }));
+  t.is(tenant?.id, 1);
+  t.deepEqual(words(planFor({ observed, desired: desired({ vlans: [5, 6], policy: 'software' }) })), [
+    'repair, on failure stop:',
+    `write vNIC 1 (${MAC}, VLAN 5,6)`,
+  ]);
+  t.is(tenantsAt(observed, desired({ vlans: [6], policy: 'software' })).find(({ removed }) => !removed)?.id, null, 'another station');
+});
+
+test('two vNICs that share a VLAN of their MAC address: neither has rows', (t) => {
+  const observed = withLinks({ ...untouched(), guests: new Set(['ns-g1', 'ns-g2']) }, link('tap-g2', 40, { master: 1 }));
+  const reasons = (vlans: readonly number[]): string[] =>
+    planFor({ observed, desired: desired({ vlans: [5, 6] }, { mac: MAC, vlans }) }).tenants.map(({ state }) =>
+      reasonOf(state, 'accelerated', 'policy', 'software'),
+    );
+  t.deepEqual(reasons([6, 7]), ['duplicate_mac', 'duplicate_mac']);
+  t.deepEqual(reasons([7, 8]), ['plugging', 'plugging']);
+});
+
+test('what devices take of frames in several buffers is in the row; a kernel that does not say counts as no', (t) => {
+  const many = { xdpFeatures: { multiBufferTransmit: true } };
+  const rowOf = (observed: Observed) => {
+    const [action] = planFor({ observed, desired: desired({ policy: 'accelerated' }) }).vnics.flatMap(({ sequence }) =>
+      sequence.actions.filter((each) => each.kind === 'write-vnic'),
+    );
+    return action?.kind === 'write-vnic' ? action.row : null;
+  };
+  t.like(rowOf(withLinks(onVf(), link('tap-g1', 3, { master: 1, ...many }))), { tapMultiBuffer: true, vfMultiBuffer: false, uplinkMultiBuffer: false });
+  t.like(rowOf(withLinks(onVf(), link('pf0', 2, { master: 1, ...many }))), { tapMultiBuffer: false, uplinkMultiBuffer: true });
+  t.like(rowOf(withLinks(onVf(), link('vfp0', 4, { master: 1, ...many }))), { vfMultiBuffer: true, vfIfindex: 4 });
+  t.is(rowOf(onVf()), null);
+});
+
+test('cut-through follows the tap', (t) => {
+  const observed = withLinks(onSoftware(), link('tap-g1', 3, { master: 1, takesAggregates: false }));
+  const wanted = desired({ policy: 'software', cutThrough: 'auto' });
+  t.is(words(planFor({ observed, desired: wanted })).length, 2);
+  const follows = { ...observed, stored: [storedG1({ cutThrough: true })] };
+  t.deepEqual(words(planFor({ observed: follows, desired: wanted })), []);
+});
+
+test('addresses are part of the row', (t) => {
+  const wanted = desired({ policy: 'software', addresses: ['192.0.2.1', '2001:db8::/64'] });
+  t.is(words(planFor({ observed: onSoftware(), desired: wanted })).length, 2);
+  const observed = { ...onSoftware(), stored: [storedG1({ addresses: ['192.0.2.1', '2001:db8::/64'] })] };
+  t.deepEqual(words(planFor({ observed, desired: wanted })), []);
+  t.is(words(planFor({ observed, desired: desired({ policy: 'software' }) })).length, 2);
+});
