@@ -131,7 +131,8 @@ export class Reconciler implements Controller {
 
   vnicStatus(): readonly VnicStatus[] {
     const shown = [...this.#tenants.values()].filter((tenant) => !this.#isShadowed(tenant));
-    return shown.sort((a, b) => Number(a.removed) - Number(b.removed)).map((tenant) => this.#statusOf(tenant));
+    const observed = this.#observed === null ? null : this.#withMaps(this.#observed);
+    return shown.sort((a, b) => Number(a.removed) - Number(b.removed)).map((tenant) => this.#statusOf(tenant, observed));
   }
 
   health(): ReconcileHealth {
@@ -605,8 +606,8 @@ export class Reconciler implements Controller {
     return tenant === undefined || tenant.id === null ? NO_PATH : this.#hands.dataPlane.path(tenant.id);
   }
 
-  #statusOf(tenant: Tenant): VnicStatus {
-    return vnicStatus(tenant, this.#observed, this.#pathOf(tenant), this.#clock.nowMs());
+  #statusOf(tenant: Tenant, observed = this.#observed): VnicStatus {
+    return vnicStatus(tenant, observed, this.#pathOf(tenant), this.#clock.nowMs());
   }
 
   #hasReached(name: string): boolean {
