@@ -7,11 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { ContractLimit, hostMaps, metaCodec } from '../../maps/generated/contract.js';
 import { encode, u32 } from '../../src/btf/codec.js';
-import { DEFAULT_HASH_TYPES } from '../../src/core/limits.js';
+import { DEFAULT_HASH_TYPES, RETA_SIZE } from '../../src/core/limits.js';
 import { type HostRssWish, parseMacAddress } from '../../src/core/model.js';
-import { planSteering } from '../../src/core/queue_plan.js';
+import { rssInput4Tuple, toeplitzHash } from '../../src/core/toeplitz.js';
 import { openDataPlane } from '../../src/dataplane/dataplane.js';
-import type { DataPlane, VnicRow } from '../../src/dataplane/port.js';
+import type { DataPlane, SteeringRow, VnicRow } from '../../src/dataplane/port.js';
 import { ifindexOf } from '../../src/dataplane/vnic_index.js';
 import { RawMap } from '../../src/native/map.js';
 import { Pins } from '../../src/native/pins.js';
@@ -113,42 +113,49 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     return { initial, kept, wish: WISH, after };
   },
 
-  /** Keys change while frames are hashed all the time: every hash that is seen, and those of the two keys. */
+  /**
+   * Keys change while frames are hashed all the time on CPU 0, which reaches queue 0. Only the buckets of the right hashes lead
+   * there: a frame with another hash would be counted for queue 1, or as one that keeps its old queue.
+   */
   async keyChange() {
     const dataPlane = await open();
     await dataPlane.attach('steer_uplink', linkIndex('pf0'), 'pf0');
     dataPlane.writeVnic(1, row());
     dataPlane.writeTxPort(linkIndex('tap0'), true);
-    const steering = planSteering(2, [0, 1]);
-    if (steering === null) throw new Error('no steering');
-    dataPlane.writeSteering(1, 'tap', { ...steering, hashTypes: DEFAULT_HASH_TYPES });
     const keys = ['5a'.repeat(40), '6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa'];
     const [firstKey = '', secondKey = ''] = keys;
+    const input = rssInput4Tuple(Uint8Array.of(66, 9, 149, 187), Uint8Array.of(161, 142, 100, 80), 2794, 1766);
+    const hashes = keys.map((key) => toeplitzHash(Buffer.from(key, 'hex'), input));
+    const reta = Array.from({ length: RETA_SIZE }, (_, bucket) => (hashes.some((hash) => hash % RETA_SIZE === bucket) ? 0 : 1));
+    const steering: SteeringRow = { queues: 2, queueCpus: [0, 1], reta, hashTypes: DEFAULT_HASH_TYPES, rssRow: 1 };
     dataPlane.writeRssKey(1, firstKey);
-    dataPlane.writeSteering(1, 'tap', { ...steering, rssRow: 1 });
+    dataPlane.writeSteering(1, 'tap', steering);
     capture();
     const inUse = failure(() => dataPlane.writeRssKey(1, secondKey));
     const data = frame().ethernet({ from: REMOTE, to: MAC }).ip('66.9.149.187', '161.142.100.80').tcp(2794, 1766).payload('x').build();
     const hammer = new Worker(new URL('./rss_hammer.js', import.meta.url), {
       workerData: { pins: pinsRoot, data, ifindex: linkIndex('pf0'), forMs: HAMMER_MS },
     });
-    const hashes = new Promise<readonly number[]>((resolve, reject) => {
+    const hammered = new Promise<readonly number[]>((resolve, reject) => {
       hammer.once('message', resolve);
       hammer.once('error', reject);
     });
     let done = false;
-    void hashes.finally(() => (done = true));
+    void hammered.finally(() => (done = true));
     let changes = 0;
     for (let now = 1; !done; changes++) {
       const next = 1 - now;
       dataPlane.writeRssKey(next, keys[changes % 2 === 0 ? 1 : 0] ?? '');
       dataPlane.writeSteering(1, 'tap', { ...steering, rssRow: next });
       now = next;
-      await sleep(5);
+      await sleep(1);
     }
-    const seen = await hashes;
+    const seen = await hammered;
+    const tally = dataPlane.tallies().find(({ id }) => id === 1);
     dataPlane.remove();
-    return { seen, changes, inUse };
+    const { redirect_rss, redirect_drain } = tally?.reasons ?? {};
+    const frames = { rss: redirect_rss?.packets, drain: redirect_drain?.packets, queues: tally?.tapQueues.slice(0, 2) };
+    return { seen, hashes, frames, changes, inUse };
   },
 };
 

@@ -47,6 +47,21 @@ test('status has everything under a schema number', async (t) => {
   });
 });
 
+test('RSS settings: shown, set for the host and for one vNIC, refused with what was wrong', async (t) => {
+  const { socket, controller, failures } = await fakeDaemon(t);
+  const client = new ControlClient(socket);
+  t.deepEqual(await client.rss(), { schema: 1, ...controller.rss });
+  t.like(await client.setRss(null, { key: 'random' }), { schema: 1, dry_run: false });
+  t.like(await client.setRss('g1', { weights: [3, 1], dry_run: true }), { dry_run: true });
+  t.deepEqual(controller.calls, ['setRss null {"key":"random"}', 'setRss g1 {"weights":[3,1],"dry_run":true}']);
+  await t.throwsAsync(client.setRss('g9', { reset: true }), { instanceOf: RequestError, code: 'unknown_vnic' });
+  await t.throwsAsync(client.setRss('g1', { hash_types: ['none'] }), { instanceOf: RequestError, code: 'rss_refused' });
+  t.is((await raw(socket, 'POST', '/v1/rss', '{"keys":1}')).body.error?.code, 'bad_request');
+  t.is((await raw(socket, 'POST', '/v1/rss', '{"weights":["1"]}')).body.error?.code, 'bad_request');
+  t.is((await raw(socket, 'GET', '/v1/vnics/g1/rss')).body.error?.code, 'wrong_method');
+  t.deepEqual(failures, []);
+});
+
 test('counters and metrics', async (t) => {
   const { socket } = await fakeDaemon(t);
   const client = new ControlClient(socket);
