@@ -490,9 +490,9 @@ export class Reconciler implements Controller {
     const key = keyAfter(request, nicKey, this.#randomKey);
     const changes: RssChange[] = changesBy(tenants, (tenant) => tenant.rssWish, wish, this.#desired, now);
     const host = (what: string): void => void changes.unshift({ vnic: null, device: null, what, buckets_moved: 0 });
-    const differs = JSON.stringify(wish) !== JSON.stringify(now.rss.wish);
-    if (differs) host("the operator's settings for all vNICs are kept");
+    if (JSON.stringify(wish) !== JSON.stringify(now.rss.wish)) host(`the operator's settings for all vNICs are ${keptOr(wish)}`);
     if (key !== null) host(`the RSS key becomes ${key.key}`);
+    else if (wish.keyByOperator !== now.rss.wish.keyByOperator) host('the RSS key becomes what the configuration says');
     if (request.dry_run === true || changes.length === 0) return changes;
     const sequence = (): Sequence | null => {
       const fresh = this.#withMaps(observed);
@@ -514,7 +514,8 @@ export class Reconciler implements Controller {
     const wish = wishAfter(tenant.rssWish, request, mostQueues([tenant], now));
     const changes = changesBy([tenant], () => wish, now.rss.wish, this.#desired, now);
     if (JSON.stringify(wish) !== JSON.stringify(tenant.rssWish)) {
-      changes.unshift({ vnic: tenant.spec.name, device: null, what: "the operator's settings for it are kept", buckets_moved: 0 });
+      const what = `the operator's settings for it are ${keptOr(wish)}`;
+      changes.unshift({ vnic: tenant.spec.name, device: null, what, buckets_moved: 0 });
     }
     if (request.dry_run === true || changes.length === 0) return changes;
     this.#setTenant({ ...tenant, rssWish: wish });
@@ -629,6 +630,10 @@ export class Reconciler implements Controller {
     const { phase, reason_text } = this.#statusOf(tenant);
     return `vNIC ${tenant.spec.name} is ${phase}: ${reason_text}`;
   }
+}
+
+function keptOr({ hashTypes, weights }: RssWish): string {
+  return hashTypes === null && weights === null ? 'forgotten' : 'kept';
 }
 
 function failureOf(error: unknown): { readonly reason: NotAcceleratedReason; readonly message: string } {

@@ -216,3 +216,41 @@ daemonTest('SIGHUP and reload: a good file is taken, a bad one is not', async (t
   t.deepEqual(await names(), ['g1']);
   t.is(await daemon.end('SIGINT'), 0);
 });
+
+daemonTest('settings of RSS by command and by configuration: into the maps, over a restart, and back', async (t) => {
+  const site = makeSite(t);
+  const vnic = { name: 'g1', mac: '52:54:00:00:00:01', adapter: 'nic0', tap: 'tap-g1', guest: { netns: site.guest }, policy: 'software' };
+  const addresses = ['192.0.2.10', '2001:db8::/64'];
+  site.writeConfig({ vnics: [{ ...vnic, vlan: { trunk: [5, 0] }, addresses, reta: { weights: [3, 1] } }] });
+  const first = await started(t, site);
+  const shares = async (): Promise<unknown> => (await site.client.rss()).vnics[0]?.ports[0]?.shares.map(({ buckets }) => buckets);
+  t.deepEqual(await shares(), [96, 32]);
+  const [seen] = (await site.client.status()).vnics;
+  t.like(seen, { vlans: [0, 5], access: false, addresses, cut_through: { setting: 'auto', in_force: false } });
+  t.regex(seen?.cut_through.why ?? '', /^tap-g1 takes aggregated TCP frames/);
+  const drawn = (await site.client.rss()).key;
+  const key = '5a'.repeat(40);
+  await site.client.setRss(null, { key, hash_types: ['ipv4'] });
+  const { changes } = await site.client.setRss('g1', { weights: [1, 1] });
+  t.deepEqual(changes.map(({ buckets_moved }) => buckets_moved), [0, 32]);
+  await first.end('SIGKILL');
+
+  const second = await started(t, site);
+  t.deepEqual(await shares(), [64, 64]);
+  t.like(await site.client.rss(), { key, key_source: 'operator', hash_types: ['ipv4'] });
+  await site.client.setRss(null, { reset: true });
+  const { rss } = await site.client.setRss('g1', { reset: true });
+  t.like(rss.vnics[0], { weights: [3, 1], weights_source: 'configuration', hash_types_source: 'default' });
+  t.deepEqual(await shares(), [96, 32]);
+  const after = await site.client.rss();
+  t.like(after, { key_source: 'default', key_random: true });
+  t.false([key, drawn].includes(after.key));
+
+  site.writeConfig({ vnics: [{ ...vnic, vlan: { access: 5 } }], rss: { key: 'nic' } });
+  await site.client.reload();
+  const [refused] = (await site.client.status()).vnics;
+  t.like(refused, { reason: 'bridge_without_vlan_filtering' });
+  t.regex(refused?.reason_text ?? '', /run: ip link set br0 type bridge vlan_filtering 1/);
+  t.regex((await site.client.rss()).key_problem ?? '', /^pf0 has no RSS key that could be read/);
+  t.is(await second.end('SIGTERM'), 0);
+});

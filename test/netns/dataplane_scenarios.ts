@@ -336,15 +336,19 @@ const scenarios: Record<string, () => Promise<unknown>> = {
 
   async rssKeys() {
     const first = await open();
+    const isRandom = [first.hostRssWish().keyIsRandom];
     first.close();
     const random = rssKey();
-    (await open()).close();
-    const kept = rssKey();
     const configured = Buffer.alloc(40, 0x5a);
+    // What is in force is changed by the control plane, not by a start.
     const second = await open({ rssKey: configured });
-    const seen = { adopted: second.adopted, kept: kept?.equals(random ?? Buffer.alloc(0)), isConfigured: rssKey()?.equals(configured) };
+    const seen = { adopted: second.adopted, kept: rssKey()?.equals(random ?? Buffer.alloc(0)) };
     second.remove();
-    return { ...seen, isZero: random?.every((byte) => byte === 0) };
+    const third = await open({ rssKey: configured });
+    isRandom.push(third.hostRssWish().keyIsRandom);
+    const isConfigured = rssKey()?.equals(configured);
+    third.remove();
+    return { ...seen, isRandom, isConfigured, isZero: random?.every((byte) => byte === 0) };
   },
 
   /** The pins that a start leaves when it is killed before the end. */

@@ -71,7 +71,11 @@ test('what the operator set survives the daemon, and goes with --reset', async (
   await set(site, second, 'g1', { reset: true });
   t.is(shareOfQueue0(site, 1), 64);
   t.is(site.dataPlane.steering(1, 'tap')?.hashTypes, 0x10, "the host's holds for it now");
-  const { rss } = await set(site, second, null, { reset: true });
+  const { rss, changes } = await set(site, second, null, { reset: true });
+  t.deepEqual(changes.slice(0, 2).map(({ vnic, what }) => [vnic, what]), [
+    [null, 'the RSS key becomes what the configuration says'],
+    [null, "the operator's settings for all vNICs are forgotten"],
+  ]);
   await site.clock.advance(100);
   t.like(rss, { hash_types_source: 'default' });
   t.like(second.rssStatus(), { key_source: 'default', key_random: true });
