@@ -56,7 +56,7 @@ export class Attachments {
    * @throws NativeError when the device is gone, or takes XDP in no mode that is allowed
    */
   attach(program: ProgramName, ifindex: number, name: string): Attachment {
-    this.#dropDead();
+    this.#dropDead(ifindex);
     const present = this.#attached.get(ifindex);
     if (present === undefined) return this.#attachNew(program, ifindex, name);
     if (present.attachment.program === program) return present.attachment;
@@ -84,8 +84,11 @@ export class Attachments {
     this.#attached.clear();
   }
 
-  #dropDead(): void {
-    for (const [ifindex, { link }] of this.#attached) if (link.info().ifindex === 0) this.detach(ifindex);
+  /** Of devices that are gone; asked about one device alone, because many are attached one after the other. */
+  #dropDead(only?: number): void {
+    for (const ifindex of only === undefined ? this.#attached.keys() : [only]) {
+      if (this.#attached.get(ifindex)?.link.info().ifindex === 0) this.detach(ifindex);
+    }
   }
 
   #attachNew(program: ProgramName, ifindex: number, name: string): Attachment {

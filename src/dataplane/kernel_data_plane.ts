@@ -158,7 +158,7 @@ export class KernelDataPlane implements DataPlane {
       return;
     }
     this.#checkId(owner.vnic);
-    const before = this.ports().get(ifindex);
+    const before = this.#index.owner(key);
     if (before?.vnic === owner.vnic && before.role === owner.role) return;
     this.#index.withdraw(key);
     this.#index.publish(key, owner);

@@ -80,8 +80,13 @@ export class VnicIndex {
 
   /** vNIC id of the key, or null. */
   find(key: bigint): number | null {
+    return this.owner(key)?.vnic ?? null;
+  }
+
+  /** The same, with the role of a port. */
+  owner(key: bigint): PortOwner | null {
     const slot = this.#slotOf(key);
-    return slot === null ? null : ownerOf(this.#ownerIn(slot)).vnic;
+    return slot === null ? null : ownerOf(this.#ownerIn(slot));
   }
 
   /** Every key with its vNIC; the role is that of a port. */

@@ -46,7 +46,6 @@ const signatures = {
   bpf_link_update: ['i32', ['i32', 'i32', 'ptr']],
   bpf_link_detach: ['i32', ['i32']],
   bpf_raw_tracepoint_open: ['i32', ['ptr', 'i32']],
-  bpf_xdp_query: ['i32', ['i32', 'i32', 'ptr']],
   // tc
   bpf_tc_hook_create: ['i32', ['ptr']],
   bpf_tc_hook_destroy: ['i32', ['ptr']],

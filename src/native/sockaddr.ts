@@ -3,7 +3,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { sockaddrIn, sockaddrIn6 } from './structs.js';
 
-export const AddressFamily = { INET: 2, INET6: 10, PACKET: 17 } as const;
+export const AddressFamily = { INET: 2, INET6: 10, NETLINK: 16, PACKET: 17 } as const;
 
 export interface SocketAddress {
   readonly family: number;

@@ -29,9 +29,6 @@ export const objectOpenOpts = struct('struct bpf_object_open_opts', 'bpf/libbpf.
 });
 export const linkCreateOpts = struct('struct bpf_link_create_opts', 'bpf/bpf.h', 64, { sz: 0, flags: 8 });
 export const linkUpdateOpts = struct('struct bpf_link_update_opts', 'bpf/bpf.h', 16, { sz: 0, flags: 8, old_prog_fd: 12 });
-export const xdpQueryOpts = struct('struct bpf_xdp_query_opts', 'bpf/libbpf.h', 32, {
-  sz: 0, prog_id: 8, drv_prog_id: 12, hw_prog_id: 16, skb_prog_id: 20, attach_mode: 24,
-});
 export const testRunOpts = struct('struct bpf_test_run_opts', 'bpf/bpf.h', 80, {
   sz: 0, data_in: 8, data_out: 16, data_size_in: 24, data_size_out: 28, ctx_in: 32, ctx_out: 40, ctx_size_in: 48,
   ctx_size_out: 52, retval: 56, repeat: 60, duration: 64, flags: 68, cpu: 72, batch_size: 76,
