@@ -66,7 +66,8 @@ kernelTest('rows of the vNIC and steering maps', (t) => {
   t.deepEqual(slotRow.shown, { key: 0x123456789, vnic: 77, role: 'PORT_VF', reserved: [0, 0, 0] });
 
   const steering: contract.Steering = {
-    queues: 3, hashTypes: contract.HashType.DEFAULT, rssRow: 1, reta: Buffer.from(Array.from({ length: 128 }, (_, i) => i % 3)), queueCpus: Array.from({ length: 64 }, (_, i) => i * 1000),
+    queues: 3, hashTypes: contract.HashType.DEFAULT, rssRow: 1, reta: Buffer.from(Array.from({ length: 128 }, (_, i) => i % 3)),
+    queueCpus: Array.from({ length: 64 }, (_, i) => i * 1000),
   };
   const steeringRow = writeAndShow(maps, contract.hostMaps.steerings, steering);
   t.deepEqual(steeringRow.read, steering);

@@ -35,7 +35,8 @@ const rows: Readonly<Record<string, Golden>> = {
       tapFrameMax: 1514, vfFrameMax: 9014, uplinkFrameMax: 0xffff, vlan: 4094, mac: Buffer.from('525400aabbcc', 'hex'),
       vlanCount: 2, vlans: [4094, 258, ...new Array<number>(14).fill(0)],
     },
-    bytes('04030201', '05000000', 'feffffff', '0a010000', 'ea05', '3623', 'ffff', 'fe0f', '525400aabbcc', '0200', 'fe0f', '0201', ['0000', 14]),
+    bytes('04030201', '05000000', 'feffffff', '0a010000', 'ea05', '3623', 'ffff', 'fe0f', '525400aabbcc',
+      '0200', 'fe0f', '0201', ['0000', 14]),
   ),
   vnicSlotCodec: golden(
     contract.vnicSlotCodec,

@@ -14,10 +14,10 @@ import { packageRoot } from '../../src/paths.js';
 
 export const queuesObjectPath = join(packageRoot, 'bpf', 'queues.bpf.o');
 export const FRAME_SIZE = 128;
-export const MAX_FLOWS = 1024;
+const PORT_AT = 112;
 const MAX_QUEUES = 64;
 const FIRST = encode(u32, 0);
-const STATE = { size: 24, flows: 0, logging: 4, number: 12, arrived: 16, spin: 20 } as const;
+const STATE = { size: 32, flows: 0, logging: 4, number: 12, arrived: 16, spin: 20, misdelivered: 24 } as const;
 /** Readings of the clock between two frames that are numbered: about as long as a wire of a million frames per second needs. */
 const SPIN = 32;
 const ENTRY = { size: 16, number: 8, queue: 12, cpu: 14 } as const;
@@ -27,6 +27,12 @@ const WAIT_STEPS = 400;
 export function flowMac(flow: number): string {
   const [high, low] = [flow >> 8, flow & 0xff].map((byte) => byte.toString(16).padStart(2, '0'));
   return `02:ee:00:00:${high}:${low}`;
+}
+
+/** Writes into the frame at which device, by ifindex, it must arrive; it must have room for it behind its headers. */
+export function arriveAt(bytes: Buffer, ifindex: number): Buffer {
+  bytes.writeUInt32LE(ifindex, PORT_AT);
+  return bytes;
 }
 
 /** Of a frame that has such an address as its source; null for any other. */
@@ -86,6 +92,11 @@ export class LiveFrames {
   /** Frames that leave by the other end of the veth are counted there and end. */
   sinkAt(ifindex: number): void {
     this.#sinks.push(XdpLink.attach(this.#object.program('note_arrival'), ifindex, 'native'));
+  }
+
+  /** Frames that arrived at another device than they were written for. */
+  misdelivered(): number {
+    return this.#state.readUInt32LE(STATE.misdelivered);
   }
 
   /** The frames to send, FRAME_SIZE bytes each, frame i with `flowMac(i)` as its source. */

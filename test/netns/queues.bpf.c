@@ -12,6 +12,7 @@ enum {
 	FRAME_SIZE = 128,
 	NUMBER_AT = 96,		/* behind every header that the tests write */
 	TIME_AT = 104,
+	PORT_AT = 112,		/* ifindex of the device where it must arrive; 0 = any */
 	MAX_FLOWS = 1024,
 	MAX_QUEUES = 64,
 	LOG_SIZE = 1 << 20,
@@ -37,6 +38,8 @@ struct state {
 	__u32 number;	/* of the next frame */
 	__u32 arrived;	/* entries of `arrival_log` */
 	__u32 spin;	/* time between frames, in readings of the clock; written by the test */
+	__u32 misdelivered;
+	__u32 reserved;
 };
 
 struct {
@@ -112,17 +115,22 @@ int note_arrival(struct xdp_md *ctx)
 	struct ethhdr *eth = data;
 	struct arrival *arrival;
 	struct state *state;
-	__u32 zero = 0, key, at;
+	__u32 zero = 0, key, at, port;
 	__u64 *count;
 
 	if ((void *)(frame + 1) > (void *)(long)ctx->data_end || eth->h_source[0] != 0x02 || eth->h_source[1] != 0xee)
 		return XDP_DROP; /* the kernel's own chatter */
+	state = bpf_map_lookup_elem(&states, &zero);
+	if (!state)
+		return XDP_DROP;
+	port = *(__u32 *)(data + PORT_AT);
+	if (port && port != ctx->ingress_ifindex)
+		__sync_fetch_and_add(&state->misdelivered, 1);
 	key = (eth->h_source[4] << 8 | eth->h_source[5]) * MAX_QUEUES + ctx->rx_queue_index;
 	count = bpf_map_lookup_elem(&arrivals, &key);
 	if (count)
 		*count += 1;
-	state = bpf_map_lookup_elem(&states, &zero);
-	if (!state || !state->logging)
+	if (!state->logging)
 		return XDP_DROP;
 	at = __sync_fetch_and_add(&state->arrived, 1);
 	arrival = bpf_map_lookup_elem(&arrival_log, &at);

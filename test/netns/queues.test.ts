@@ -1,4 +1,4 @@
-/** The queue that was computed is the queue where the frame arrives, to the last frame; and a flow that changes its queue stays in order. */
+/** The queue that was computed is where the frame arrives, to the last frame; and a flow that changes its queue stays in order. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
@@ -17,7 +17,7 @@ const queueTest = testWith(
   onlineCpus().includes(0) && onlineCpus().includes(1) ? null : 'CPUs 0 and 1',
 ).serial;
 
-/** A flow keeps its queue unless nothing came for it this long: a tick is 13 ms or more (maps/contract.h), and the first of two may be nearly over. */
+/** A flow keeps its queue unless nothing came for it this long: a tick is 13 ms or more, and the first of two may be nearly over. */
 const SHORTEST_QUIET_MS = 12;
 
 async function run<T>(t: ExecutionContext, scenario: string): Promise<T> {

@@ -161,8 +161,15 @@ const dataPlane = await openDataPlane({
   objectPath: hostObjectPath, pinsRoot, flowsPerVnic: 1 << 16, rssKey: KEY, xdpMode: 'native', maxVnics: MOST_QUEUES + 1,
 });
 
+interface Equipment {
+  readonly live: LiveFrames;
+  /** Descriptors of their queues. */
+  readonly taps: ReadonlyMap<number, readonly number[]>;
+  readonly ids: ReadonlyMap<string, number>;
+}
+
 /** Ports, sinks and rows of the vNICs 1..8; vNIC n has ports with n queues. */
-async function equip(): Promise<{ readonly live: LiveFrames; readonly taps: ReadonlyMap<number, readonly number[]>; readonly ids: Map<string, number> }> {
+async function equip(): Promise<Equipment> {
   makeVeth('pf0', 2);
   const taps = new Map<number, readonly number[]>();
   for (let queues = 1; queues <= MOST_QUEUES; queues++) {

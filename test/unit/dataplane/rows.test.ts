@@ -61,11 +61,13 @@ test('addresses are written as they lie in a frame, and come back in canonical f
 });
 
 test('addresses that are none, and more than there is room for, are refused', (t) => {
-  const many = (count: number, family: 4 | 6) => Array.from({ length: count }, (_, i) => (family === 4 ? `10.0.0.${i}` : `2001:db8::${i + 1}`));
+  const address = (family: 4 | 6, i: number) => (family === 4 ? `10.0.0.${i}` : `2001:db8::${i + 1}`);
+  const many = (count: number, family: 4 | 6) => Array.from({ length: count }, (_, i) => address(family, i));
   t.like(toVnicAddresses([...many(16, 4), ...many(16, 6)]), { ipv4Count: 16, ipv6Count: 16 });
   t.throws(() => toVnicAddresses(many(17, 4)), { instanceOf: RangeError, message: '17 IPv4 addresses; a vNIC has at most 16' });
   t.throws(() => toVnicAddresses(many(17, 6)), { instanceOf: RangeError, message: '17 IPv6 addresses; a vNIC has at most 16' });
-  for (const text of ['', '10.0.0', '10.0.0.1/33', '2001:db8::/129', '10.0.0.1/', '10.0.0.1/-1', '10.0.0.1/8/8', 'fe80::1%eth0', '0x7f.1']) {
+  const wrong = ['', '10.0.0', '10.0.0.1/33', '2001:db8::/129', '10.0.0.1/', '10.0.0.1/-1', '10.0.0.1/8/8', 'fe80::1%eth0', '0x7f.1'];
+  for (const text of wrong) {
     t.throws(() => toVnicAddresses([text]), { instanceOf: RangeError }, text);
   }
 });
