@@ -117,6 +117,8 @@ int steer_guest(struct xdp_md *ctx)
 	struct tuple t;
 	__u16 vlan;
 
+	if (capturing() == CAPTURE_FRAMES)
+		capture_frame(ctx);
 	if (parse_frame(ctx, &cursor, &f))
 		return count(0, counters_of(0), REASON_PASS_RUNT, f.length, XDP_PASS);
 	port = find_slot(port_key(ifindex));

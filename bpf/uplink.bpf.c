@@ -44,6 +44,8 @@ int steer_uplink(struct xdp_md *ctx)
 	int verdict;
 	__u32 id;
 
+	if (capturing() == CAPTURE_FRAMES)
+		capture_frame(ctx);
 	if (parse_frame(ctx, &cursor, &f))
 		return count(0, counters_of(0), REASON_PASS_RUNT, f.length, XDP_PASS);
 	/* To whomever: the bridge floods what it does not know, and a guest's plug-in would obey. */

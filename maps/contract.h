@@ -75,7 +75,7 @@ struct meta {
 	__u32 contract_version;
 	__u32 cpus_map_id; /* kernel id of our cpumap: its tracepoint names nothing else */
 	__u8 object_sha256[32];
-	__u32 capturing;   /* 1: somebody reads `decisions`, the programs shall write them */
+	__u32 capturing;   /* see enum capture_limit in capture.h; set by who reads, set back by the programs when nobody does */
 	__u32 reserved;
 };
 _Static_assert(sizeof(struct meta) == 48, "struct meta is a wire format");

@@ -4,7 +4,7 @@
 #define UNIPATH_EVENTS_H
 
 #include "verdicts.h"
-#include "decisions.h"
+#include "capture.h"
 #include "ports.h"
 #include "vnics.h"
 
@@ -42,6 +42,8 @@ struct exported_types {
 	enum path_bit path_bit;
 	struct handover handover;
 	enum decision_none decision_none;
+	enum capture_limit capture_limit;
+	struct capture_head capture_head;
 };
 
 struct {

@@ -3,8 +3,8 @@
 #ifndef UNIPATH_COUNT_H
 #define UNIPATH_COUNT_H
 
+#include "captor.h"
 #include "counters.h"
-#include "decisions.h"
 
 /* Counters of a vNIC on this CPU; id 0 for frames of no known vNIC. NULL only if the map is smaller than the id. */
 static __always_inline struct vnic_counters *counters_of(__u32 id)
@@ -18,20 +18,11 @@ static __always_inline void tally(struct counter *c, __u32 bytes)
 	c->bytes += bytes;
 }
 
-/* Does anybody want to know each decision? */
-static __always_inline int is_capturing(void)
-{
-	__u32 zero = 0;
-	struct meta *meta = bpf_map_lookup_elem(&metas, &zero);
-
-	return meta && *(volatile __u32 *)&meta->capturing;
-}
-
 /*
- * Leaves the decision to `unipath capture`, whose program runs on this CPU right after. Out of line: it is rarely called, and its
- * registers are not taken from those who do not call it.
+ * Writes the decision down for whoever asked for it. Out of line: it is rarely called, and its registers are not taken from those
+ * who do not call it.
  */
-static __noinline int note_decision(__u32 vnic, __u32 reason, __u32 target_ifindex, __u32 hash, __u32 queue_and_cpu)
+static __noinline int note_decision(__u32 vnic, __u32 reason_and_verdict, __u32 target_ifindex, __u32 hash, __u32 queue_and_cpu)
 {
 	__u32 zero = 0;
 	struct decision *d = bpf_map_lookup_elem(&decisions, &zero);
@@ -43,7 +34,8 @@ static __noinline int note_decision(__u32 vnic, __u32 reason, __u32 target_ifind
 	d->hash = hash;
 	d->cpu = queue_and_cpu >> 16;
 	d->queue = queue_and_cpu;
-	d->reason = reason;
+	d->reason = reason_and_verdict;
+	capture_decision(d, reason_and_verdict >> 8);
 	return 0;
 }
 
@@ -52,8 +44,8 @@ static __always_inline int count(__u32 id, struct vnic_counters *c, enum reason 
 {
 	if (c)
 		tally(&c->reasons[reason], bytes);
-	if (is_capturing())
-		note_decision(id, reason, 0, 0, (__u32)DECISION_NO_CPU << 16 | DECISION_NO_QUEUE);
+	if (capturing())
+		note_decision(id, reason | verdict << 8, 0, 0, (__u32)DECISION_NO_CPU << 16 | DECISION_NO_QUEUE);
 	return verdict;
 }
 
@@ -63,8 +55,8 @@ static __always_inline int count_redirect(__u32 id, struct vnic_counters *c, enu
 {
 	if (c)
 		tally(&c->reasons[reason], bytes);
-	if (is_capturing())
-		note_decision(id, reason, target_ifindex, hash, cpu << 16 | (queue & 0xff));
+	if (capturing())
+		note_decision(id, reason | XDP_REDIRECT << 8, target_ifindex, hash, cpu << 16 | (queue & 0xff));
 	return XDP_REDIRECT;
 }
 

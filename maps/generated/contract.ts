@@ -139,6 +139,14 @@ export const decisionNoneNames = {
   65535: 'cpu',
 } as const satisfies Record<DecisionNone, string>;
 
+/** enum capture_limit; the prefix CAPTURE_ is left out. */
+export const CaptureLimit = {
+  OFF: 0,
+  DECISIONS: 1,
+  FRAMES: 2,
+  SNAPLEN: 4096,
+} as const;
+
 /** enum redirect_error; the prefix REDIRECT_ERROR_ is left out. */
 export const RedirectError = {
   REDIRECT: 0,
@@ -261,6 +269,156 @@ export const bridgeVlanNoteCodec: Codec<BridgeVlanNote> = {
   },
 };
 
+/** struct capture_config, 40 bytes. */
+export interface CaptureConfig {
+  readonly untilNs: bigint;
+  readonly snaplen: number;
+  readonly sample: number;
+  readonly ifindex: number;
+  readonly vnic: number;
+  readonly tapIfindex: number;
+  readonly vfIfindex: number;
+  readonly reasons: number;
+  readonly verdicts: number;
+}
+
+export const captureConfigCodec: Codec<CaptureConfig> = {
+  size: 40,
+  read: (buffer, offset = 0) => ({
+    untilNs: buffer.readBigUInt64LE(offset),
+    snaplen: buffer.readUInt32LE(offset + 8),
+    sample: buffer.readUInt32LE(offset + 12),
+    ifindex: buffer.readUInt32LE(offset + 16),
+    vnic: buffer.readUInt32LE(offset + 20),
+    tapIfindex: buffer.readUInt32LE(offset + 24),
+    vfIfindex: buffer.readUInt32LE(offset + 28),
+    reasons: buffer.readUInt32LE(offset + 32),
+    verdicts: buffer.readUInt32LE(offset + 36),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeBigUInt64LE(value.untilNs, offset);
+    buffer.writeUInt32LE(value.snaplen, offset + 8);
+    buffer.writeUInt32LE(value.sample, offset + 12);
+    buffer.writeUInt32LE(value.ifindex, offset + 16);
+    buffer.writeUInt32LE(value.vnic, offset + 20);
+    buffer.writeUInt32LE(value.tapIfindex, offset + 24);
+    buffer.writeUInt32LE(value.vfIfindex, offset + 28);
+    buffer.writeUInt32LE(value.reasons, offset + 32);
+    buffer.writeUInt32LE(value.verdicts, offset + 36);
+  },
+};
+
+/** struct capture_counts, 32 bytes. */
+export interface CaptureCounts {
+  readonly seen: bigint;
+  readonly sampled: bigint;
+  readonly matched: bigint;
+  readonly lost: bigint;
+}
+
+export const captureCountsCodec: Codec<CaptureCounts> = {
+  size: 32,
+  read: (buffer, offset = 0) => ({
+    seen: buffer.readBigUInt64LE(offset),
+    sampled: buffer.readBigUInt64LE(offset + 8),
+    matched: buffer.readBigUInt64LE(offset + 16),
+    lost: buffer.readBigUInt64LE(offset + 24),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeBigUInt64LE(value.seen, offset);
+    buffer.writeBigUInt64LE(value.sampled, offset + 8);
+    buffer.writeBigUInt64LE(value.matched, offset + 16);
+    buffer.writeBigUInt64LE(value.lost, offset + 24);
+  },
+};
+
+/** struct decision, 16 bytes. */
+export interface Decision {
+  readonly vnic: number;
+  readonly targetIfindex: number;
+  readonly hash: number;
+  readonly cpu: number;
+  readonly queue: number;
+  readonly reason: number;
+}
+
+export const decisionCodec: Codec<Decision> = {
+  size: 16,
+  read: (buffer, offset = 0) => ({
+    vnic: buffer.readUInt32LE(offset),
+    targetIfindex: buffer.readUInt32LE(offset + 4),
+    hash: buffer.readUInt32LE(offset + 8),
+    cpu: buffer.readUInt16LE(offset + 12),
+    queue: buffer.readUInt8(offset + 14),
+    reason: buffer.readUInt8(offset + 15),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.vnic, offset);
+    buffer.writeUInt32LE(value.targetIfindex, offset + 4);
+    buffer.writeUInt32LE(value.hash, offset + 8);
+    buffer.writeUInt16LE(value.cpu, offset + 12);
+    buffer.writeUInt8(value.queue, offset + 14);
+    buffer.writeUInt8(value.reason, offset + 15);
+  },
+};
+
+/** struct capture_head, 48 bytes. */
+export interface CaptureHead {
+  readonly timeNs: bigint;
+  readonly ifindex: number;
+  readonly length: number;
+  readonly captured: number;
+  readonly verdict: number;
+  readonly rxQueue: number;
+  readonly cpu: number;
+  readonly decision: Decision;
+}
+
+export const captureHeadCodec: Codec<CaptureHead> = {
+  size: 48,
+  read: (buffer, offset = 0) => ({
+    timeNs: buffer.readBigUInt64LE(offset),
+    ifindex: buffer.readUInt32LE(offset + 8),
+    length: buffer.readUInt32LE(offset + 12),
+    captured: buffer.readUInt32LE(offset + 16),
+    verdict: buffer.readUInt32LE(offset + 20),
+    rxQueue: buffer.readUInt16LE(offset + 24),
+    cpu: buffer.readUInt16LE(offset + 26),
+    decision: decisionCodec.read(buffer, offset + 32),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeBigUInt64LE(value.timeNs, offset);
+    buffer.writeUInt32LE(value.ifindex, offset + 8);
+    buffer.writeUInt32LE(value.length, offset + 12);
+    buffer.writeUInt32LE(value.captured, offset + 16);
+    buffer.writeUInt32LE(value.verdict, offset + 20);
+    buffer.writeUInt16LE(value.rxQueue, offset + 24);
+    buffer.writeUInt16LE(value.cpu, offset + 26);
+    buffer.fill(0, offset + 28, offset + 32);
+    decisionCodec.write(value.decision, buffer, offset + 32);
+  },
+};
+
+const bytes4096 = bytesOf(4096);
+
+/** struct capture_scratch, 4144 bytes. */
+export interface CaptureScratch {
+  readonly head: CaptureHead;
+  readonly bytes: Uint8Array;
+}
+
+export const captureScratchCodec: Codec<CaptureScratch> = {
+  size: 4144,
+  read: (buffer, offset = 0) => ({
+    head: captureHeadCodec.read(buffer, offset),
+    bytes: bytes4096.read(buffer, offset + 48),
+  }),
+  write: (value, buffer, offset = 0) => {
+    captureHeadCodec.write(value.head, buffer, offset);
+    bytes4096.write(value.bytes, buffer, offset + 48);
+  },
+};
+
 /** struct counter, 16 bytes. */
 export interface Counter {
   readonly packets: bigint;
@@ -343,36 +501,6 @@ export const bpfCpumapValCodec: Codec<BpfCpumapVal> = {
   write: (value, buffer, offset = 0) => {
     buffer.writeUInt32LE(value.qsize, offset);
     programRef.write(value.bpfProg, buffer, offset + 4);
-  },
-};
-
-/** struct decision, 16 bytes. */
-export interface Decision {
-  readonly vnic: number;
-  readonly targetIfindex: number;
-  readonly hash: number;
-  readonly cpu: number;
-  readonly queue: number;
-  readonly reason: number;
-}
-
-export const decisionCodec: Codec<Decision> = {
-  size: 16,
-  read: (buffer, offset = 0) => ({
-    vnic: buffer.readUInt32LE(offset),
-    targetIfindex: buffer.readUInt32LE(offset + 4),
-    hash: buffer.readUInt32LE(offset + 8),
-    cpu: buffer.readUInt16LE(offset + 12),
-    queue: buffer.readUInt8(offset + 14),
-    reason: buffer.readUInt8(offset + 15),
-  }),
-  write: (value, buffer, offset = 0) => {
-    buffer.writeUInt32LE(value.vnic, offset);
-    buffer.writeUInt32LE(value.targetIfindex, offset + 4);
-    buffer.writeUInt32LE(value.hash, offset + 8);
-    buffer.writeUInt16LE(value.cpu, offset + 12);
-    buffer.writeUInt8(value.queue, offset + 14);
-    buffer.writeUInt8(value.reason, offset + 15);
   },
 };
 
@@ -879,6 +1007,10 @@ export const controlFrameCodec: Codec<ControlFrame> = {
 
 export const hostMaps = {
   bridge_vlans: mapSpec('bridge_vlans', 'hash', bridgeVlanKeyCodec, bridgeVlanNoteCodec, { maxEntries: 65536, flags: 1 }),
+  capture_configs: mapSpec('capture_configs', 'array', u32, captureConfigCodec, { maxEntries: 1, flags: 0 }),
+  capture_counters: mapSpec('capture_counters', 'percpu_array', u32, captureCountsCodec, { maxEntries: 1, flags: 0 }),
+  capture_frames: mapSpec('capture_frames', 'percpu_array', u32, captureScratchCodec, { maxEntries: 1, flags: 0 }),
+  capture_ring: { name: 'capture_ring', type: 'ringbuf', maxEntries: 2097152 } satisfies RingSpec,
   counters: mapSpec('counters', 'percpu_array', u32, vnicCountersCodec, { maxEntries: 1024, flags: 0 }),
   cpus: mapSpec('cpus', 'cpumap', u32, bpfCpumapValCodec, { maxEntries: 512, flags: 0 }),
   decisions: mapSpec('decisions', 'percpu_array', u32, decisionCodec, { maxEntries: 1, flags: 0 }),
@@ -917,6 +1049,41 @@ export const hostFingerprint: Fingerprint = {
     'bridge_vlan_note': { size: 4 },
     'bridge_vlan_note.before': { offset: 0, type: 'enum bridge_vlan_flag' },
     'bridge_vlan_note.reserved': { offset: 1, type: '__u8[3]' },
+    'capture_config': { size: 40 },
+    'capture_config.until_ns': { offset: 0, type: '__u64' },
+    'capture_config.snaplen': { offset: 8, type: '__u32' },
+    'capture_config.sample': { offset: 12, type: '__u32' },
+    'capture_config.ifindex': { offset: 16, type: '__u32' },
+    'capture_config.vnic': { offset: 20, type: '__u32' },
+    'capture_config.tap_ifindex': { offset: 24, type: '__u32' },
+    'capture_config.vf_ifindex': { offset: 28, type: '__u32' },
+    'capture_config.reasons': { offset: 32, type: '__u32' },
+    'capture_config.verdicts': { offset: 36, type: '__u32' },
+    'capture_counts': { size: 32 },
+    'capture_counts.seen': { offset: 0, type: '__u64' },
+    'capture_counts.sampled': { offset: 8, type: '__u64' },
+    'capture_counts.matched': { offset: 16, type: '__u64' },
+    'capture_counts.lost': { offset: 24, type: '__u64' },
+    'decision': { size: 16 },
+    'decision.vnic': { offset: 0, type: '__u32' },
+    'decision.target_ifindex': { offset: 4, type: '__u32' },
+    'decision.hash': { offset: 8, type: '__u32' },
+    'decision.cpu': { offset: 12, type: '__u16' },
+    'decision.queue': { offset: 14, type: '__u8' },
+    'decision.reason': { offset: 15, type: '__u8' },
+    'capture_head': { size: 48 },
+    'capture_head.time_ns': { offset: 0, type: '__u64' },
+    'capture_head.ifindex': { offset: 8, type: '__u32' },
+    'capture_head.length': { offset: 12, type: '__u32' },
+    'capture_head.captured': { offset: 16, type: '__u32' },
+    'capture_head.verdict': { offset: 20, type: '__u32' },
+    'capture_head.rx_queue': { offset: 24, type: '__u16' },
+    'capture_head.cpu': { offset: 26, type: '__u16' },
+    'capture_head.reserved': { offset: 28, type: '__u32' },
+    'capture_head.decision': { offset: 32, type: 'struct decision' },
+    'capture_scratch': { size: 4144 },
+    'capture_scratch.head': { offset: 0, type: 'struct capture_head' },
+    'capture_scratch.bytes': { offset: 48, type: '__u8[4096]' },
     'counter': { size: 16 },
     'counter.packets': { offset: 0, type: '__u64' },
     'counter.bytes': { offset: 8, type: '__u64' },
@@ -935,13 +1102,6 @@ export const hostFingerprint: Fingerprint = {
     'bpf_cpumap_val': { size: 8 },
     'bpf_cpumap_val.qsize': { offset: 0, type: '__u32' },
     'bpf_cpumap_val.bpf_prog': { offset: 4, type: 'union bpf_prog' },
-    'decision': { size: 16 },
-    'decision.vnic': { offset: 0, type: '__u32' },
-    'decision.target_ifindex': { offset: 4, type: '__u32' },
-    'decision.hash': { offset: 8, type: '__u32' },
-    'decision.cpu': { offset: 12, type: '__u16' },
-    'decision.queue': { offset: 14, type: '__u8' },
-    'decision.reason': { offset: 15, type: '__u8' },
     'event': { size: 24 },
     'event.time_ns': { offset: 0, type: '__u64' },
     'event.vnic': { offset: 8, type: '__u32' },
@@ -1090,6 +1250,7 @@ export const hostFingerprint: Fingerprint = {
     },
     'enum path_bit': { size: 4, PATH_MASK: 255, PATH_VF_ALLOWED: 256, PATH_GENERATION_SHIFT: 32 },
     'enum decision_none': { size: 4, DECISION_NO_QUEUE: 255, DECISION_NO_CPU: 65535 },
+    'enum capture_limit': { size: 4, CAPTURE_OFF: 0, CAPTURE_DECISIONS: 1, CAPTURE_FRAMES: 2, CAPTURE_SNAPLEN: 4096 },
     'enum redirect_error': {
       size: 1,
       REDIRECT_ERROR_REDIRECT: 0,
@@ -1126,6 +1287,10 @@ export const hostFingerprint: Fingerprint = {
   },
   maps: {
     'map bridge_vlans': { type: 'hash', key: 'struct bridge_vlan_key', value: 'struct bridge_vlan_note', max_entries: 65536, flags: 1 },
+    'map capture_configs': { type: 'array', key: '__u32', value: 'struct capture_config', max_entries: 1, flags: 0 },
+    'map capture_counters': { type: 'percpu_array', key: '__u32', value: 'struct capture_counts', max_entries: 1, flags: 0 },
+    'map capture_frames': { type: 'percpu_array', key: '__u32', value: 'struct capture_scratch', max_entries: 1, flags: 0 },
+    'map capture_ring': { type: 'ringbuf', max_entries: 2097152, flags: 0 },
     'map counters': { type: 'percpu_array', key: '__u32', value: 'struct vnic_counters', max_entries: 1024, flags: 0 },
     'map cpus': { type: 'cpumap', key: '__u32', value: 'struct bpf_cpumap_val', max_entries: 512, flags: 0 },
     'map decisions': { type: 'percpu_array', key: '__u32', value: 'struct decision', max_entries: 1, flags: 0 },
