@@ -2,10 +2,10 @@
 /** unipath: the operator's command. */
 import { runCli } from './cli/program.js';
 
-/** Once: a second Ctrl-C ends at once what does not end by itself. */
+/** Each once: a second Ctrl-C ends at once what does not end by itself. */
 function interrupted(): AbortSignal {
   const controller = new AbortController();
-  process.once('SIGINT', () => controller.abort());
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => controller.abort());
   return controller.signal;
 }
 

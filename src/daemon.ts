@@ -131,6 +131,7 @@ async function start(config: Config, configFile: string, control: ControlServer)
     controller,
     metrics,
     version,
+    pins: settings.pins,
     adopted: dataPlane.adopted,
     counters: () => countersOf(dataPlane.tallies(), dataPlane.redirectErrors(), controller.vnicIds()),
     reload,

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/load.js';
 import { DaemonUnreachableError, RequestError, RequestTimeoutError } from '../control/client.js';
 import { registerAdapter } from './adapter.js';
+import { registerCapture } from './capture.js';
 import { registerConfig } from './config.js';
 import { addCommonOptions, Context, type GlobalOptions, type Io } from './context.js';
 import { CliError, ExitCode, ExitWith } from './exit.js';
@@ -35,7 +36,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
 
 async function register(program: Command, io: Io, args: readonly string[]): Promise<void> {
   const context = (command: Command): Context => new Context(io, command.optsWithGlobals<GlobalOptions>());
-  for (const part of [registerStatus, registerVnic, registerAdapter, registerMonitor, registerConfig, registerOther, registerRss])
+  for (const part of [registerStatus, registerVnic, registerAdapter, registerMonitor, registerCapture, registerConfig, registerOther, registerRss])
     part(program, context);
   await registerLab(program, args);
   addToAll(program);

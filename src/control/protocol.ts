@@ -83,6 +83,8 @@ export interface StatusReply {
   readonly schema: number;
   readonly version: string;
   readonly pid: number;
+  /** Folder of its maps and programs in the BPF file system, without the version. */
+  readonly pins: string;
   /** True when the programs of an earlier daemon were taken over as they were. */
   readonly adopted: boolean;
   /** Milliseconds since the last completed reconcile; null before the first. */

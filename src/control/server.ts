@@ -18,6 +18,8 @@ export interface ControlTarget {
   readonly controller: Controller;
   readonly metrics: MetricsSource;
   readonly version: string;
+  /** Folder of its maps and programs in the BPF file system, without the version. */
+  readonly pins: string;
   /** True when the programs of an earlier daemon were taken over as they were. */
   readonly adopted: boolean;
   counters(): Omit<CountersReply, 'schema'>;
@@ -177,11 +179,12 @@ export class ControlServer {
   }
 }
 
-function statusOf({ controller, version, adopted }: ControlTarget): Omit<StatusReply, 'schema'> {
+function statusOf({ controller, version, pins, adopted }: ControlTarget): Omit<StatusReply, 'schema'> {
   const { lastReconcileAgeMs, error } = controller.health();
   return {
     version,
     pid: process.pid,
+    pins,
     adopted,
     last_reconcile_age_ms: lastReconcileAgeMs,
     reconcile_error: error,

@@ -15,6 +15,7 @@ const signatures = {
   write: ['sys', ['i32', 'ptr', 'u64']],
   ioctl: ['sys', ['i32', 'u64', 'ptr']],
   fcntl: ['sys', ['i32', 'i32', 'i32']],
+  flock: ['sys', ['i32', 'i32']],
   // -1 (interrupted) is not told from other failures, so it can run on another thread
   poll: ['i32', ['ptr', 'u64', 'i32']],
   // sockets

@@ -1,0 +1,76 @@
+/** The data plane as a command sees it: where the daemon says it is, or where `--pins` says when there is no daemon. */
+import { DaemonUnreachableError } from '../control/client.js';
+import type { StatusReply } from '../control/protocol.js';
+import { nearName } from '../core/near_name.js';
+import { NoDataPlaneError, openSite, type Site, type SiteVnic } from '../dataplane/site.js';
+import type { Context } from './context.js';
+import { CliError, ExitCode } from './exit.js';
+
+/** Option of every command that can do without the daemon. */
+export const PINS_OPTION = ['--pins <path>', 'folder of the programs in the BPF file system; needed only when unipathd does not run'] as const;
+
+/** @throws CliError */
+export async function siteOf(context: Context, pins: string | undefined): Promise<Site> {
+  if (process.getuid?.() !== 0) throw new CliError('root is needed to look at the programs', 'not_root', 'run it with sudo');
+  const status = await daemonStatus(context, pins);
+  const names = new Map(status?.vnics.map(({ id, name }) => [id, name] as const) ?? []);
+  try {
+    return await openSite(pins ?? status?.pins ?? '', names, status?.pid ?? null);
+  } catch (error) {
+    if (!(error instanceof NoDataPlaneError)) throw error;
+    throw new CliError(error.message, 'no_data_plane', 'start unipathd, or name the folder of its pins with --pins');
+  }
+}
+
+/** Null only when `pins` is given: then the daemon is asked for names alone, and only if it is that one's. */
+async function daemonStatus(context: Context, pins: string | undefined): Promise<StatusReply | null> {
+  try {
+    const status = await context.client().status();
+    return pins === undefined || status.pins === pins ? status : null;
+  } catch (error) {
+    if (!(error instanceof DaemonUnreachableError)) throw error;
+    if (pins !== undefined) return null;
+    throw new CliError(error.message, 'unreachable', 'or name the folder of its pins with --pins', ExitCode.unreachable);
+  }
+}
+
+function unknown(what: string, name: string, all: readonly string[]): CliError {
+  const near = nearName(name, all);
+  const hint = near === null ? `there are: ${all.join(', ') || 'none'}` : `did you mean "${near}"?`;
+  return new CliError(`there is no ${what} "${name}"`, `unknown_${what.toLowerCase()}`, hint, ExitCode.usage);
+}
+
+/** By name, or by MAC address. @throws CliError that suggests the near name */
+export function vnicNamed(site: Site, name: string): SiteVnic {
+  const found = site.vnics.find((vnic) => vnic.name === name || vnic.mac === name.toLowerCase());
+  if (found === undefined) throw unknown('vNIC', name, site.vnics.map((vnic) => vnic.name));
+  return found;
+}
+
+/** ifindex of an interface that has one of our programs. @throws CliError that suggests the near name */
+export function interfaceNamed(site: Site, name: string): number {
+  const ours = site.pins.listLinks();
+  const found = ours.find((ifindex) => site.link(ifindex) === name);
+  if (found !== undefined) return found;
+  if ([...site.links.values()].includes(name)) {
+    throw new CliError(`no program of unipath is on ${name}`, 'not_attached', `there are: ${ours.map((each) => site.link(each)).join(', ')}`, ExitCode.usage);
+  }
+  throw unknown('interface', name, ours.map((ifindex) => site.link(ifindex)));
+}
+
+/** One of a list of words. @throws CliError that suggests the near one */
+export function wordsOf<T extends string>(what: string, text: string, all: readonly T[]): readonly T[] {
+  return text.split(',').map((word) => {
+    const name = word.trim();
+    const found = all.find((each) => each === name);
+    if (found === undefined) throw unknown(what, name, all);
+    return found;
+  });
+}
+
+/** A whole number. @throws CliError */
+export function wholeNumber(text: string, option: string, least: number, most: number): number {
+  if (!/^[0-9]{1,15}$/.test(text) || Number(text) < least || Number(text) > most)
+    throw new CliError(`${option} ${text}: not a whole number from ${least} to ${most}`, 'usage', null, ExitCode.usage);
+  return Number(text);
+}
