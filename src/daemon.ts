@@ -5,11 +5,13 @@
  */
 import { Command, CommanderError } from 'commander';
 import { pino } from 'pino';
+import { explainRequest } from './capture/explain_request.js';
 import { type Config, loadConfig } from './config/load.js';
 import { countersOf } from './control/counters.js';
 import type { ReloadReply } from './control/protocol.js';
 import { ControlServer } from './control/server.js';
 import { openDataPlane } from './dataplane/dataplane.js';
+import { openSite } from './dataplane/site.js';
 import { whyUnfit } from './host/machine.js';
 import { LinuxHostNetwork } from './host/network.js';
 import { NetnsHypervisor } from './hypervisor/netns.js';
@@ -134,6 +136,7 @@ async function start(config: Config, configFile: string, control: ControlServer)
     pins: settings.pins,
     adopted: dataPlane.adopted,
     counters: () => countersOf(dataPlane.tallies(), dataPlane.redirectErrors(), controller.vnicIds()),
+    explain: async (request) => explainRequest(await openSite(settings.pins, controller.vnicIds(), process.pid), request),
     reload,
     ended: () => end('everything was undone'),
   });

@@ -10,11 +10,12 @@ import { type CapturedFrame, MAX_SNAPLEN, verdictNames } from '../capture/record
 import { runCaptor } from '../capture/run.js';
 import { decisionText, hex32, type Names } from '../capture/words.js';
 import type { Site } from '../dataplane/site.js';
+import { interfaceNamed, vnicNamed } from '../dataplane/site_names.js';
 import { monotonicNs } from '../native/io.js';
 import { version } from '../version.js';
 import { type Context, milliseconds } from './context.js';
 import { CliError, ExitCode } from './exit.js';
-import { interfaceNamed, PINS_OPTION, siteOf, vnicNamed, wholeNumber, wordsOf } from './site.js';
+import { PINS_OPTION, siteOf, wholeNumber, wordsOf } from './site.js';
 
 /** Enough for the headers that a line shows. */
 const LINE_SNAPLEN = 192;

@@ -2,11 +2,13 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/load.js';
 import { DaemonUnreachableError, RequestError, RequestTimeoutError } from '../control/client.js';
+import { LookupError } from '../dataplane/site_names.js';
 import { registerAdapter } from './adapter.js';
 import { registerCapture } from './capture.js';
 import { registerConfig } from './config.js';
 import { addCommonOptions, Context, type GlobalOptions, type Io } from './context.js';
 import { CliError, ExitCode, ExitWith } from './exit.js';
+import { registerFlow } from './flow.js';
 import { registerMonitor } from './monitor.js';
 import { registerOther } from './other.js';
 import { registerRss } from './rss.js';
@@ -36,7 +38,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
 
 async function register(program: Command, io: Io, args: readonly string[]): Promise<void> {
   const context = (command: Command): Context => new Context(io, command.optsWithGlobals<GlobalOptions>());
-  for (const part of [registerStatus, registerVnic, registerAdapter, registerMonitor, registerCapture, registerConfig, registerOther, registerRss])
+  for (const part of [registerStatus, registerVnic, registerAdapter, registerMonitor, registerCapture, registerFlow, registerConfig, registerOther, registerRss])
     part(program, context);
   await registerLab(program, args);
   addToAll(program);
@@ -84,6 +86,7 @@ function classify(error: Error): { readonly code: string; readonly hint: string 
   if (error instanceof DaemonUnreachableError) return { code: 'unreachable', hint: null, exitCode: ExitCode.unreachable };
   if (error instanceof RequestTimeoutError) return { code: 'timed_out', hint: null, exitCode: ExitCode.timedOut };
   if (error instanceof RequestError) return { code: error.code, hint: error.hint, exitCode: ExitCode.failed };
+  if (error instanceof LookupError) return { code: error.code, hint: error.hint, exitCode: ExitCode.usage };
   if (error instanceof ConfigError) return { code: 'config_invalid', hint: null, exitCode: ExitCode.failed };
   return { code: 'failed', hint: null, exitCode: ExitCode.failed };
 }

@@ -1,8 +1,8 @@
 /** The data plane as a command sees it: where the daemon says it is, or where `--pins` says when there is no daemon. */
 import { DaemonUnreachableError } from '../control/client.js';
 import type { StatusReply } from '../control/protocol.js';
-import { nearName } from '../core/near_name.js';
-import { NoDataPlaneError, openSite, type Site, type SiteVnic } from '../dataplane/site.js';
+import { NoDataPlaneError, openSite, type Site } from '../dataplane/site.js';
+import { unknownName } from '../dataplane/site_names.js';
 import type { Context } from './context.js';
 import { CliError, ExitCode } from './exit.js';
 
@@ -34,36 +34,12 @@ async function daemonStatus(context: Context, pins: string | undefined): Promise
   }
 }
 
-function unknown(what: string, name: string, all: readonly string[]): CliError {
-  const near = nearName(name, all);
-  const hint = near === null ? `there are: ${all.join(', ') || 'none'}` : `did you mean "${near}"?`;
-  return new CliError(`there is no ${what} "${name}"`, `unknown_${what.toLowerCase()}`, hint, ExitCode.usage);
-}
-
-/** By name, or by MAC address. @throws CliError that suggests the near name */
-export function vnicNamed(site: Site, name: string): SiteVnic {
-  const found = site.vnics.find((vnic) => vnic.name === name || vnic.mac === name.toLowerCase());
-  if (found === undefined) throw unknown('vNIC', name, site.vnics.map((vnic) => vnic.name));
-  return found;
-}
-
-/** ifindex of an interface that has one of our programs. @throws CliError that suggests the near name */
-export function interfaceNamed(site: Site, name: string): number {
-  const ours = site.pins.listLinks();
-  const found = ours.find((ifindex) => site.link(ifindex) === name);
-  if (found !== undefined) return found;
-  if ([...site.links.values()].includes(name)) {
-    throw new CliError(`no program of unipath is on ${name}`, 'not_attached', `there are: ${ours.map((each) => site.link(each)).join(', ')}`, ExitCode.usage);
-  }
-  throw unknown('interface', name, ours.map((ifindex) => site.link(ifindex)));
-}
-
 /** One of a list of words. @throws CliError that suggests the near one */
 export function wordsOf<T extends string>(what: string, text: string, all: readonly T[]): readonly T[] {
   return text.split(',').map((word) => {
     const name = word.trim();
     const found = all.find((each) => each === name);
-    if (found === undefined) throw unknown(what, name, all);
+    if (found === undefined) throw unknownName(what, name, all);
     return found;
   });
 }

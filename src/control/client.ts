@@ -6,6 +6,8 @@ import {
   type CountersReply,
   type DownReply,
   type ErrorReply,
+  type ExplainReply,
+  type ExplainRequest,
   type MonitorEvent,
   PROTOCOL_SCHEMA,
   type ReloadReply,
@@ -87,6 +89,11 @@ export class ControlClient {
   /** `vnic` null: for the host. Answers when frames are spread accordingly. */
   setRss(vnic: string | null, request: RssRequest): Promise<RssSetReply> {
     return this.#json('POST', vnic === null ? '/v1/rss' : `/v1/vnics/${encodeURIComponent(vnic)}/rss`, request);
+  }
+
+  /** What would become of frames. Changes nothing. */
+  explain(request: ExplainRequest): Promise<ExplainReply> {
+    return this.#json('POST', '/v1/flow/explain', request);
   }
 
   /** Takes as long as what the new configuration asks for. */

@@ -10,6 +10,7 @@
  *   GET  /v1/rss                         -> RssReply (rss_protocol.ts)
  *   POST /v1/rss                         RssRequest -> RssSetReply   (settings of all vNICs that have none of their own)
  *   POST /v1/vnics/NAME/rss              RssRequest -> RssSetReply
+ *   POST /v1/flow/explain                ExplainRequest -> ExplainReply   (changes nothing)
  *   POST /v1/config/reload               {} -> ReloadReply
  *   POST /v1/down                        {} -> DownReply          (everything undone, then the daemon ends)
  *   GET  /metrics                        -> Prometheus text
@@ -150,6 +151,86 @@ export interface ReloadReply {
   readonly added: readonly string[];
   readonly removed: readonly string[];
   readonly changed: readonly string[];
+}
+
+/** A frame in words; what is left out follows from the vNIC, or is made up. */
+export interface ExplainFlow {
+  readonly source: string;
+  readonly destination: string;
+  /** IP protocol number. */
+  readonly protocol: number;
+  readonly source_port?: number | undefined;
+  readonly destination_port?: number | undefined;
+  readonly source_mac?: string | undefined;
+  readonly destination_mac?: string | undefined;
+  /** Of the outer tag; 0 = none. */
+  readonly vlan?: number | undefined;
+  /** Bytes of the whole frame. */
+  readonly length?: number | undefined;
+}
+
+export interface ExplainRequest {
+  /** Name or MAC address: whose frame it is. */
+  readonly vnic?: string | undefined;
+  /** For the vNIC, or from it; without `interface` also where it comes in. */
+  readonly from?: 'wire' | 'guest' | undefined;
+  /** Where it comes in. */
+  readonly interface?: string | undefined;
+  readonly rx_queue?: number | undefined;
+  /** That runs the program. */
+  readonly cpu?: number | undefined;
+  readonly flow?: ExplainFlow | undefined;
+  /** Whole frames in hexadecimal digits, and where each came in if that is known. */
+  readonly frames?: readonly { readonly frame: string; readonly interface: string | null }[] | undefined;
+}
+
+/** What the programs would do with a frame now. */
+export interface Explanation {
+  readonly summary: string;
+  readonly length: number;
+  readonly interface: string;
+  readonly program: 'steer_uplink' | 'steer_guest';
+  readonly rx_queue: number;
+  readonly cpu: number;
+  readonly verdict: 'pass' | 'drop' | 'redirect' | 'aborted';
+  readonly reason: string | null;
+  readonly reason_text: string | null;
+  /** For which it is counted. */
+  readonly vnic: string | null;
+  readonly path: VnicPath | null;
+  readonly target: string | null;
+  readonly target_port: 'tap' | 'vf' | 'uplink' | null;
+  readonly queue: number | null;
+  readonly handed_to_cpu: number | null;
+  readonly hash: string | null;
+  /** Which fields were hashed. */
+  readonly hashed: 'addresses and ports' | 'addresses' | 'nothing' | null;
+  readonly rss_row: number | null;
+  readonly bucket: number | null;
+  readonly bucket_queue: number | null;
+  readonly flow_slot: number | null;
+  readonly learnt: FlowRecordStatus | null;
+  readonly steered: FlowRecordStatus | null;
+  readonly draining: boolean;
+  /** What happens to the outer VLAN tag of a frame that is redirected. */
+  readonly tag: 'kept' | 'taken_off' | 'put_in' | 'changed' | null;
+  readonly tag_vlan: number | null;
+  /** What the frame itself would change. */
+  readonly changes: readonly string[];
+  readonly steps: readonly { readonly step: string; readonly text: string }[];
+}
+
+export interface FlowRecordStatus {
+  readonly queue: number;
+  readonly age_seconds: number;
+  /** False: another flow has the slot. */
+  readonly of_this_flow: boolean;
+}
+
+export interface ExplainReply {
+  readonly schema: number;
+  /** Of the frames, in order; then of the flow. */
+  readonly explanations: readonly Explanation[];
 }
 
 export interface DownReply {

@@ -2,8 +2,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { VnicPath } from '../core/model.js';
+import { LookupError } from '../dataplane/site_names.js';
 import type { Controller } from './controller.js';
-import { type CountersReply, type ErrorReply, PROTOCOL_SCHEMA, type ReloadReply, type StatusReply } from './protocol.js';
+import {
+  type CountersReply, type ErrorReply, type ExplainReply, type ExplainRequest, PROTOCOL_SCHEMA, type ReloadReply, type StatusReply,
+} from './protocol.js';
 import type { RssRequest } from './rss_protocol.js';
 import { listenOnPath } from './socket_path.js';
 
@@ -23,6 +26,8 @@ export interface ControlTarget {
   /** True when the programs of an earlier daemon were taken over as they were. */
   readonly adopted: boolean;
   counters(): Omit<CountersReply, 'schema'>;
+  /** What would become of frames. Changes nothing. */
+  explain(request: ExplainRequest): Promise<Omit<ExplainReply, 'schema'>>;
   /** Reads the configuration again and acts on it. */
   reload(): Promise<Omit<ReloadReply, 'schema'>>;
   /** Called when everything was undone and the answer is on its way. */
@@ -30,6 +35,8 @@ export interface ControlTarget {
 }
 
 const BODY_LIMIT_BYTES = 64 * 1024;
+/** Frames come in hexadecimal digits. */
+const EXPLAIN_LIMIT_BYTES = 1024 * 1024;
 const MAX_WAIT_MS = 3_600_000;
 /** A client of /v1/events that reads slower than events come is let go. */
 const EVENT_BACKLOG_LIMIT_BYTES = 1024 * 1024;
@@ -43,6 +50,26 @@ const rssRequest: z.ZodType<RssRequest> = z.strictObject({
   weights: z.array(z.number()).optional(),
   reset: z.boolean().optional(),
   dry_run: z.boolean().optional(),
+});
+const smallNumber = (most: number) => z.number().int().min(0).max(most).optional();
+const explainRequest = z.strictObject({
+  vnic: z.string().optional(),
+  from: z.enum(['wire', 'guest']).optional(),
+  interface: z.string().optional(),
+  rx_queue: smallNumber(0xffff),
+  cpu: smallNumber(0xffff),
+  flow: z.strictObject({
+    source: z.string(),
+    destination: z.string(),
+    protocol: z.number().int().min(0).max(255),
+    source_port: smallNumber(0xffff),
+    destination_port: smallNumber(0xffff),
+    source_mac: z.string().optional(),
+    destination_mac: z.string().optional(),
+    vlan: smallNumber(4094),
+    length: smallNumber(0xffff),
+  }).optional(),
+  frames: z.array(z.strictObject({ frame: z.string(), interface: z.string().nullable() })).optional(),
 });
 
 /** A request that gets an error as its answer. */
@@ -144,6 +171,9 @@ export class ControlServer {
       case '/v1/events':
         allow(request, 'GET');
         return this.#stream(target.controller, response);
+      case '/v1/flow/explain':
+        allow(request, 'POST');
+        return sendJson(response, 200, await target.explain(await readBody(request, explainRequest, EXPLAIN_LIMIT_BYTES)));
       case '/v1/config/reload':
         allow(request, 'POST');
         await readBody(request, emptyRequest);
@@ -228,6 +258,7 @@ async function down(target: ControlTarget, response: ServerResponse): Promise<vo
 function asRefusal(error: Error): Refusal {
   if (error instanceof Refusal) return error;
   if (error.name === 'ConfigError') return new Refusal(422, 'config_invalid', error.message, 'the configuration in force was kept');
+  if (error instanceof LookupError) return new Refusal(422, error.code, error.message, error.hint);
   if (error.name === 'UnknownNameError') return new Refusal(404, 'unknown_vnic', error.message);
   if (error.name === 'RssRefusedError') return new Refusal(422, 'rss_refused', error.message, 'nothing was changed');
   if (error.name === 'NotUndoneError') return new Refusal(500, 'not_undone', error.message, 'it goes on being tried; ask for it again');
@@ -253,12 +284,12 @@ function decodeName(encoded: string): string {
 }
 
 /** Nothing at all counts as {}. */
-async function readBody<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
+async function readBody<T>(request: IncomingMessage, schema: z.ZodType<T>, limit = BODY_LIMIT_BYTES): Promise<T> {
   const pieces: Buffer[] = [];
   let size = 0;
   for await (const piece of request as AsyncIterable<Buffer>) {
     size += piece.length;
-    if (size > BODY_LIMIT_BYTES) throw new Refusal(413, 'body_too_large', `the request has more than ${BODY_LIMIT_BYTES} bytes`);
+    if (size > limit) throw new Refusal(413, 'body_too_large', `the request has more than ${limit} bytes`);
     pieces.push(piece);
   }
   let value: unknown;

@@ -37,6 +37,7 @@ export async function fakeDaemon(t: ExecutionContext, change: Partial<ControlTar
     adopted: false,
     metrics: { contentType: 'text/plain; version=0.0.4', render: async () => 'unipath_up 1\n' },
     counters: () => ({ vnics: [], unknown: {}, redirect_errors: [] }),
+    explain: async () => ({ explanations: [] }),
     reload: async () => ({ added: ['g3'], removed: [], changed: ['g1'] }),
     ended: () => ended++,
     ...change,

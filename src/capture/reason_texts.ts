@@ -1,0 +1,30 @@
+/** Why a frame went where it went, in words; see maps/verdicts.h. Pure. */
+import type { ReasonName } from './record.js';
+
+export const reasonTexts: Readonly<Record<ReasonName, string>> = {
+  redirect_rss: 'to the guest, on the queue that the hash and the indirection table give',
+  redirect_rfs: 'to the guest, on the queue on which it sends this flow itself',
+  redirect_single: 'to the guest, whose port has one queue',
+  redirect_uplink: 'to a station that is known to be behind the uplink',
+  pass_software: 'the vNIC is on its software path, and cut-through is off: the bridge carries it',
+  pass_unknown_mac: 'the destination is no vNIC here, and not known to be behind the uplink: the bridge knows, or floods',
+  pass_multicast: 'broadcast and multicast are for the bridge',
+  pass_oversize: 'it is larger than the target port takes: the bridge can fragment it, or tell the sender',
+  pass_partial_checksum: 'its checksum may be unfinished: redirected as it is, it would arrive corrupt',
+  pass_no_target: 'the target port is gone, down, or not allowed to be redirected to',
+  pass_runt: 'it is shorter than its Ethernet header and VLAN tags',
+  pass_unknown_port: 'it comes in on a port that belongs to no vNIC',
+  pass_other_domain: 'the destination vNIC hangs on another uplink',
+  pass_too_many_tags: 'it has more VLAN tags than are read, so what is behind them may not be redirected unseen',
+  drop_spoofed_mac: 'the guest sends from a MAC address that is not its own',
+  drop_spoofed_vlan: 'the guest sends in a VLAN that is not its own',
+  drop_control: 'a control frame from where none may come',
+  control: 'a control frame of the guest plug-in, for unipathd',
+  redirect_drain: 'to the guest, on the queue as before: the flow has a new one, and the old one may not be empty yet',
+  pass_multi_buffer: 'it lies in several buffers, and the target port takes only one',
+  pass_same_port: 'the target is the port it came in on',
+  pass_no_headroom: 'there is no room before it for a VLAN tag',
+  drop_spoofed_arp: 'ARP that claims an address which is not the guest\'s',
+  drop_spoofed_nd: 'neighbour discovery that claims an address which is not the guest\'s',
+  drop_spoofed_ip: 'an IP source address which is not the guest\'s',
+};

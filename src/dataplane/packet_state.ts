@@ -1,0 +1,105 @@
+/**
+ * The pinned maps as the state of the reference model (src/core/packet). Every row is read once, when it is first asked for, and
+ * then stays as it was; nothing is ever written.
+ */
+import { ContractLimit, hostKnobs, hostMaps, PortRole } from '../../maps/generated/contract.js';
+import { type MapSpec, u32, u64, u8 } from '../btf/codec.js';
+import type { Knobs, Lookup, Members, Owner, PacketState } from '../core/packet/model.js';
+import { loadedKnobs } from '../native/loaded_knobs.js';
+import { monotonicNs } from '../native/io.js';
+import { BpfMap, RawMap } from '../native/map.js';
+import type { Pins } from '../native/pins.js';
+import { BpfProgram } from '../native/program.js';
+import { VnicIndex } from './vnic_index.js';
+
+export interface OpenedState {
+  readonly state: PacketState;
+  close(): void;
+}
+
+class Once<K, V> implements Lookup<K, V>, Members<K> {
+  readonly #map: BpfMap<K, V>;
+  readonly #read = new Map<K, V | undefined>();
+
+  constructor(map: BpfMap<K, V>) {
+    this.#map = map;
+  }
+
+  get(key: K): V | undefined {
+    if (!this.#read.has(key)) this.#read.set(key, this.#map.get(key));
+    return this.#read.get(key);
+  }
+
+  has(key: K): boolean {
+    return this.get(key) !== undefined;
+  }
+}
+
+/** @throws NativeError ENOENT when they are not all there */
+export function openPacketState(pins: Pins): OpenedState {
+  const opened: RawMap[] = [];
+  const open = <K, V>({ name, key, value }: MapSpec<K, V>): Once<K, V> => {
+    const raw = RawMap.fromPin(pins.map(name));
+    opened.push(raw);
+    return new Once(new BpfMap(raw, key, value));
+  };
+  const close = (): void => opened.forEach((map) => map.close());
+  try {
+    const cpus = open(hostMaps.cpus);
+    const { knobs, tick } = readKnobs(pins);
+    const state: PacketState = {
+      knobs,
+      tick,
+      vnics: open(hostMaps.vnics),
+      index: readIndex(pins),
+      paths: open(hostMaps.paths),
+      steerings: open(hostMaps.steerings),
+      rss: open(hostMaps.rss),
+      flows: open(hostMaps.flows),
+      remotes: open(hostMaps.remotes),
+      addresses: open(hostMaps.vnic_addresses),
+      txPorts: open(hostMaps.tx_ports),
+      cpus,
+    };
+    return { state, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function readIndex(pins: Pins): ReadonlyMap<bigint, Owner> {
+  const slots = RawMap.fromPin(pins.map('vnic_slots'));
+  try {
+    const index = new VnicIndex(slots.mmap(), () => undefined);
+    return new Map(Array.from(index.entries(), ([key, { vnic, role }]) => [key, { vnic, role: role === 'vf' ? PortRole.VF : PortRole.TAP }]));
+  } finally {
+    slots.close();
+  }
+}
+
+function readKnobs(pins: Pins): { readonly knobs: Knobs; readonly tick: number } {
+  const program = BpfProgram.fromPin(pins.program('steer_uplink'));
+  try {
+    const values = loadedKnobs(program);
+    const bytes = (name: keyof typeof hostKnobs): Buffer => {
+      const value = values.get(name);
+      if (value === undefined) throw new Error(`the programs at ${pins.folder} do not say what ${name} is`);
+      return value;
+    };
+    const frozen = u32.read(bytes('frozen_tick'));
+    const knobs = {
+      flowsPerVnic: u32.read(bytes('flows_per_vnic')),
+      flowSeed: u64.read(bytes('flow_seed')),
+      uplinkPartialChecksum: u8.read(bytes('uplink_partial_checksum')) !== 0,
+    };
+    return { knobs, tick: frozen === 0 ? tickNow() : frozen };
+  } finally {
+    program.close();
+  }
+}
+
+/** The programs' clock; theirs is read a little more coarsely. */
+export function tickNow(): number {
+  return Number(BigInt.asUintN(32, monotonicNs() >> BigInt(ContractLimit.TICK_SHIFT)));
+}
