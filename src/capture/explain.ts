@@ -61,7 +61,7 @@ export function explain(state: PacketState, names: Names, frame: Uint8Array, arr
     target_port: decision.target === 0 ? null : decision.role === null ? 'uplink' : portName(decision.role),
     queue: decision.queue,
     handed_to_cpu: decision.cpu,
-    hash: hash === null ? null : hex32(hash),
+    hash: hash === null || queue.hashed === 'nothing' ? null : hex32(hash),
     hashed: queue.hashed,
     rss_row: queue.rssRow,
     bucket,

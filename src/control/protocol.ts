@@ -202,6 +202,7 @@ export interface Explanation {
   readonly target_port: 'tap' | 'vf' | 'uplink' | null;
   readonly queue: number | null;
   readonly handed_to_cpu: number | null;
+  /** RSS hash, when one was needed and the frame has what is hashed. */
   readonly hash: string | null;
   /** Which fields were hashed. */
   readonly hashed: 'addresses and ports' | 'addresses' | 'nothing' | null;

@@ -46,6 +46,11 @@ export function ip(netns: string, command: string): string {
   return execFileSync('ip', ['-n', netns, ...command.split(' ')], { encoding: 'utf8' });
 }
 
+/** One command in a namespace. Returns its stdout. */
+export function run(netns: string, command: string, ...args: readonly string[]): string {
+  return execFileSync('nsenter', [`--net=/run/netns/${netns}`, command, ...args], { encoding: 'utf8' });
+}
+
 /** Runs a compiled module in a namespace to its end; it prints one JSON document, which is returned. */
 export async function runModuleIn(netns: string, module: URL, ...args: readonly string[]): Promise<unknown> {
   const command = [`--net=/run/netns/${netns}`, process.execPath, fileURLToPath(module), ...args];
