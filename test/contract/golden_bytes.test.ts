@@ -65,6 +65,32 @@ const rows: Readonly<Record<string, Golden>> = {
     },
     bytes('02010000', '4d000000', 'bebafeca', 'ffff', 'ff', '18'),
   ),
+  captureConfigCodec: golden(
+    contract.captureConfigCodec,
+    { untilNs: 0x0102030405060708n, snaplen: 192, sample: 64, ifindex: 2, vnic: 3, tapIfindex: 4, vfIfindex: 5, reasons: 0x01ffffff, verdicts: 0x12 },
+    bytes('0807060504030201', 'c0000000', '40000000', '02000000', '03000000', '04000000', '05000000', 'ffffff01', '12000000'),
+  ),
+  captureHeadCodec: golden(
+    contract.captureHeadCodec,
+    {
+      timeNs: 0x0102030405060708n, ifindex: 9, length: 1514, captured: 64, verdict: 4, rxQueue: 3, cpu: 258,
+      decision: { vnic: 1, targetIfindex: 2, hash: 3, cpu: 4, queue: 5, reason: contract.Reason.REDIRECT_RFS },
+    },
+    bytes('0807060504030201', '09000000', 'ea050000', '40000000', '04000000', '0300', '0201', ['00', 4], '01000000', '02000000', '03000000', '0400', '05', '01'),
+  ),
+  captureScratchCodec: golden(
+    contract.captureScratchCodec,
+    {
+      head: { timeNs: 0n, ifindex: 0, length: 0, captured: 0, verdict: 0, rxQueue: 0, cpu: 0, decision: { vnic: 0, targetIfindex: 0, hash: 0, cpu: 0, queue: 0, reason: contract.Reason.REDIRECT_RSS } },
+      bytes: Buffer.alloc(4096, 0x5a),
+    },
+    bytes(['00', 48], ['5a', 4096]),
+  ),
+  captureCountsCodec: golden(
+    contract.captureCountsCodec,
+    { seen: 4n, sampled: 3n, matched: 2n, lost: 1n },
+    bytes('0400000000000000', '0300000000000000', '0200000000000000', '0100000000000000'),
+  ),
   // In network order: 192.0.2.0/24 and 2001:db8::/33 as they lie in a frame.
   ipv4PrefixCodec: golden(contract.ipv4PrefixCodec, { prefix: 0xc0000200, mask: 0xffffff00 }, bytes('c0000200', 'ffffff00')),
   ipv6PrefixCodec: golden(

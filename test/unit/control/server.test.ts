@@ -39,6 +39,7 @@ test('status has everything under a schema number', async (t) => {
     schema: 1,
     version: '1.2.3',
     pid: process.pid,
+    pins: '/sys/fs/bpf/nowhere',
     adopted: false,
     last_reconcile_age_ms: 1500,
     reconcile_error: null,
