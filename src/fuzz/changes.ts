@@ -1,6 +1,6 @@
 /** What happens to a world while frames go through it: time passes for single rows, the control plane writes, devices go and come. */
 import { ContractLimit, type FlowRecord, PortRole } from '../../maps/generated/contract.js';
-import { addressKey } from '../core/packet/model.js';
+import { addressKey, remoteSlot } from '../core/packet/model.js';
 import { onlineCpus } from '../native/cpus.js';
 import { anySeen, anyTick } from './ages.js';
 import { DEVICES, UPLINKS, VNIC_IDS } from './ids.js';
@@ -27,10 +27,9 @@ export function ageOthers(world: World, random: Random): void {
   const id = random.pick(VNIC_IDS);
   const path = world.paths.get(id)!;
   world.setPath(id, { ...path, vfSeen: anyTick(random, world.tick) });
-  const known = [...world.remotes].filter(([, remote]) => remote.key !== 0n);
-  if (known.length === 0) return;
-  const [slot, remote] = random.pick(known);
-  world.setRemote(slot, { ...remote, learnt: anyTick(random, world.tick) });
+  if (world.usedSlots.length === 0) return;
+  const slot = random.pick(world.usedSlots);
+  world.setRemote(slot, { ...world.remotes.get(slot)!, learnt: anyTick(random, world.tick) });
 }
 
 type Change = (world: World, random: Random, index: number, id: number) => void;
@@ -71,8 +70,7 @@ const CHANGES: Readonly<Record<string, readonly [weight: number, change: Change]
   withdraw: [2, (world, random) => world.withdraw(anyKey(random))],
   station: [6, (world, random) => {
     const key = addressKey(random.pick(STATION_MACS), 0, random.pick(VLANS));
-    const slot = [...world.remotes.keys()].find((candidate) => world.remotes.get(candidate)!.key === key);
-    if (slot !== undefined) world.setRemote(slot, { key, uplinkIfindex: random.pick(UPLINKS), learnt: anyTick(random, world.tick) });
+    world.setRemote(remoteSlot(key), { key, uplinkIfindex: random.pick(UPLINKS), learnt: anyTick(random, world.tick) });
   }],
 };
 

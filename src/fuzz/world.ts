@@ -25,6 +25,8 @@ export class World implements MutablePacketState {
   readonly txPorts = new Set<number>();
   readonly cpus = new Set<number>();
   readonly subject: Subject;
+  /** Slots of `remotes` that have been written. */
+  readonly usedSlots: number[] = [];
 
   constructor(subject: Subject) {
     this.subject = subject;
@@ -123,5 +125,6 @@ export class World implements MutablePacketState {
   /** What the model says a frame has changed; the real maps have been changed by the frame. */
   apply(effects: readonly Effect[]): void {
     applyEffects(this, effects);
+    for (const effect of effects) if (effect.kind === 'remote' && !this.usedSlots.includes(effect.slot)) this.usedSlots.push(effect.slot);
   }
 }
