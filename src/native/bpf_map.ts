@@ -63,11 +63,7 @@ export class BpfMap<K, V> implements Iterable<[K, V]> {
 
   /** Writes many with few system calls. Not atomic. */
   setBatch(pairs: Iterable<readonly [K, V]>): void {
-    this.raw.setBatch(this.#encodePairs(pairs));
-  }
-
-  *#encodePairs(pairs: Iterable<readonly [K, V]>): Generator<readonly [Buffer, Buffer]> {
-    for (const [key, value] of pairs) yield [encode(this.#key, key), encode(this.#value, value)];
+    this.raw.encodeBatch(pairs, this.#key, this.#value);
   }
 
   /** Deletes every key of a hash map. */

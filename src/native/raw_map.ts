@@ -2,6 +2,7 @@
  * A BPF map as bytes. Keys and values are copied through buffers that belong to the map, so that no call registers new
  * memory with the ffi layer: a million calls leave the process as it was.
  */
+import type { Codec } from '../btf/codec.js';
 import { possibleCpus } from './cpus.js';
 import type { Descriptor } from './descriptor.js';
 import { E } from './errno.js';
@@ -138,6 +139,12 @@ export class RawMap {
   setBatch(pairs: Iterable<readonly [key: Buffer, value: Buffer]>, flags = 0): void {
     this.#writes ??= new MapBatch(this);
     this.#writes.update(pairs, flags);
+  }
+
+  /** The same, encoded straight into the batch: no buffers for single keys and values. @param key, value that fit this map */
+  encodeBatch<K, V>(pairs: Iterable<readonly [key: K, value: V]>, key: Codec<K>, value: Codec<V>): void {
+    this.#writes ??= new MapBatch(this);
+    this.#writes.encode(pairs, key, value);
   }
 
   /**
