@@ -16,16 +16,15 @@ import { summarize } from './dissect.js';
 import { reasonTexts } from './reason_texts.js';
 import { hex32, type Names } from './words.js';
 
-const SECONDS_PER_TICK = 2 ** ContractLimit.TICK_SHIFT / 1e9;
 const { FLOW_EXPIRY, PORTS_PER_VNIC, QUEUE_UNREACHABLE, QUIET_TICKS, RETA_SIZE } = ContractLimit;
 
 /** @param names of interfaces and vNICs */
-export function explain(state: PacketState, names: Names, frame: Uint8Array, arrival: Arrival): Explanation {
+export function explain(state: PacketState, names: Names, frame: Uint8Array, arrival: Arrival, secondsPerTick: number): Explanation {
   const decision = decide(state, frame, arrival);
-  const work: Work = { state, arrival, frame, effects: [] };
+  const work: Work = { state, arrival, frame, effects: [], fresh: false };
   const ethernet = parseEthernet(frame, arrival.firstBuffer ?? frame.length);
   const packet = ethernet === null ? null : parsePacket(ethernet);
-  const facts = { state, names, arrival, decision, work, ethernet, packet };
+  const facts = { state, names, arrival, decision, work, ethernet, packet, secondsPerTick };
   const target = targetFacts(facts);
   const queue = queueFacts(facts);
   const tag = tagFacts(facts);
@@ -87,10 +86,10 @@ interface Facts {
   readonly work: Work;
   readonly ethernet: Ethernet | null;
   readonly packet: Packet | null;
+  readonly secondsPerTick: number;
 }
 
 const portName = (role: PortRole): 'tap' | 'vf' => (role === PortRole.VF ? 'vf' : 'tap');
-const seconds = (ticks: number): string => `${(ticks * SECONDS_PER_TICK).toFixed(2)} s`;
 const vlanText = (vlan: number): string => (vlan === 0 ? 'untagged' : `VLAN ${vlan}`);
 
 /** Reasons that are given before anyone asks where the frame goes. */
@@ -174,18 +173,18 @@ interface QueueFacts {
 const NO_QUEUE: QueueFacts = { steps: [], hashed: null, rssRow: null, bucketQueue: null, slot: null, learnt: null, steered: null };
 
 function queueFacts(facts: Facts): QueueFacts {
-  const { decision, state, work, packet } = facts;
+  const { decision, state, work, packet, secondsPerTick } = facts;
   if (decision.role === null || packet === null) return NO_QUEUE;
   const steering = state.steerings.get(decision.vnic * PORTS_PER_VNIC + decision.role);
   if (steering === undefined || steering.queues <= 1) return { ...NO_QUEUE, steps: [{ step: 'queue', text: 'the port has one queue' }] };
   const slot = flowSlot(work, decision.vnic, packet, false);
   const record = (of: FlowRecord): FlowRecordStatus | null =>
-    of.valid === 0 ? null : { queue: of.queue, age_seconds: round(ticksSince16(of.seen, state.tick) * SECONDS_PER_TICK), of_this_flow: of.tag === slot?.tag };
+    of.valid === 0 ? null : { queue: of.queue, age_seconds: round(ticksSince16(of.seen, state.tick) * secondsPerTick), of_this_flow: of.tag === slot?.tag };
   const [learnt, steered] = slot === null ? [null, null] : [record(slot.flow.learnt), record(slot.flow.steered)];
   const hashed = decision.hash === null ? null : hashedFields(packet, steering.hashTypes);
   const bucketQueue = decision.bucket === null ? null : (steering.reta[decision.bucket] ?? 0);
   const steps = [
-    { step: 'rfs', text: slot === null ? noSlotText(packet) : flowText(slot, state, steering) },
+    { step: 'rfs', text: slot === null ? noSlotText(packet) : flowText(slot, facts, steering) },
     ...(decision.hash === null ? [] : [{ step: 'rss', text: rssText(decision.hash, hashed, steering, decision.bucket, bucketQueue) }]),
     { step: 'queue', text: queueText(decision, steering, facts) },
   ];
@@ -200,7 +199,9 @@ function noSlotText({ family, fragment, l4 }: Packet): string {
   return l4 === L4.none ? 'a protocol without ports, or a header cut short: no flow that could have been learnt' : 'flows are not learnt';
 }
 
-function flowText({ row, tag, flow: { learnt, steered } }: FlowSlot, { tick, knobs }: PacketState, steering: Steering): string {
+function flowText({ row, tag, flow: { learnt, steered } }: FlowSlot, facts: Facts, steering: Steering): string {
+  const { tick, knobs } = facts.state;
+  const seconds = (ticks: number): string => `${(ticks * facts.secondsPerTick).toFixed(2)} s`;
   const age = (record: FlowRecord): number => ticksSince16(record.seen, tick);
   const [slot, slots] = [row % knobs.flowsPerVnic, knobs.flowsPerVnic];
   let first: string;

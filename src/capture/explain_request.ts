@@ -30,13 +30,13 @@ export function explainRequest(site: Site, request: ExplainRequest): Omit<Explai
     const ifindex = arrivalOf(site, request);
     asked.push({ frame: frameOf(site, request, flow, ifindex), ifindex });
   }
-  const { state, close } = openPacketState(site.pins);
+  const { state, clock, close } = openPacketState(site.pins);
   try {
     const programs = programsOf(site);
     const explanations = asked.map(({ frame, ifindex }) => {
       const program = programs(ifindex);
       if (program === null) throw wrong(`another program is on ${site.link(ifindex)}`, 'start unipathd again');
-      return explain(state, site, frame, { program, ifindex, rxQueue: rx_queue, cpu });
+      return explain(state, site, frame, { program, ifindex, rxQueue: rx_queue, cpu }, clock.secondsPerTick);
     });
     return { explanations };
   } finally {

@@ -1,11 +1,11 @@
 /** What the table of flows says about one vNIC: how full, how old, on which queues. It holds tags, not addresses. Pure. */
 import { ContractLimit, type Flow, type FlowRecord } from '../../maps/generated/contract.js';
+import type { TickClock } from '../dataplane/tick.js';
 import { ticksSince16 } from '../core/packet/ticks.js';
 
-const { FLOW_EXPIRY, FLOW_LIFETIME, TICK_SHIFT } = ContractLimit;
-const SECONDS_PER_TICK = 2 ** TICK_SHIFT / 1e9;
-/** Upper bounds of the ages that are told apart; the last ones are where a slot may be taken over, and where it is not used any more. */
-const AGES = [1, 5, 15, FLOW_EXPIRY * SECONDS_PER_TICK] as const;
+const { FLOW_EXPIRY, FLOW_LIFETIME } = ContractLimit;
+/** Upper bounds of the ages that are told apart; the last one is where it is not used any more. */
+const AGES = [1, 5, 15] as const;
 
 export interface FlowSlots {
   readonly slots: number;
@@ -24,8 +24,9 @@ export interface FlowSlots {
   readonly expiry_seconds: number;
 }
 
-export function describeSlots(slots: Iterable<Flow>, tick: number): FlowSlots {
-  const ages = AGES.map(() => 0);
+export function describeSlots(slots: Iterable<Flow>, { now, secondsPerTick }: TickClock): FlowSlots {
+  const bounds = [...AGES, FLOW_EXPIRY * secondsPerTick];
+  const ages = bounds.map(() => 0);
   const queues = { learnt: {} as Record<string, number>, steered: {} as Record<string, number> };
   const note = (of: 'learnt' | 'steered', { queue }: FlowRecord): void => {
     queues[of][queue] = (queues[of][queue] ?? 0) + 1;
@@ -39,20 +40,20 @@ export function describeSlots(slots: Iterable<Flow>, tick: number): FlowSlots {
     }
     if (flow.learnt.valid === 0) continue;
     learnt++;
-    const age = ticksSince16(flow.learnt.seen, tick);
+    const age = ticksSince16(flow.learnt.seen, now);
     if (age > FLOW_EXPIRY) {
       expired++;
       continue;
     }
     note('learnt', flow.learnt);
     if (flow.steered.valid !== 0 && flow.steered.tag === flow.learnt.tag && flow.steered.queue !== flow.learnt.queue) moving++;
-    const at = AGES.findIndex((seconds) => age * SECONDS_PER_TICK <= seconds);
-    ages[at === -1 ? AGES.length - 1 : at]!++;
+    const at = bounds.findIndex((seconds) => age * secondsPerTick <= seconds);
+    ages[at] = (ages[at] ?? 0) + 1;
   }
   return {
     slots: all, learnt, expired, steered, moving, learnt_queues: queues.learnt, steered_queues: queues.steered,
-    learnt_ages: AGES.map((seconds, i) => ({ seconds: Math.round(seconds * 10) / 10, slots: ages[i] ?? 0 })),
-    lifetime_seconds: Math.round(FLOW_LIFETIME * SECONDS_PER_TICK * 100) / 100,
-    expiry_seconds: Math.round(FLOW_EXPIRY * SECONDS_PER_TICK * 10) / 10,
+    learnt_ages: bounds.map((seconds, i) => ({ seconds: Math.round(seconds * 10) / 10, slots: ages[i] ?? 0 })),
+    lifetime_seconds: Math.round(FLOW_LIFETIME * secondsPerTick * 100) / 100,
+    expiry_seconds: Math.round(FLOW_EXPIRY * secondsPerTick * 10) / 10,
   };
 }

@@ -1,7 +1,6 @@
 /** `unipath flow ...`: what becomes of a flow, which are the busiest, and what has been learnt. */
 import type { Command } from 'commander';
 import { describeSlots } from '../capture/flow_slots.js';
-import { tickNow } from '../dataplane/packet_state.js';
 import { readFlows } from '../dataplane/flow_rows.js';
 import { vnicNamed } from '../dataplane/site_names.js';
 import type { Context } from './context.js';
@@ -24,7 +23,8 @@ export function registerFlow(program: Command, context: (command: Command) => Co
 async function show(context: Context, options: { readonly vnic: string; readonly pins?: string }): Promise<void> {
   const site = await siteOf(context, options.pins);
   const vnic = vnicNamed(site, options.vnic);
-  const facts = describeSlots(readFlows(site.pins, vnic.id), tickNow());
+  const { flows, clock } = readFlows(site.pins, vnic.id);
+  const facts = describeSlots(flows, clock);
   if (context.json) return context.printJson({ vnic: vnic.name, ...facts });
   const spread = (queues: Readonly<Record<string, number>>): string =>
     Object.entries(queues).map(([queue, slots]) => `${queue}:${slots}`).join(' ') || '-';

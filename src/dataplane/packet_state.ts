@@ -2,18 +2,19 @@
  * The pinned maps as the state of the reference model (src/core/packet). Every row is read once, when it is first asked for, and
  * then stays as it was; nothing is ever written.
  */
-import { ContractLimit, hostKnobs, hostMaps, PortRole } from '../../maps/generated/contract.js';
+import { hostKnobs, hostMaps, PortRole } from '../../maps/generated/contract.js';
 import { type MapSpec, u32, u64, u8 } from '../btf/codec.js';
 import type { Knobs, Lookup, Members, Owner, PacketState } from '../core/packet/model.js';
 import { loadedKnobs } from '../native/loaded_knobs.js';
-import { monotonicNs } from '../native/io.js';
 import { BpfMap, RawMap } from '../native/map.js';
 import type { Pins } from '../native/pins.js';
 import { BpfProgram } from '../native/program.js';
+import { readTickClock, type TickClock } from './tick.js';
 import { VnicIndex } from './vnic_index.js';
 
 export interface OpenedState {
   readonly state: PacketState;
+  readonly clock: TickClock;
   close(): void;
 }
 
@@ -46,10 +47,10 @@ export function openPacketState(pins: Pins): OpenedState {
   const close = (): void => opened.forEach((map) => map.close());
   try {
     const cpus = open(hostMaps.cpus);
-    const { knobs, tick } = readKnobs(pins);
+    const { knobs, clock } = readKnobs(pins);
     const state: PacketState = {
       knobs,
-      tick,
+      tick: clock.now,
       vnics: open(hostMaps.vnics),
       index: readIndex(pins),
       paths: open(hostMaps.paths),
@@ -61,7 +62,7 @@ export function openPacketState(pins: Pins): OpenedState {
       txPorts: open(hostMaps.tx_ports),
       cpus,
     };
-    return { state, close };
+    return { state, clock, close };
   } catch (error) {
     close();
     throw error;
@@ -78,7 +79,7 @@ function readIndex(pins: Pins): ReadonlyMap<bigint, Owner> {
   }
 }
 
-function readKnobs(pins: Pins): { readonly knobs: Knobs; readonly tick: number } {
+function readKnobs(pins: Pins): { readonly knobs: Knobs; readonly clock: TickClock } {
   const program = BpfProgram.fromPin(pins.program('steer_uplink'));
   try {
     const values = loadedKnobs(program);
@@ -87,19 +88,13 @@ function readKnobs(pins: Pins): { readonly knobs: Knobs; readonly tick: number }
       if (value === undefined) throw new Error(`the programs at ${pins.folder} do not say what ${name} is`);
       return value;
     };
-    const frozen = u32.read(bytes('frozen_tick'));
     const knobs = {
       flowsPerVnic: u32.read(bytes('flows_per_vnic')),
       flowSeed: u64.read(bytes('flow_seed')),
       uplinkPartialChecksum: u8.read(bytes('uplink_partial_checksum')) !== 0,
     };
-    return { knobs, tick: frozen === 0 ? tickNow() : frozen };
+    return { knobs, clock: readTickClock(values) };
   } finally {
     program.close();
   }
-}
-
-/** The programs' clock; theirs is read a little more coarsely. */
-export function tickNow(): number {
-  return Number(BigInt.asUintN(32, monotonicNs() >> BigInt(ContractLimit.TICK_SHIFT)));
 }

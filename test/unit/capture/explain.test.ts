@@ -1,7 +1,7 @@
 /** Explanations on states made up here. That they are true is proven on the real programs: test/netns/capture.test.ts. */
 import test from 'ava';
 import { ContractLimit, type Flow, HashType, PortRole, type Steering, type Vnic, VnicFlag } from '../../../maps/generated/contract.js';
-import { explain } from '../../../src/capture/explain.js';
+import { explain as explainWith } from '../../../src/capture/explain.js';
 import { reasonTexts } from '../../../src/capture/reason_texts.js';
 import { type Arrival, addressKey, decide, type PacketState, portKey } from '../../../src/core/packet/model.js';
 import { frame, type FrameBuilder } from '../../support/packet_builder.js';
@@ -47,6 +47,7 @@ function state(change: { readonly vnic?: Vnic; readonly steering?: Steering; rea
   };
 }
 
+const explain = (of: PacketState, names: typeof NAMES, bytes: Buffer, arrival: Arrival) => explainWith(of, names, bytes, arrival, 0.016);
 const onWire: Arrival = { program: 'steer_uplink', ifindex: PF, rxQueue: 0, cpu: 0 };
 const wire = (): FrameBuilder => frame().ethernet({ from: STATION, to: MAC });
 // The first published vector: 0x51ccc178.
@@ -76,9 +77,9 @@ test('RSS, by way of another CPU', (t) => {
 test('a slot that another flow has, and one that is the flow\'s own', (t) => {
   const strange: Flow = { learnt: { tag: 7, seen: 9_990, queue: 1, valid: 1 }, steered: { tag: 7, seen: 9_999, queue: 1, valid: 1 } };
   const said = explain(state({ flow: strange }), NAMES, vector().build(), onWire);
-  t.deepEqual(said.learnt, { queue: 1, age_seconds: 0.168, of_this_flow: false });
+  t.deepEqual(said.learnt, { queue: 1, age_seconds: 0.16, of_this_flow: false });
   t.like(said.steered, { queue: 1, of_this_flow: false });
-  t.true(lines(said).some((line) => /^rfs: .*slot is another one's for 0\.17 s; the last frame steered by this slot was another flow's/.test(line)));
+  t.true(lines(said).some((line) => /^rfs: .*slot is another one's for 0\.16 s; the last frame steered by this slot was another flow's/.test(line)));
 
   const steered = decide(state(), vector().build(), onWire).effects.find((effect) => effect.kind === 'steered');
   const tag = steered?.kind === 'steered' ? steered.record.tag : 0;

@@ -2,6 +2,7 @@ import test from 'ava';
 import { describeSlots } from '../../../src/capture/flow_slots.js';
 import { makeFrame } from '../../../src/capture/frame.js';
 import { toCapturedFrame } from '../../../src/capture/record.js';
+import { timerInterrupts } from '../../../src/dataplane/tick.js';
 import { BusyFlows } from '../../../src/capture/top.js';
 import { decisionText } from '../../../src/capture/words.js';
 import { captureHeadCodec, ContractLimit, type Flow, type FlowRecord, Reason } from '../../../maps/generated/contract.js';
@@ -44,11 +45,11 @@ test('slots of a vNIC', (t) => {
     { learnt: record(2, 500), steered: record(0, 1, 2) },
     { learnt: record(2, ContractLimit.FLOW_EXPIRY + 1), steered: NONE },
   ];
-  const seen = describeSlots(flows, 100_000);
+  const seen = describeSlots(flows, { now: 100_000, secondsPerTick: 0.016 });
   t.like(seen, { slots: 5, learnt: 4, expired: 1, steered: 3, moving: 1, learnt_queues: { 1: 2, 2: 1 }, steered_queues: { 0: 2, 1: 1 } });
   t.deepEqual(seen.learnt_ages.map(({ slots }) => slots), [1, 1, 1, 0]);
-  t.is(seen.lifetime_seconds, 1.07);
-  t.is(seen.expiry_seconds, 30.2);
+  t.is(seen.lifetime_seconds, Math.round(ContractLimit.FLOW_LIFETIME * 1.6) / 100);
+  t.is(seen.expiry_seconds, Math.round(ContractLimit.FLOW_EXPIRY * 0.16) / 10);
 });
 
 test('a record of the ring', (t) => {
@@ -89,4 +90,10 @@ test('frames made of a flow are those that another maker makes', (t) => {
   }
   t.throws(() => made({ ...IPV4, protocol: 17, ports: PORTS, length: 41 }), { message: /headers alone have 42/ });
   t.throws(() => made({ source: '10.0.0.1', destination: '::1', protocol: 17, ports: PORTS }), { message: /not of the same family/ });
+});
+
+test('the number of timer interrupts', (t) => {
+  const text = 'Timer List Version: v0.10\nnow at 4917521112267 nsecs\n  .last_jiffies   : 5\njiffies: 4296121607\njiffies: 4296121607\n';
+  t.is(timerInterrupts(text), 4296121607n);
+  t.throws(() => timerInterrupts('nothing'), { message: /does not say/ });
 });
