@@ -4,7 +4,14 @@
  * programs themselves take it back.
  */
 import {
-  CaptureLimit, type CaptureConfig, captureConfigCodec, captureCountsCodec, ContractLimit, hostMaps, metaCodec, Reason,
+  CaptureLimit,
+  type CaptureConfig,
+  captureConfigCodec,
+  captureCountsCodec,
+  ContractLimit,
+  hostMaps,
+  metaCodec,
+  Reason,
 } from '../../maps/generated/contract.js';
 import { encode, u32 } from '../btf/codec.js';
 import { sumBlocks } from '../dataplane/tallies.js';
@@ -176,7 +183,9 @@ function openMaps(pins: Pins): Maps {
   try {
     for (const name of MAPS) open[name] = RawMap.fromPin(pins.map(name));
     const { metas, capture_configs } = open as Maps;
-    const whole = metas.valueSize === metaCodec.size && capture_configs.valueSize === captureConfigCodec.size &&
+    const whole =
+      metas.valueSize === metaCodec.size &&
+      capture_configs.valueSize === captureConfigCodec.size &&
       readMeta(metas).contractVersion === ContractLimit.CONTRACT_VERSION;
     if (whole) return open as Maps;
   } catch (error) {

@@ -32,7 +32,17 @@ const MAX_EXTENSIONS = 8;
 const TYPE = { ipv4: 0x0800, arp: 0x0806, ipv6: 0x86dd, control: 0x88b5, lldp: 0x88cc } as const;
 const TYPE_NAMES: Readonly<Record<number, string>> = { [TYPE.control]: 'unipath control', [TYPE.lldp]: 'LLDP' };
 const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
-  1: 'ICMP', 2: 'IGMP', 4: 'IPIP', 6: 'TCP', 17: 'UDP', 41: 'IPv6', 47: 'GRE', 50: 'ESP', 58: 'ICMPv6', 89: 'OSPF', 132: 'SCTP',
+  1: 'ICMP',
+  2: 'IGMP',
+  4: 'IPIP',
+  6: 'TCP',
+  17: 'UDP',
+  41: 'IPv6',
+  47: 'GRE',
+  50: 'ESP',
+  58: 'ICMPv6',
+  89: 'OSPF',
+  132: 'SCTP',
 };
 /** Hop-by-hop, routing, fragment, destination options. */
 const EXTENSIONS = new Set([0, 43, 44, 60]);
@@ -40,9 +50,19 @@ const FRAGMENT_HEADER = 44;
 const TCP_FLAGS = ['F', 'S', 'R', 'P', '.', 'U', 'E', 'W'] as const;
 const WITH_PORTS = new Set([6, 17, 132]);
 const ICMP_NAMES: Readonly<Record<string, string>> = {
-  '1/0': 'echo reply', '1/3': 'unreachable', '1/8': 'echo request', '1/11': 'time exceeded',
-  '58/1': 'unreachable', '58/2': 'packet too big', '58/3': 'time exceeded', '58/128': 'echo request', '58/129': 'echo reply',
-  '58/133': 'router solicitation', '58/134': 'router advertisement', '58/135': 'neighbour solicitation', '58/136': 'neighbour advertisement',
+  '1/0': 'echo reply',
+  '1/3': 'unreachable',
+  '1/8': 'echo request',
+  '1/11': 'time exceeded',
+  '58/1': 'unreachable',
+  '58/2': 'packet too big',
+  '58/3': 'time exceeded',
+  '58/128': 'echo request',
+  '58/129': 'echo reply',
+  '58/133': 'router solicitation',
+  '58/134': 'router advertisement',
+  '58/135': 'neighbour solicitation',
+  '58/136': 'neighbour advertisement',
 };
 
 const mac = (bytes: Buffer): string => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
@@ -75,7 +95,8 @@ function otherWords(type: number, rest: Buffer): string {
     const [sender, target] = [address(rest.subarray(14, 18)), address(rest.subarray(24, 28))];
     return rest.readUInt16BE(6) === 1 ? `ARP who has ${target}, tell ${sender}` : `ARP ${sender} is at ${mac(rest.subarray(8, 14))}`;
   }
-  const name = type === TYPE.ipv4 ? 'IPv4, cut short' : type === TYPE.ipv6 ? 'IPv6, cut short' : type === TYPE.arp ? 'ARP' : TYPE_NAMES[type];
+  const name =
+    type === TYPE.ipv4 ? 'IPv4, cut short' : type === TYPE.ipv6 ? 'IPv6, cut short' : type === TYPE.arp ? 'ARP' : TYPE_NAMES[type];
   return name ?? `type 0x${type.toString(16).padStart(4, '0')}`;
 }
 

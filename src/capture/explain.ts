@@ -33,7 +33,10 @@ export function explain(state: PacketState, names: Names, frame: Uint8Array, arr
   const summary = summarize(Buffer.from(frame), frame.length);
   const changes = decision.effects.flatMap((effect) => changeText(effect, facts));
   const steps = [
-    { step: 'arrives', text: `on ${names.link(arrival.ifindex)}, receive queue ${arrival.rxQueue}, CPU ${arrival.cpu}: ${arrival.program}` },
+    {
+      step: 'arrives',
+      text: `on ${names.link(arrival.ifindex)}, receive queue ${arrival.rxQueue}, CPU ${arrival.cpu}: ${arrival.program}`,
+    },
     { step: 'frame', text: `${summary}, ${frame.length} bytes` },
     ...senderSteps(facts),
     ...destinationSteps(facts),
@@ -94,8 +97,15 @@ const vlanText = (vlan: number): string => (vlan === 0 ? 'untagged' : `VLAN ${vl
 
 /** Reasons that are given before anyone asks where the frame goes. */
 const REFUSED: ReadonlySet<Reason> = new Set([
-  Reason.DROP_SPOOFED_MAC, Reason.DROP_SPOOFED_VLAN, Reason.DROP_SPOOFED_ARP, Reason.DROP_SPOOFED_ND, Reason.DROP_SPOOFED_IP,
-  Reason.DROP_CONTROL, Reason.CONTROL, Reason.PASS_UNKNOWN_PORT, Reason.PASS_RUNT,
+  Reason.DROP_SPOOFED_MAC,
+  Reason.DROP_SPOOFED_VLAN,
+  Reason.DROP_SPOOFED_ARP,
+  Reason.DROP_SPOOFED_ND,
+  Reason.DROP_SPOOFED_IP,
+  Reason.DROP_CONTROL,
+  Reason.CONTROL,
+  Reason.PASS_UNKNOWN_PORT,
+  Reason.PASS_RUNT,
 ]);
 
 /** From a guest: who it is, and whether it may. */
@@ -114,7 +124,8 @@ function destinationSteps(facts: Facts): Steps {
   if (ethernet === null || (reason !== null && REFUSED.has(reason))) return [];
   if (ethernet.multicast) return [{ step: 'lookup', text: `${macText(ethernet.bytes)} is a group address` }];
   const address = `${macText(ethernet.bytes)}, ${vlanText(ethernet.vlan)},`;
-  if (reason === Reason.PASS_UNKNOWN_MAC) return [{ step: 'lookup', text: `${address} is no other vNIC and no station known behind the uplink` }];
+  if (reason === Reason.PASS_UNKNOWN_MAC)
+    return [{ step: 'lookup', text: `${address} is no other vNIC and no station known behind the uplink` }];
   if (reason === Reason.REDIRECT_UPLINK || (decision.role === null && decision.target !== 0))
     return [{ step: 'lookup', text: `${address} is a station behind the uplink` }];
   if (decision.vnic === 0) return [];
@@ -133,8 +144,15 @@ interface TargetFacts {
 
 /** Reasons that are given after the vNIC's path was looked at. */
 const STEERED: ReadonlySet<Reason> = new Set([
-  Reason.REDIRECT_RSS, Reason.REDIRECT_RFS, Reason.REDIRECT_SINGLE, Reason.REDIRECT_DRAIN, Reason.PASS_OVERSIZE,
-  Reason.PASS_MULTI_BUFFER, Reason.PASS_SAME_PORT, Reason.PASS_NO_TARGET, Reason.PASS_NO_HEADROOM,
+  Reason.REDIRECT_RSS,
+  Reason.REDIRECT_RFS,
+  Reason.REDIRECT_SINGLE,
+  Reason.REDIRECT_DRAIN,
+  Reason.PASS_OVERSIZE,
+  Reason.PASS_MULTI_BUFFER,
+  Reason.PASS_SAME_PORT,
+  Reason.PASS_NO_TARGET,
+  Reason.PASS_NO_HEADROOM,
 ]);
 
 function targetFacts(facts: Facts): TargetFacts {
@@ -179,7 +197,9 @@ function queueFacts(facts: Facts): QueueFacts {
   if (steering === undefined || steering.queues <= 1) return { ...NO_QUEUE, steps: [{ step: 'queue', text: 'the port has one queue' }] };
   const slot = flowSlot(work, decision.vnic, packet, false);
   const record = (of: FlowRecord): FlowRecordStatus | null =>
-    of.valid === 0 ? null : { queue: of.queue, age_seconds: round(ticksSince16(of.seen, state.tick) * secondsPerTick), of_this_flow: of.tag === slot?.tag };
+    of.valid === 0
+      ? null
+      : { queue: of.queue, age_seconds: round(ticksSince16(of.seen, state.tick) * secondsPerTick), of_this_flow: of.tag === slot?.tag };
   const [learnt, steered] = slot === null ? [null, null] : [record(slot.flow.learnt), record(slot.flow.steered)];
   const hashed = decision.hash === null ? null : hashedFields(packet, steering.hashTypes);
   const bucketQueue = decision.bucket === null ? null : (steering.reta[decision.bucket] ?? 0);
@@ -207,14 +227,21 @@ function flowText({ row, tag, flow: { learnt, steered } }: FlowSlot, facts: Fact
   let first: string;
   if (learnt.valid === 0) first = 'the guest has not sent this flow';
   else if (learnt.tag !== tag) first = `the guest has not sent this flow; the slot is another one's for ${seconds(age(learnt))}`;
-  else if (age(learnt) > FLOW_EXPIRY) first = `the guest sent this flow on queue ${learnt.queue}, but ${seconds(age(learnt))} ago, which is too long`;
+  else if (age(learnt) > FLOW_EXPIRY)
+    first = `the guest sent this flow on queue ${learnt.queue}, but ${seconds(age(learnt))} ago, which is too long`;
   else first = `the guest sends this flow on queue ${learnt.queue}, last noted ${seconds(age(learnt))} ago`;
-  if (learnt.valid !== 0 && learnt.tag === tag && (learnt.queue >= steering.queues || steering.queueCpus[learnt.queue] === QUEUE_UNREACHABLE))
+  if (
+    learnt.valid !== 0 &&
+    learnt.tag === tag &&
+    (learnt.queue >= steering.queues || steering.queueCpus[learnt.queue] === QUEUE_UNREACHABLE)
+  )
     first += ', which no CPU reaches';
+  const drained = age(steered) < QUIET_TICKS ? ' (not yet drained)' : '';
   let second: string;
   if (steered.valid === 0) second = 'no frame was steered here yet';
   else if (steered.tag !== tag) second = `the last frame steered by this slot was another flow's, ${seconds(age(steered))} ago`;
-  else second = `its last frame went to queue ${steered.queue}, noted ${seconds(age(steered))} ago${age(steered) < QUIET_TICKS ? ' (not yet drained)' : ''}`;
+  else
+    second = `its last frame went to queue ${steered.queue}, noted ${seconds(age(steered))} ago${drained}`;
   return `slot ${slot} of ${slots}: ${first}; ${second}`;
 }
 
@@ -230,14 +257,19 @@ function queueText(decision: Decision, steering: Steering, { arrival }: Facts): 
   return `${of}, which CPU ${arrival.cpu} reaches itself`;
 }
 
-function tagFacts({ decision, ethernet, work }: Facts): { readonly tag: Explanation['tag']; readonly vlan: number | null; readonly steps: Steps } {
+function tagFacts({ decision, ethernet, work }: Facts): {
+  readonly tag: Explanation['tag'];
+  readonly vlan: number | null;
+  readonly steps: Steps;
+} {
   if (decision.target === 0 || ethernet === null) return { tag: null, vlan: null, steps: [] };
   // Put before it, and taken off by the second stage.
   const out = decision.cpu === null ? decision.frame : decision.frame.subarray(8);
   const after = parseEthernet(out, out.length);
   if (after === null) return { tag: null, vlan: null, steps: [] };
   const before = work.frame.length;
-  if (out.length < before) return { tag: 'taken_off', vlan: ethernet.vlan, steps: [{ step: 'tag', text: `VLAN ${ethernet.vlan} is taken off` }] };
+  if (out.length < before)
+    return { tag: 'taken_off', vlan: ethernet.vlan, steps: [{ step: 'tag', text: `VLAN ${ethernet.vlan} is taken off` }] };
   if (out.length > before) return { tag: 'put_in', vlan: after.vlan, steps: [{ step: 'tag', text: `VLAN ${after.vlan} is put in` }] };
   if (after.vlan === ethernet.vlan) return { tag: 'kept', vlan: ethernet.vlan, steps: [] };
   return { tag: 'changed', vlan: after.vlan, steps: [{ step: 'tag', text: `VLAN ${ethernet.vlan} becomes ${after.vlan}` }] };
@@ -246,7 +278,8 @@ function tagFacts({ decision, ethernet, work }: Facts): { readonly tag: Explanat
 function targetText({ decision, names }: Facts): string {
   const link = names.link(decision.target);
   if (decision.role === null) return `${link}, the uplink`;
-  return `${link}, ${portName(decision.role)} port of ${names.vnic(decision.vnic)}${decision.queue === null ? '' : `, queue ${decision.queue}`}`;
+  const queue = decision.queue === null ? '' : `, queue ${decision.queue}`;
+  return `${link}, ${portName(decision.role)} port of ${names.vnic(decision.vnic)}${queue}`;
 }
 
 /** What the frame itself would change for the frames after it; counters are not mentioned. */
@@ -255,14 +288,19 @@ function changeText(effect: Effect, { names, state }: Facts): string[] {
     case 'path': {
       const before = state.paths.get(effect.vnic);
       const [from, to] = [Number((before?.word ?? 0n) & 0xffn), Number(effect.path.word & 0xffn)];
-      return from === to ? [] : [`${names.vnic(effect.vnic)} would move to the ${to === 1 ? 'accelerated' : 'software'} path: receive follows transmit`];
+      return from === to
+        ? []
+        : [`${names.vnic(effect.vnic)} would move to the ${to === 1 ? 'accelerated' : 'software'} path: receive follows transmit`];
     }
     case 'learnt': {
       if (effect.record.valid === 0) return ['what was learnt of this flow would be forgotten'];
       return [`queue ${effect.record.queue} would be noted as the one on which the guest sends this flow`];
     }
-    case 'steered': return [`queue ${effect.record.queue} would be noted as the one where the flow's last frame went`];
-    case 'remote': return effect.remote.key === 0n ? ['the station would be forgotten'] : ['the sender would be noted as a station behind the uplink'];
-    default: return [];
+    case 'steered':
+      return [`queue ${effect.record.queue} would be noted as the one where the flow's last frame went`];
+    case 'remote':
+      return effect.remote.key === 0n ? ['the station would be forgotten'] : ['the sender would be noted as a station behind the uplink'];
+    default:
+      return [];
   }
 }

@@ -25,7 +25,10 @@ const wrong = (message: string, hint: string | null = null): LookupError => new 
 /** @throws LookupError for what cannot be meant */
 export function explainRequest(site: Site, request: ExplainRequest): Omit<ExplainReply, 'schema'> {
   const { rx_queue = 0, cpu = 0, flow, frames = [] } = request;
-  const asked = frames.map(({ frame, interface: on }) => ({ frame: bytesOf(frame), ifindex: arrivalOf(site, { ...request, ...(on === null ? {} : { interface: on }) }) }));
+  const asked = frames.map(({ frame, interface: on }) => ({
+    frame: bytesOf(frame),
+    ifindex: arrivalOf(site, { ...request, ...(on === null ? {} : { interface: on }) }),
+  }));
   if (flow !== undefined) {
     const ifindex = arrivalOf(site, request);
     asked.push({ frame: frameOf(site, request, flow, ifindex), ifindex });
@@ -69,7 +72,8 @@ function programsOf(site: Site): (ifindex: number) => Arrival['program'] | null 
 /** ifindex of where the frame comes in: as said, or the usual place of a vNIC's frames. */
 function arrivalOf(site: Site, { vnic, from, interface: on }: ExplainRequest): number {
   if (on !== undefined) return interfaceNamed(site, on);
-  if (vnic === undefined) throw wrong('it is not said where the frame comes in', 'give --in DEV, or --vnic NAME with --from wire or --from guest');
+  if (vnic === undefined)
+    throw wrong('it is not said where the frame comes in', 'give --in DEV, or --vnic NAME with --from wire or --from guest');
   const row = vnicNamed(site, vnic);
   if (from === 'guest') return isAccelerated(site, row) ? row.vfIfindex : row.tapIfindex;
   return row.uplinkIfindex;
@@ -101,12 +105,16 @@ function checkAddress(text: string, option: string): string {
 function frameOf(site: Site, request: ExplainRequest, flow: ExplainFlow, ifindex: number): Buffer {
   const { protocol } = flow;
   const row = request.vnic === undefined ? undefined : vnicNamed(site, request.vnic);
-  const atGuest = row !== undefined && (request.from === 'guest' || (ifindex !== row.uplinkIfindex && (ifindex === row.tapIfindex || ifindex === row.vfIfindex)));
+  const atGuest =
+    row !== undefined &&
+    (request.from === 'guest' || (ifindex !== row.uplinkIfindex && (ifindex === row.tapIfindex || ifindex === row.vfIfindex)));
   const from = flow.source_mac === undefined ? (atGuest ? row.mac : SOME_STATION) : checkMac(flow.source_mac, '--smac');
   const to = flow.destination_mac === undefined ? (atGuest ? undefined : row?.mac) : checkMac(flow.destination_mac, '--dmac');
   if (to === undefined) {
-    throw wrong('it is not said for which MAC address the frame is',
-      atGuest ? 'give --dmac: the address of the neighbour or of the gateway' : 'give --dmac, or --vnic NAME');
+    throw wrong(
+      'it is not said for which MAC address the frame is',
+      atGuest ? 'give --dmac: the address of the neighbour or of the gateway' : 'give --dmac, or --vnic NAME',
+    );
   }
   const own = row === undefined || (atGuest && row.access) ? 0 : (row.vlans[0] ?? 0);
   const vlan = flow.vlan ?? own;
@@ -116,8 +124,14 @@ function frameOf(site: Site, request: ExplainRequest, flow: ExplainFlow, ifindex
   if (ports === null && (flow.source_port ?? flow.destination_port) !== undefined) throw wrong(`protocol ${protocol} has no ports`);
   try {
     return makeFrame({
-      from, to, vlan: vlan === 0 ? null : vlan, source: checkAddress(flow.source, '--src'), destination: checkAddress(flow.destination, '--dst'),
-      protocol, ports, length: flow.length ?? null,
+      from,
+      to,
+      vlan: vlan === 0 ? null : vlan,
+      source: checkAddress(flow.source, '--src'),
+      destination: checkAddress(flow.destination, '--dst'),
+      protocol,
+      ports,
+      length: flow.length ?? null,
     });
   } catch (error) {
     if (error instanceof RangeError) throw wrong(error.message);

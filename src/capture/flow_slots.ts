@@ -51,7 +51,13 @@ export function describeSlots(slots: Iterable<Flow>, { now, secondsPerTick }: Ti
     ages[at] = (ages[at] ?? 0) + 1;
   }
   return {
-    slots: all, learnt, expired, steered, moving, learnt_queues: queues.learnt, steered_queues: queues.steered,
+    slots: all,
+    learnt,
+    expired,
+    steered,
+    moving,
+    learnt_queues: queues.learnt,
+    steered_queues: queues.steered,
     learnt_ages: bounds.map((seconds, i) => ({ seconds: Math.round(seconds * 10) / 10, slots: ages[i] ?? 0 })),
     lifetime_seconds: Math.round(FLOW_LIFETIME * secondsPerTick * 100) / 100,
     expiry_seconds: Math.round(FLOW_EXPIRY * secondsPerTick * 10) / 10,

@@ -73,7 +73,10 @@ function upper(fields: FrameFields, source: Buffer, destination: Buffer, length:
 
 /** @throws RangeError when `length` is less than its headers, or the addresses are of two families */
 export function makeFrame(fields: FrameFields): Buffer {
-  const [source, destination] = [fields.source, fields.destination].map((text) => Buffer.from(ipaddr.parse(text).toByteArray())) as [Buffer, Buffer];
+  const [source, destination] = [fields.source, fields.destination].map((text) => Buffer.from(ipaddr.parse(text).toByteArray())) as [
+    Buffer,
+    Buffer,
+  ];
   if (source.length !== destination.length) throw new RangeError(`${fields.source} and ${fields.destination} are not of the same family`);
   const ipHeader = source.length === 4 ? 20 : 40;
   const ethernet = fields.vlan === null ? 14 : 18;
@@ -88,7 +91,10 @@ export function makeFrame(fields: FrameFields): Buffer {
     tag.writeUInt16BE(0x8100, 0);
     tag.writeUInt16BE(fields.vlan, 2);
   }
-  const head = source.length === 4 ? ipv4(fields.protocol, source, destination, content.length) : ipv6(fields.protocol, source, destination, content.length);
+  const head =
+    source.length === 4
+      ? ipv4(fields.protocol, source, destination, content.length)
+      : ipv6(fields.protocol, source, destination, content.length);
   return Buffer.concat([macBytes(fields.to), macBytes(fields.from), tag, type, head, content]);
 }
 

@@ -57,7 +57,7 @@ function readPcap(words: Words): FilePacket[] {
   const { bytes } = words;
   checkLinktype(words.u32(20) & 0xffff);
   const packets: FilePacket[] = [];
-  for (let at = 24; at < bytes.length; ) {
+  for (let at = 24; at < bytes.length;) {
     const number = packets.length + 1;
     if (at + 16 > bytes.length) throw cutShort(number);
     const captured = words.u32(at + 8);
@@ -77,7 +77,7 @@ function readPcapng(file: Buffer): FilePacket[] {
   const packets: FilePacket[] = [];
   let words = new Words(file, true);
   let interfaces: FileInterface[] = [];
-  for (let at = 0; at < file.length; ) {
+  for (let at = 0; at < file.length;) {
     const number = packets.length + 1;
     if (at + 12 > file.length) throw cutShort(number);
     if (file.readUInt32LE(at) === SECTION_HEADER) {
@@ -113,11 +113,20 @@ function readBlock(words: Words, type: number, { at, end }: Block, interfaces: F
     case 6: // enhanced packet
       if (at + 20 > end) throw cutShort(number);
       return packetOf(words, interfaces[words.u32(at)], at + 20, words.u32(at + 12), words.u32(at + 16), end, number);
-    default: return null;
+    default:
+      return null;
   }
 }
 
-function packetOf({ bytes }: Words, on: FileInterface | undefined, at: number, captured: number, length: number, end: number, number: number): FilePacket {
+function packetOf(
+  { bytes }: Words,
+  on: FileInterface | undefined,
+  at: number,
+  captured: number,
+  length: number,
+  end: number,
+  number: number,
+): FilePacket {
   if (on === undefined) throw new CaptureFileError(`packet ${number} is of an interface that was not described`);
   checkLinktype(on.linktype);
   if (at + captured > end) throw cutShort(number);
@@ -125,7 +134,7 @@ function packetOf({ bytes }: Words, on: FileInterface | undefined, at: number, c
 }
 
 function nameOf(words: Words, from: number, end: number): string | null {
-  for (let at = from; at + 4 <= end; ) {
+  for (let at = from; at + 4 <= end;) {
     const [code, length] = [words.u16(at), words.u16(at + 2)];
     if (code === 0) return null;
     if (code === IF_NAME) return words.bytes.toString('utf8', at + 4, Math.min(end, at + 4 + length));

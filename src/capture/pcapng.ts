@@ -97,11 +97,11 @@ export function interfaceDescription({ name, description, snaplen }: InterfaceFa
   const fixed = Buffer.alloc(8);
   fixed.writeUInt16LE(LINKTYPE_ETHERNET, 0);
   fixed.writeUInt32LE(snaplen, 4);
-  return block(INTERFACE_DESCRIPTION, fixed, options([
-    text(2, name),
-    ...(description === undefined ? [] : [text(3, description)]),
-    { code: 9, value: Buffer.of(NANOSECONDS) },
-  ]));
+  return block(
+    INTERFACE_DESCRIPTION,
+    fixed,
+    options([text(2, name), ...(description === undefined ? [] : [text(3, description)]), { code: 9, value: Buffer.of(NANOSECONDS) }]),
+  );
 }
 
 export interface PacketFacts {
@@ -150,10 +150,15 @@ export interface StatisticsFacts {
 export function interfaceStatistics({ interface: number, startNs, endNs, delivered, comment }: StatisticsFacts): Buffer {
   const fixed = Buffer.alloc(4);
   fixed.writeUInt32LE(number);
-  return block(INTERFACE_STATISTICS, fixed, timeWords(endNs), options([
-    ...(comment === undefined ? [] : [text(1, comment)]),
-    { code: 2, value: timeWords(startNs) },
-    { code: 3, value: timeWords(endNs) },
-    u64(8, delivered),
-  ]));
+  return block(
+    INTERFACE_STATISTICS,
+    fixed,
+    timeWords(endNs),
+    options([
+      ...(comment === undefined ? [] : [text(1, comment)]),
+      { code: 2, value: timeWords(startNs) },
+      { code: 3, value: timeWords(endNs) },
+      u64(8, delivered),
+    ]),
+  );
 }

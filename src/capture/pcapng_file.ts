@@ -35,16 +35,18 @@ export class PcapngFile {
   add(frame: CapturedFrame): void {
     const found = this.#interface(frame.ifindex);
     found.delivered++;
-    this.#write(enhancedPacket({
-      interface: found.number,
-      timeNs: frame.timeNs + this.#offsetNs,
-      bytes: frame.bytes,
-      length: frame.length,
-      comment: decisionText(frame, this.#names),
-      packetId: ++this.#packets,
-      queue: frame.rxQueue,
-      xdpVerdict: frame.code,
-    }));
+    this.#write(
+      enhancedPacket({
+        interface: found.number,
+        timeNs: frame.timeNs + this.#offsetNs,
+        bytes: frame.bytes,
+        length: frame.length,
+        comment: decisionText(frame, this.#names),
+        packetId: ++this.#packets,
+        queue: frame.rxQueue,
+        xdpVerdict: frame.code,
+      }),
+    );
   }
 
   /** What there was to know at the end. */

@@ -24,7 +24,7 @@ export const reasonTexts: Readonly<Record<ReasonName, string>> = {
   pass_multi_buffer: 'it lies in several buffers, and the target port takes only one',
   pass_same_port: 'the target is the port it came in on',
   pass_no_headroom: 'there is no room before it for a VLAN tag',
-  drop_spoofed_arp: 'ARP that claims an address which is not the guest\'s',
-  drop_spoofed_nd: 'neighbour discovery that claims an address which is not the guest\'s',
-  drop_spoofed_ip: 'an IP source address which is not the guest\'s',
+  drop_spoofed_arp: "ARP that claims an address which is not the guest's",
+  drop_spoofed_nd: "neighbour discovery that claims an address which is not the guest's",
+  drop_spoofed_ip: "an IP source address which is not the guest's",
 };

@@ -21,7 +21,10 @@ const LIVE_CHECK_MS = 500;
  * @param afterPoll called after each look at the ring; while it returns true, the ring is left to fill up
  */
 export async function runCaptor(
-  captor: Captor, limits: RunLimits, onFrame: (frame: CapturedFrame) => void, afterPoll: () => boolean = () => false,
+  captor: Captor,
+  limits: RunLimits,
+  onFrame: (frame: CapturedFrame) => void,
+  afterPoll: () => boolean = () => false,
 ): Promise<RunEnd> {
   const { count, milliseconds, interrupted } = limits;
   const end = milliseconds === null ? null : performance.now() + milliseconds;

@@ -11,7 +11,10 @@ export function hex32(value: number): string {
   return `0x${value.toString(16).padStart(8, '0')}`;
 }
 
-/** "redirect_rss vnic=web target=vfp0 queue=1 cpu=0->1 hash=0x51ccc178"; what was not decided is left out. An arrow: handed to another CPU. */
+/**
+ * "redirect_rss vnic=web target=vfp0 queue=1 cpu=0->1 hash=0x51ccc178"; what was not decided is left out. The arrow: handed to
+ * another CPU.
+ */
 export function decisionText(frame: CapturedFrame, names: Names): string {
   const { reason, verdict, code, vnic, targetIfindex, queue, cpu, toCpu, hash } = frame;
   return [

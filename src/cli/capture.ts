@@ -91,8 +91,13 @@ interface Sink {
 
 function fileSink(path: string): Sink {
   if (path === '-') {
-    if (process.stdout.isTTY === true) throw new CliError('a terminal does not show pcapng', 'usage', 'name a file, or put a pipe behind', ExitCode.usage);
-    return { write: (bytes) => void process.stdout.write(bytes), isBusy: () => process.stdout.writableLength > BACKLOG_BYTES, close: () => undefined };
+    if (process.stdout.isTTY === true)
+      throw new CliError('a terminal does not show pcapng', 'usage', 'name a file, or put a pipe behind', ExitCode.usage);
+    return {
+      write: (bytes) => void process.stdout.write(bytes),
+      isBusy: () => process.stdout.writableLength > BACKLOG_BYTES,
+      close: () => undefined,
+    };
   }
   // What guests send is nobody else's business.
   const fd = openSync(path, 'w', 0o600);
@@ -105,7 +110,9 @@ async function capture(context: Context, options: CaptureOptions): Promise<void>
   const site = await siteOf(context, options.pins);
   const snaplen =
     options.snaplen === undefined
-      ? options.write === undefined ? LINE_SNAPLEN : MAX_SNAPLEN
+      ? options.write === undefined
+        ? LINE_SNAPLEN
+        : MAX_SNAPLEN
       : wholeNumber(options.snaplen, '--snaplen', 1, MAX_SNAPLEN);
   const filter = { ...filterOf(site, options), snaplen };
   const output = options.write === undefined ? lines(context, site) : packets(options.write, site, snaplen);
@@ -114,10 +121,15 @@ async function capture(context: Context, options: CaptureOptions): Promise<void>
   const started = monotonicNs();
   let shown = 0;
   try {
-    const end = await runCaptor(captor, { count, milliseconds: time, interrupted }, (frame) => {
-      shown++;
-      output.frame(frame);
-    }, output.isBusy);
+    const end = await runCaptor(
+      captor,
+      { count, milliseconds: time, interrupted },
+      (frame) => {
+        shown++;
+        output.frame(frame);
+      },
+      output.isBusy,
+    );
     const counts = captor.counts();
     output.end(started, counts);
     context.io.err(`${endText(shown, counts, filter.sample ?? 1)}\n`);

@@ -27,7 +27,9 @@ async function show(context: Context, options: { readonly vnic: string; readonly
   const facts = describeSlots(flows, clock);
   if (context.json) return context.printJson({ vnic: vnic.name, ...facts });
   const spread = (queues: Readonly<Record<string, number>>): string =>
-    Object.entries(queues).map(([queue, slots]) => `${queue}:${slots}`).join(' ') || '-';
+    Object.entries(queues)
+      .map(([queue, slots]) => `${queue}:${slots}`)
+      .join(' ') || '-';
   context.printList([
     ['vnic', vnic.name],
     ['slots', String(facts.slots)],

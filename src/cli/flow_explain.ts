@@ -47,9 +47,9 @@ export function registerFlowExplain(flow: Command, context: (command: Command) =
     .option('--proto <protocol>', 'tcp, udp, sctp, icmp or a number', 'tcp')
     .option('--sport <number>')
     .option('--dport <number>')
-    .option('--smac <mac>', 'default: the vNIC\'s own, or some station\'s')
-    .option('--dmac <mac>', 'default: the vNIC\'s own, when it comes from the wire')
-    .option('--vlan <id>', 'of the outer tag, 0 = none; default: the vNIC\'s')
+    .option('--smac <mac>', "default: the vNIC's own, or some station's")
+    .option('--dmac <mac>', "default: the vNIC's own, when it comes from the wire")
+    .option('--vlan <id>', "of the outer tag, 0 = none; default: the vNIC's")
     .option('--length <bytes>', 'of the whole frame')
     .option('--rx-queue <number>', 'that it comes in on; default: 0')
     .option('--cpu <number>', 'that runs the program; default: 0')
@@ -76,7 +76,13 @@ function requestOf(options: ExplainOptions): ExplainRequest {
   const { from, vnic } = options;
   const side = SIDES.find((each) => each === from);
   if (from !== undefined && side === undefined) throw unknownName('side', from, SIDES);
-  const where = { vnic, from: side, interface: options.in, rx_queue: number(options.rxQueue, '--rx-queue', 0xffff), cpu: number(options.cpu, '--cpu', 0xffff) };
+  const where = {
+    vnic,
+    from: side,
+    interface: options.in,
+    rx_queue: number(options.rxQueue, '--rx-queue', 0xffff),
+    cpu: number(options.cpu, '--cpu', 0xffff),
+  };
   if (options.pcap !== undefined) return where;
   const { src, dst } = options;
   if (src === undefined || dst === undefined) throw usage('it is not said which flow', 'give --src and --dst, or --pcap FILE');
@@ -169,7 +175,11 @@ function printPacket(context: Context, packet: FilePacket | undefined, explanati
   if (context.json) return context.printJson({ packet: packet?.number ?? null, cut_short: cut, ...explanation });
   if (several) context.printLine(`packet ${packet?.number ?? '?'}`);
   printSteps(context, explanation);
-  if (cut) context.printLine(`${''.padEnd(STEP_WIDTH)}(the file has only ${packet.bytes.length} of its ${packet.length} bytes: the whole frame may be decided otherwise)`);
+  if (cut)
+    context.printLine(
+      `${''.padEnd(STEP_WIDTH)}(the file has only ${packet.bytes.length} of its ${packet.length} bytes: `,
+      'the whole frame may be decided otherwise)',
+    );
   if (several) context.printLine('');
 }
 
@@ -178,6 +188,9 @@ const VERDICT_STYLES = { pass: 'busy', drop: 'bad', redirect: 'good', aborted: '
 
 function printSteps(context: Context, { steps, verdict }: Explanation): void {
   for (const { step, text } of steps) {
-    context.printLine({ text: step.padEnd(STEP_WIDTH), style: 'quiet' }, step === 'verdict' ? { text, style: VERDICT_STYLES[verdict] } : text);
+    context.printLine(
+      { text: step.padEnd(STEP_WIDTH), style: 'quiet' },
+      step === 'verdict' ? { text, style: VERDICT_STYLES[verdict] } : text,
+    );
   }
 }

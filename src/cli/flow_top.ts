@@ -87,10 +87,15 @@ async function top(context: Context, options: TopOptions): Promise<void> {
     [since, lost] = [performance.now(), counts.lost];
   };
   try {
-    await runCaptor(captor, { count: null, milliseconds: time, interrupted }, (frame) => note(flows, frame), () => {
-      if (!once && performance.now() - since >= INTERVAL_MS) print();
-      return false;
-    });
+    await runCaptor(
+      captor,
+      { count: null, milliseconds: time, interrupted },
+      (frame) => note(flows, frame),
+      () => {
+        if (!once && performance.now() - since >= INTERVAL_MS) print();
+        return false;
+      },
+    );
     if (once) print();
   } finally {
     captor.stop();
@@ -135,7 +140,9 @@ function printTop(context: Context, { rows, sample, seconds, lost, screen }: Pag
   }
   if (screen) context.io.out(CLEAR_SCREEN);
   const from = sample === 1 ? 'every frame' : `estimated from one frame in ${sample}`;
-  context.printLine(`${rows.length} busiest flows of ${seconds.toFixed(1)} s, ${from}${lost === 0 ? '' : `; ${lost} sampled frames were lost`}`);
+  context.printLine(
+    `${rows.length} busiest flows of ${seconds.toFixed(1)} s, ${from}${lost === 0 ? '' : `; ${lost} sampled frames were lost`}`,
+  );
   if (rows.length === 0) return;
   context.printTable(
     ['PACKETS/S', 'BITS/S', 'IN', 'TARGET', 'QUEUE', 'VNIC', 'REASON', 'FLOW'],

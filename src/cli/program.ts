@@ -38,8 +38,8 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
 
 async function register(program: Command, io: Io, args: readonly string[]): Promise<void> {
   const context = (command: Command): Context => new Context(io, command.optsWithGlobals<GlobalOptions>());
-  for (const part of [registerStatus, registerVnic, registerAdapter, registerMonitor, registerCapture, registerFlow, registerConfig, registerOther, registerRss])
-    part(program, context);
+  const parts = [registerStatus, registerVnic, registerAdapter, registerMonitor, registerCapture, registerFlow];
+  for (const part of [...parts, registerConfig, registerOther, registerRss]) part(program, context);
   await registerLab(program, args);
   addToAll(program);
 }

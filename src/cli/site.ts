@@ -7,7 +7,10 @@ import type { Context } from './context.js';
 import { CliError, ExitCode } from './exit.js';
 
 /** Option of every command that can do without the daemon. */
-export const PINS_OPTION = ['--pins <path>', 'folder of the programs in the BPF file system; needed only when unipathd does not run'] as const;
+export const PINS_OPTION = [
+  '--pins <path>',
+  'folder of the programs in the BPF file system; needed only when unipathd does not run',
+] as const;
 
 /** @throws CliError */
 export async function siteOf(context: Context, pins: string | undefined): Promise<Site> {

@@ -73,7 +73,9 @@ function readIndex(pins: Pins): ReadonlyMap<bigint, Owner> {
   const slots = RawMap.fromPin(pins.map('vnic_slots'));
   try {
     const index = new VnicIndex(slots.mmap(), () => undefined);
-    return new Map(Array.from(index.entries(), ([key, { vnic, role }]) => [key, { vnic, role: role === 'vf' ? PortRole.VF : PortRole.TAP }]));
+    return new Map(
+      Array.from(index.entries(), ([key, { vnic, role }]) => [key, { vnic, role: role === 'vf' ? PortRole.VF : PortRole.TAP }]),
+    );
   } finally {
     slots.close();
   }

@@ -25,7 +25,12 @@ export function unknownName(what: string, name: string, all: readonly string[]):
 /** By name, or by MAC address. @throws LookupError */
 export function vnicNamed(site: Site, name: string): SiteVnic {
   const found = site.vnics.find((vnic) => vnic.name === name || vnic.mac === name.toLowerCase());
-  if (found === undefined) throw unknownName('vNIC', name, site.vnics.map((vnic) => vnic.name));
+  if (found === undefined)
+    throw unknownName(
+      'vNIC',
+      name,
+      site.vnics.map((vnic) => vnic.name),
+    );
   return found;
 }
 

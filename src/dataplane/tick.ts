@@ -22,7 +22,10 @@ export function readTickClock(knobs: ReadonlyMap<string, Buffer>): TickClock {
   };
   const shift = number('tick_shift');
   const frozen = number('frozen_tick');
-  return { now: frozen === 0 ? Number(BigInt.asUintN(32, timerInterrupts() >> BigInt(shift))) : frozen, secondsPerTick: 2 ** shift / timerFrequencyHz() };
+  return {
+    now: frozen === 0 ? Number(BigInt.asUintN(32, timerInterrupts() >> BigInt(shift))) : frozen,
+    secondsPerTick: 2 ** shift / timerFrequencyHz(),
+  };
 }
 
 /** jiffies_64 */

@@ -1,4 +1,7 @@
-/** What the `const volatile` variables of a program in the kernel were set to, whoever loaded it: from its `.rodata` map and that map's BTF. */
+/**
+ * What the `const volatile` variables of a program in the kernel were set to, whoever loaded it: from its `.rodata` map and that map's
+ * BTF.
+ */
 import { parseBtf } from '../btf/parse.js';
 import { Descriptor } from './descriptor.js';
 import { check } from './errors.js';
@@ -31,7 +34,10 @@ function btfOf(map: RawMap): Buffer {
   const mapFacts = Buffer.alloc(mapInfo.size);
   fill(map.fd, mapFacts, map.name);
   const what = `BTF of map ${map.name}`;
-  const descriptor = new Descriptor(check('bpf_btf_get_fd_by_id', libbpf().bpf_btf_get_fd_by_id(mapFacts.readUInt32LE(mapInfo.at.btf_id)), what), what);
+  const descriptor = new Descriptor(
+    check('bpf_btf_get_fd_by_id', libbpf().bpf_btf_get_fd_by_id(mapFacts.readUInt32LE(mapInfo.at.btf_id)), what),
+    what,
+  );
   try {
     const sizes = Buffer.alloc(btfInfo.size);
     fill(descriptor.fd, sizes, what);

@@ -8,7 +8,12 @@ import { createNetns, ip, run, runModuleIn } from '../support/netns.js';
 import { needs, testWith } from '../support/require.js';
 
 const kernelTest = testWith(
-  needs.root(), needs.bpffs(), needs.tool('ip'), needs.tool('nsenter'), needs.tool('sysctl'), needs.file(hostObjectPath, 'bpf/unipath.bpf.o (make -C bpf)'),
+  needs.root(),
+  needs.bpffs(),
+  needs.tool('ip'),
+  needs.tool('nsenter'),
+  needs.tool('sysctl'),
+  needs.file(hostObjectPath, 'bpf/unipath.bpf.o (make -C bpf)'),
   onlineCpus().includes(1) ? null : 'CPU 1',
 ).serial;
 const scenarios = new URL('./capture_scenarios.js', import.meta.url);
@@ -71,8 +76,20 @@ kernelTest('every frame: explained, decided, captured and counted alike', async 
     t.true(row.steps >= 3);
   }
   const reasons = new Set(rows.map(({ captured }) => captured.reason));
-  for (const reason of ['redirect_rss', 'redirect_rfs', 'redirect_single', 'redirect_uplink', 'pass_oversize', 'drop_spoofed_ip', 'control']) t.true(reasons.has(reason), reason);
-  t.true(rows.some(({ captured }) => captured.cpu !== null), 'no frame was handed to another CPU');
+  for (const reason of [
+    'redirect_rss',
+    'redirect_rfs',
+    'redirect_single',
+    'redirect_uplink',
+    'pass_oversize',
+    'drop_spoofed_ip',
+    'control',
+  ])
+    t.true(reasons.has(reason), reason);
+  t.true(
+    rows.some(({ captured }) => captured.cpu !== null),
+    'no frame was handed to another CPU',
+  );
 });
 
 interface Counts {
@@ -85,7 +102,10 @@ interface Counts {
 kernelTest('live frames: what is captured is what the counters say', async (t) => {
   const live = await runScenario<{ sent: number; captured: object; counted: object; counts: Counts; inOrder: boolean }>(t, 'live');
   t.deepEqual(live.captured, live.counted);
-  t.is(Object.values(live.captured).reduce((sum: number, frames: number) => sum + frames, 0), live.sent);
+  t.is(
+    Object.values(live.captured).reduce((sum: number, frames: number) => sum + frames, 0),
+    live.sent,
+  );
   t.deepEqual(live.counts, { seen: String(live.sent), sampled: String(live.sent), matched: String(live.sent), lost: '0' });
   t.true(live.inOrder);
 });
@@ -98,7 +118,13 @@ interface Filtered {
 
 kernelTest('filters are applied before the ring', async (t) => {
   const seen = await runScenario<{
-    frames: number; reasons: Filtered; verdicts: Filtered; ifindex: Filtered; vnic: Filtered; sample: { given: number; counts: Counts }; snap: object;
+    frames: number;
+    reasons: Filtered;
+    verdicts: Filtered;
+    ifindex: Filtered;
+    vnic: Filtered;
+    sample: { given: number; counts: Counts };
+    snap: object;
   }>(t, 'filters');
   t.deepEqual(seen.reasons.tally, { 'g1 pass_oversize': 1, 'g2 drop_spoofed_ip': 1 });
   t.is(seen.reasons.counts.seen, String(seen.frames));

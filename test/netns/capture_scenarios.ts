@@ -25,8 +25,20 @@ const [, , name = '', pinsRoot = ''] = process.argv;
 const pins = new Pins(pinsRoot, ContractLimit.CONTRACT_VERSION);
 const DEVICES = ['pf0', 'tap1', 'vf1', 'tap2', 'tap3', 'vf3', 'tap4'] as const;
 type Device = (typeof DEVICES)[number];
-const MAC = { g1: '52:54:00:00:00:01', g2: '52:54:00:00:00:02', g3: '52:54:00:00:00:03', g4: '52:54:00:00:00:04', station: '02:00:00:00:00:aa', other: '02:00:00:00:00:ee' } as const;
-const NAMES = new Map([[1, 'g1'], [2, 'g2'], [3, 'g3'], [4, 'g4']]);
+const MAC = {
+  g1: '52:54:00:00:00:01',
+  g2: '52:54:00:00:00:02',
+  g3: '52:54:00:00:00:03',
+  g4: '52:54:00:00:00:04',
+  station: '02:00:00:00:00:aa',
+  other: '02:00:00:00:00:ee',
+} as const;
+const NAMES = new Map([
+  [1, 'g1'],
+  [2, 'g2'],
+  [3, 'g3'],
+  [4, 'g4'],
+]);
 const QUEUES = 4;
 
 function linkIndexes(): ReadonlyMap<string, number> {
@@ -39,18 +51,38 @@ const at = (device: string): number => indexes.get(device) ?? 0;
 
 function row(change: Partial<VnicRow> & { readonly mac: VnicRow['mac'] }): VnicRow {
   return {
-    vlans: [0], access: false, addresses: null, tapIfindex: 0, vfIfindex: 0, uplinkIfindex: at('pf0'), tapFrameMax: 1514, vfFrameMax: 1514,
-    uplinkFrameMax: 1514, tapMultiBuffer: false, vfMultiBuffer: false, uplinkMultiBuffer: false, cutThrough: false, plugin: false,
-    operatorWant: null, ...change,
+    vlans: [0],
+    access: false,
+    addresses: null,
+    tapIfindex: 0,
+    vfIfindex: 0,
+    uplinkIfindex: at('pf0'),
+    tapFrameMax: 1514,
+    vfFrameMax: 1514,
+    uplinkFrameMax: 1514,
+    tapMultiBuffer: false,
+    vfMultiBuffer: false,
+    uplinkMultiBuffer: false,
+    cutThrough: false,
+    plugin: false,
+    operatorWant: null,
+    ...change,
   };
 }
 
 /**
- * g1: accelerated, four queues, of which this machine reaches two. g2: cut-through to its tap, checked addresses. g3: an access vNIC in VLAN
- * 100, accelerated. g4: a trunk in VLANs 10 and 20, software path.
+ * g1: accelerated, four queues, of which this machine reaches two. g2: cut-through to its tap, checked addresses. g3: an access vNIC in
+ * VLAN 100, accelerated. g4: a trunk in VLANs 10 and 20, software path.
  */
 async function openWorld(): Promise<DataPlane> {
-  const dataPlane = await openDataPlane({ objectPath: hostObjectPath, pinsRoot, flowsPerVnic: 256, rssKey: 'random', xdpMode: 'auto', maxVnics: 64 });
+  const dataPlane = await openDataPlane({
+    objectPath: hostObjectPath,
+    pinsRoot,
+    flowsPerVnic: 256,
+    rssKey: 'random',
+    xdpMode: 'auto',
+    maxVnics: 64,
+  });
   const mac = (of: keyof typeof MAC): VnicRow['mac'] => parseMacAddress(MAC[of]);
   for (const device of DEVICES) {
     await dataPlane.attach(device === 'pf0' ? 'steer_uplink' : 'steer_guest', at(device), device);
@@ -60,7 +92,14 @@ async function openWorld(): Promise<DataPlane> {
   dataPlane.writeVnic(2, row({ mac: mac('g2'), tapIfindex: at('tap2'), cutThrough: true, addresses: ['10.0.0.2', '2001:db8::2'] }));
   dataPlane.writeVnic(3, row({ mac: mac('g3'), tapIfindex: at('tap3'), vfIfindex: at('vf3'), vlans: [100], access: true }));
   dataPlane.writeVnic(4, row({ mac: mac('g4'), tapIfindex: at('tap4'), vlans: [10, 20] }));
-  for (const [device, vnic, role] of [['tap1', 1, 'tap'], ['vf1', 1, 'vf'], ['tap2', 2, 'tap'], ['tap3', 3, 'tap'], ['vf3', 3, 'vf'], ['tap4', 4, 'tap']] as const)
+  for (const [device, vnic, role] of [
+    ['tap1', 1, 'tap'],
+    ['vf1', 1, 'vf'],
+    ['tap2', 2, 'tap'],
+    ['tap3', 3, 'tap'],
+    ['vf3', 3, 'vf'],
+    ['tap4', 4, 'tap'],
+  ] as const)
     dataPlane.writePort(at(device), { vnic, role });
   const reta = Array.from({ length: ContractLimit.RETA_SIZE }, (_, bucket) => bucket % 2);
   const many = { queues: QUEUES, reta, queueCpus: [0, 1, null, null], hashTypes: DEFAULT_HASH_TYPES, rssRow: 0 };
@@ -171,7 +210,8 @@ class World {
   counted(): Record<string, number> {
     const all: Record<string, number> = {};
     for (const { id, reasons } of this.dataPlane.tallies())
-      for (const [reason, { packets }] of Object.entries(reasons)) if (packets > 0n) all[`${NAMES.get(id) ?? 'nobody'} ${reason}`] = Number(packets);
+      for (const [reason, { packets }] of Object.entries(reasons))
+        if (packets > 0n) all[`${NAMES.get(id) ?? 'nobody'} ${reason}`] = Number(packets);
     return all;
   }
 
@@ -196,7 +236,11 @@ function tally(frames: readonly CapturedFrame[]): Record<string, number> {
 }
 
 /** The frames that a captor with this filter gives out of all. */
-function capturedOf(world: World, frames: readonly Arrives[], filter: CaptureFilter): { readonly frames: CapturedFrame[]; readonly counts: unknown } {
+function capturedOf(
+  world: World,
+  frames: readonly Arrives[],
+  filter: CaptureFilter,
+): { readonly frames: CapturedFrame[]; readonly counts: unknown } {
   const captor = Captor.start(pins, filter);
   for (const each of frames) world.run(each);
   captor.detach();
@@ -209,12 +253,14 @@ function capturedOf(world: World, frames: readonly Arrives[], filter: CaptureFil
 
 /** What changes with frames, but not with explaining. */
 function contents(): string {
-  return ['flows', 'remotes', 'paths'].map((map) => {
-    const raw = RawMap.fromPin(pins.map(map));
-    const all = Buffer.concat(Array.from(raw.entries(), ([, value]) => value)).toString('base64');
-    raw.close();
-    return all;
-  }).join(' ');
+  return ['flows', 'remotes', 'paths']
+    .map((map) => {
+      const raw = RawMap.fromPin(pins.map(map));
+      const all = Buffer.concat(Array.from(raw.entries(), ([, value]) => value)).toString('base64');
+      raw.close();
+      return all;
+    })
+    .join(' ');
 }
 
 function failure(call: () => unknown): string | null {
@@ -245,20 +291,53 @@ const scenarios: Record<string, () => Promise<unknown>> = {
       const seen: CapturedFrame[] = [];
       captor.poll((one) => seen.push(one));
       const [one] = seen;
-      const said = explanation === undefined ? null : {
-        verdict: explanation.verdict, reason: explanation.reason, vnic: explanation.vnic, target: explanation.target, queue: explanation.queue,
-        cpu: explanation.handed_to_cpu, hash: explanation.hash,
-      };
-      const captured = one === undefined ? null : {
-        verdict: one.verdict, reason: one.reason, vnic: one.vnic === 0 ? null : site.vnic(one.vnic), target: link(site, one.targetIfindex), queue: one.queue,
-        cpu: one.toCpu, hash: one.hash === null ? null : hex32(one.hash),
-      };
-      const facts = one === undefined ? null : {
-        interface: site.link(one.ifindex), rxQueue: one.rxQueue, cpu: one.cpu, length: one.length, sameBytes: one.bytes.equals(each.data),
-      };
+      const said =
+        explanation === undefined
+          ? null
+          : {
+              verdict: explanation.verdict,
+              reason: explanation.reason,
+              vnic: explanation.vnic,
+              target: explanation.target,
+              queue: explanation.queue,
+              cpu: explanation.handed_to_cpu,
+              hash: explanation.hash,
+            };
+      const captured =
+        one === undefined
+          ? null
+          : {
+              verdict: one.verdict,
+              reason: one.reason,
+              vnic: one.vnic === 0 ? null : site.vnic(one.vnic),
+              target: link(site, one.targetIfindex),
+              queue: one.queue,
+              cpu: one.toCpu,
+              hash: one.hash === null ? null : hex32(one.hash),
+            };
+      const facts =
+        one === undefined
+          ? null
+          : {
+              interface: site.link(one.ifindex),
+              rxQueue: one.rxQueue,
+              cpu: one.cpu,
+              length: one.length,
+              sameBytes: one.bytes.equals(each.data),
+            };
       rows.push({
-        on: each.on, queue: each.queue ?? 0, cpu: each.cpu ?? 0, length: each.data.length, changed, verdict, said, captured, facts, number: seen.length,
-        counted: difference(counters, world.counted()), steps: explanation?.steps.length,
+        on: each.on,
+        queue: each.queue ?? 0,
+        cpu: each.cpu ?? 0,
+        length: each.data.length,
+        changed,
+        verdict,
+        said,
+        captured,
+        facts,
+        number: seen.length,
+        counted: difference(counters, world.counted()),
+        steps: explanation?.steps.length,
       });
     }
     captor.stop();
@@ -282,7 +361,10 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     captor.detach();
     captor.poll((one) => seen.push(one));
     const result = {
-      sent: frames.length * 20, captured: tally(seen), counted: difference(before, world.counted()), counts: captor.counts(),
+      sent: frames.length * 20,
+      captured: tally(seen),
+      counted: difference(before, world.counted()),
+      counts: captor.counts(),
       inOrder: seen.every((one, i) => i === 0 || one.cpu !== seen[i - 1]?.cpu || one.timeNs >= (seen[i - 1]?.timeNs ?? 0n)),
     };
     socket.close();
@@ -351,7 +433,15 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     const nowhere = failure(() => Captor.start(new Pins(`${pinsRoot}-nowhere`, ContractLimit.CONTRACT_VERSION)));
     // Another daemon's programs take over: the captor must notice.
     const fourth = Captor.start(pins);
-    const other = await openDataPlane({ objectPath: hostObjectPath, pinsRoot, flowsPerVnic: 512, rssKey: 'random', xdpMode: 'auto', maxVnics: 64, warn: () => undefined });
+    const other = await openDataPlane({
+      objectPath: hostObjectPath,
+      pinsRoot,
+      flowsPerVnic: 512,
+      rssKey: 'random',
+      xdpMode: 'auto',
+      maxVnics: 64,
+      warn: () => undefined,
+    });
     const exchanged = fourth.isLive();
     fourth.stop();
     other.close();
@@ -367,7 +457,12 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     const measure = (): number => Math.min(...Array.from({ length: 5 }, () => world.duration(one, repeat)));
     const off = measure();
     const cost: Record<string, number> = { off };
-    for (const [label, filter] of [['all', {}], ['64 bytes', { snaplen: 64 }], ['one in 64', { sample: 64 }], ['other interface', { ifindex: at('tap1') }]] as const) {
+    for (const [label, filter] of [
+      ['all', {}],
+      ['64 bytes', { snaplen: 64 }],
+      ['one in 64', { sample: 64 }],
+      ['other interface', { ifindex: at('tap1') }],
+    ] as const) {
       const captor = Captor.start(pins, filter);
       const timer = setInterval(() => captor.poll(() => undefined), 1);
       cost[label] = measure();

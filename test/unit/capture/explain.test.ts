@@ -10,23 +10,46 @@ import { rssVectorKey } from '../../support/rss_vectors.js';
 const [PF, TAP, VF] = [2, 3, 4] as const;
 const MAC = '52:54:00:00:00:01';
 const STATION = '02:00:00:00:00:aa';
-const LINKS = new Map<number, string>([[PF, 'pf0'], [TAP, 'tap1'], [VF, 'vfp1']]);
+const LINKS = new Map<number, string>([
+  [PF, 'pf0'],
+  [TAP, 'tap1'],
+  [VF, 'vfp1'],
+]);
 const NAMES = { link: (ifindex: number) => LINKS.get(ifindex) ?? `if${ifindex}`, vnic: (id: number) => `g${id}` };
 const NONE: Flow = { learnt: { tag: 0, seen: 0, queue: 0, valid: 0 }, steered: { tag: 0, seen: 0, queue: 0, valid: 0 } };
 
 function vnic(change: Partial<Vnic> = {}): Vnic {
   return {
-    tapIfindex: TAP, vfIfindex: VF, uplinkIfindex: PF, flags: VnicFlag.CUT_THROUGH, tapFrameMax: 1514, vfFrameMax: 1514, uplinkFrameMax: 1514, vlan: 0,
-    mac: Buffer.from(MAC.replaceAll(':', ''), 'hex'), vlanCount: 1, vlans: new Array<number>(ContractLimit.MAX_VLANS).fill(0), ...change,
+    tapIfindex: TAP,
+    vfIfindex: VF,
+    uplinkIfindex: PF,
+    flags: VnicFlag.CUT_THROUGH,
+    tapFrameMax: 1514,
+    vfFrameMax: 1514,
+    uplinkFrameMax: 1514,
+    vlan: 0,
+    mac: Buffer.from(MAC.replaceAll(':', ''), 'hex'),
+    vlanCount: 1,
+    vlans: new Array<number>(ContractLimit.MAX_VLANS).fill(0),
+    ...change,
   };
 }
 
 function steering(change: Partial<Steering> = {}): Steering {
   const reta = Buffer.from(Array.from({ length: ContractLimit.RETA_SIZE }, (_, bucket) => bucket % 4));
-  return { queues: 4, hashTypes: HashType.DEFAULT, rssRow: 0, reta, queueCpus: [0, 1, 2, 3, ...new Array<number>(60).fill(0xffff)], ...change };
+  return {
+    queues: 4,
+    hashTypes: HashType.DEFAULT,
+    rssRow: 0,
+    reta,
+    queueCpus: [0, 1, 2, 3, ...new Array<number>(60).fill(0xffff)],
+    ...change,
+  };
 }
 
-function state(change: { readonly vnic?: Vnic; readonly steering?: Steering; readonly flow?: Flow; readonly vlan?: number; readonly path?: bigint } = {}): PacketState {
+function state(
+  change: { readonly vnic?: Vnic; readonly steering?: Steering; readonly flow?: Flow; readonly vlan?: number; readonly path?: bigint } = {},
+): PacketState {
   const bytes = Buffer.from(MAC.replaceAll(':', ''), 'hex');
   const flow = change.flow ?? NONE;
   return {
@@ -34,10 +57,15 @@ function state(change: { readonly vnic?: Vnic; readonly steering?: Steering; rea
     tick: 10_000,
     vnics: new Map([[1, change.vnic ?? vnic()]]),
     index: new Map([
-      [addressKey(bytes, 0, change.vlan ?? 0), { vnic: 1, role: PortRole.TAP }], [portKey(TAP), { vnic: 1, role: PortRole.TAP }], [portKey(VF), { vnic: 1, role: PortRole.VF }],
+      [addressKey(bytes, 0, change.vlan ?? 0), { vnic: 1, role: PortRole.TAP }],
+      [portKey(TAP), { vnic: 1, role: PortRole.TAP }],
+      [portKey(VF), { vnic: 1, role: PortRole.VF }],
     ]),
     paths: new Map([[1, { word: change.path ?? 1n, vfSeen: 0 }]]),
-    steerings: new Map([[2, steering(change.steering)], [3, change.steering ?? steering()]]),
+    steerings: new Map([
+      [2, steering(change.steering)],
+      [3, change.steering ?? steering()],
+    ]),
     rss: new Map([[0, { key: rssVectorKey }]]),
     flows: { get: () => flow },
     remotes: new Map(),
@@ -52,13 +80,29 @@ const onWire: Arrival = { program: 'steer_uplink', ifindex: PF, rxQueue: 0, cpu:
 const wire = (): FrameBuilder => frame().ethernet({ from: STATION, to: MAC });
 // The first published vector: 0x51ccc178.
 const vector = (): FrameBuilder => wire().ip('66.9.149.187', '161.142.100.80').tcp(2794, 1766);
-const lines = (of: { readonly steps: readonly { readonly step: string; readonly text: string }[] }): string[] => of.steps.map(({ step, text }) => `${step}: ${text}`);
+const lines = (of: { readonly steps: readonly { readonly step: string; readonly text: string }[] }): string[] =>
+  of.steps.map(({ step, text }) => `${step}: ${text}`);
 
 test('RSS, by way of another CPU', (t) => {
   const said = explain(state({ steering: steering({ reta: Buffer.alloc(ContractLimit.RETA_SIZE, 2) }) }), NAMES, vector().build(), onWire);
   t.like(said, {
-    verdict: 'redirect', reason: 'redirect_rss', vnic: 'g1', path: 'accelerated', target: 'vfp1', target_port: 'vf', queue: 2, handed_to_cpu: 2,
-    hash: '0x51ccc178', hashed: 'addresses and ports', rss_row: 0, bucket: 120, bucket_queue: 2, learnt: null, steered: null, draining: false, tag: 'kept',
+    verdict: 'redirect',
+    reason: 'redirect_rss',
+    vnic: 'g1',
+    path: 'accelerated',
+    target: 'vfp1',
+    target_port: 'vf',
+    queue: 2,
+    handed_to_cpu: 2,
+    hash: '0x51ccc178',
+    hashed: 'addresses and ports',
+    rss_row: 0,
+    bucket: 120,
+    bucket_queue: 2,
+    learnt: null,
+    steered: null,
+    draining: false,
+    tag: 'kept',
   });
   t.deepEqual(lines(said), [
     'arrives: on pf0, receive queue 0, CPU 0: steer_uplink',
@@ -69,24 +113,38 @@ test('RSS, by way of another CPU', (t) => {
     'rss: hash 0x51ccc178 over addresses and ports with key row 0 -> bucket 120 of 128 -> queue 2',
     'queue: queue 2 of 4, which CPU 0 does not reach: handed over to CPU 2',
     'target: vfp1, vf port of g1, queue 2',
-    'changes: queue 2 would be noted as the one where the flow\'s last frame went',
+    "changes: queue 2 would be noted as the one where the flow's last frame went",
     `verdict: REDIRECT redirect_rss: ${reasonTexts.redirect_rss}`,
   ]);
 });
 
-test('a slot that another flow has, and one that is the flow\'s own', (t) => {
+test("a slot that another flow has, and one that is the flow's own", (t) => {
   const strange: Flow = { learnt: { tag: 7, seen: 9_990, queue: 1, valid: 1 }, steered: { tag: 7, seen: 9_999, queue: 1, valid: 1 } };
   const said = explain(state({ flow: strange }), NAMES, vector().build(), onWire);
   t.deepEqual(said.learnt, { queue: 1, age_seconds: 0.16, of_this_flow: false });
   t.like(said.steered, { queue: 1, of_this_flow: false });
-  t.true(lines(said).some((line) => /^rfs: .*slot is another one's for 0\.16 s; the last frame steered by this slot was another flow's/.test(line)));
+  t.true(
+    lines(said).some((line) =>
+      /^rfs: .*slot is another one's for 0\.16 s; the last frame steered by this slot was another flow's/.test(line),
+    ),
+  );
 
   const steered = decide(state(), vector().build(), onWire).effects.find((effect) => effect.kind === 'steered');
   const tag = steered?.kind === 'steered' ? steered.record.tag : 0;
   const own: Flow = { learnt: { tag, seen: 9_990, queue: 3, valid: 1 }, steered: { tag, seen: 9_999, queue: 1, valid: 1 } };
   const drained = explain(state({ flow: own }), NAMES, vector().build(), onWire);
-  t.like(drained, { reason: 'redirect_drain', queue: 1, draining: true, learnt: { queue: 3, of_this_flow: true }, steered: { queue: 1, of_this_flow: true } });
-  t.true(lines(drained).some((line) => /^rfs: .*the guest sends this flow on queue 3, .*; its last frame went to queue 1, .*\(not yet drained\)$/.test(line)));
+  t.like(drained, {
+    reason: 'redirect_drain',
+    queue: 1,
+    draining: true,
+    learnt: { queue: 3, of_this_flow: true },
+    steered: { queue: 1, of_this_flow: true },
+  });
+  t.true(
+    lines(drained).some((line) =>
+      /^rfs: .*the guest sends this flow on queue 3, .*; its last frame went to queue 1, .*\(not yet drained\)$/.test(line),
+    ),
+  );
 });
 
 test('frames that do not get so far', (t) => {
@@ -97,7 +155,13 @@ test('frames that do not get so far', (t) => {
   const software = vnic({ flags: 0 });
   t.deepEqual(reasonOf(state({ path: 0n, vnic: software }), vector()), ['pass', 'pass_software', null, null, null]);
   t.deepEqual(reasonOf(state(), wire().ip('1.2.3.4', '1.2.3.5').udp(1, 2).fillTo(1515)), ['pass', 'pass_oversize', null, null, null]);
-  t.deepEqual(reasonOf(state(), frame().ethernet({ from: STATION, to: STATION }).ip('1.2.3.4', '1.2.3.5').udp(1, 2)), ['pass', 'pass_unknown_mac', null, null, null]);
+  t.deepEqual(reasonOf(state(), frame().ethernet({ from: STATION, to: STATION }).ip('1.2.3.4', '1.2.3.5').udp(1, 2)), [
+    'pass',
+    'pass_unknown_mac',
+    null,
+    null,
+    null,
+  ]);
   const onVf: Arrival = { program: 'steer_guest', ifindex: VF, rxQueue: 0, cpu: 0 };
   t.deepEqual(reasonOf(state(), vector(), onVf), ['drop', 'drop_spoofed_mac', null, null, null]);
   const spoofed = explain(state(), NAMES, vector().build(), onVf);
@@ -108,7 +172,12 @@ test('the tag of an access vNIC is taken off, on one CPU and by way of another',
   const access = vnic({ flags: VnicFlag.ACCESS, vlan: 5 });
   for (const queue of [0, 3]) {
     const of = state({ vnic: access, vlan: 5, steering: steering({ reta: Buffer.alloc(ContractLimit.RETA_SIZE, queue) }) });
-    const said = explain(of, NAMES, frame().ethernet({ from: STATION, to: MAC }).vlan(5).ip('1.2.3.4', '1.2.3.5').udp(1, 2).build(), onWire);
+    const said = explain(
+      of,
+      NAMES,
+      frame().ethernet({ from: STATION, to: MAC }).vlan(5).ip('1.2.3.4', '1.2.3.5').udp(1, 2).build(),
+      onWire,
+    );
     t.like(said, { verdict: 'redirect', queue, handed_to_cpu: queue === 0 ? null : 3, tag: 'taken_off', tag_vlan: 5 });
     t.true(lines(said).includes('tag: VLAN 5 is taken off'));
   }

@@ -31,7 +31,13 @@ test('busy flows by bytes', (t) => {
   flows.add('few and large', 9000, null);
   for (let i = 0; i < 10; i++) flows.add('many and small', 60, null);
   flows.add('newcomer', 60, null);
-  t.deepEqual(flows.top(9).map(({ key, over }) => [key, over]), [['few and large', 0], ['newcomer', 600]]);
+  t.deepEqual(
+    flows.top(9).map(({ key, over }) => [key, over]),
+    [
+      ['few and large', 0],
+      ['newcomer', 600],
+    ],
+  );
 });
 
 const record = (queue: number, age: number, tag = 1, tick = 100_000): FlowRecord => ({ tag, seen: (tick - age) & 0xffff, queue, valid: 1 });
@@ -47,7 +53,10 @@ test('slots of a vNIC', (t) => {
   ];
   const seen = describeSlots(flows, { now: 100_000, secondsPerTick: 0.016 });
   t.like(seen, { slots: 5, learnt: 4, expired: 1, steered: 3, moving: 1, learnt_queues: { 1: 2, 2: 1 }, steered_queues: { 0: 2, 1: 1 } });
-  t.deepEqual(seen.learnt_ages.map(({ slots }) => slots), [1, 1, 1, 0]);
+  t.deepEqual(
+    seen.learnt_ages.map(({ slots }) => slots),
+    [1, 1, 1, 0],
+  );
   t.is(seen.lifetime_seconds, Math.round(ContractLimit.FLOW_LIFETIME * 1.6) / 100);
   t.is(seen.expiry_seconds, Math.round(ContractLimit.FLOW_EXPIRY * 0.16) / 10);
 });
@@ -58,13 +67,28 @@ test('a record of the ring', (t) => {
   const record = Buffer.concat([encode(captureHeadCodec, head), Buffer.from('abcdef')]);
   const seen = toCapturedFrame(record);
   t.deepEqual(seen, {
-    timeNs: 5n, ifindex: 4, rxQueue: 6, cpu: 0, length: 1000, code: 4, verdict: 'redirect', reason: 'redirect_rss', vnic: 3, targetIfindex: 7, queue: 2,
-    toCpu: 1, hash: 0x51ccc178, bytes: Buffer.from('abc'),
+    timeNs: 5n,
+    ifindex: 4,
+    rxQueue: 6,
+    cpu: 0,
+    length: 1000,
+    code: 4,
+    verdict: 'redirect',
+    reason: 'redirect_rss',
+    vnic: 3,
+    targetIfindex: 7,
+    queue: 2,
+    toCpu: 1,
+    hash: 0x51ccc178,
+    bytes: Buffer.from('abc'),
   });
   const names = { link: (ifindex: number) => `if${ifindex}`, vnic: (id: number) => `g${id}` };
   t.is(decisionText(seen, names), 'redirect_rss vnic=g3 target=if7 queue=2 cpu=0->1 hash=0x51ccc178');
   t.is(decisionText({ ...seen, toCpu: null, queue: null, hash: null }, names), 'redirect_rss vnic=g3 target=if7 cpu=0');
-  t.is(decisionText({ ...seen, vnic: 0, targetIfindex: 0, queue: null, hash: null, reason: null, verdict: null, code: 9 }, names), 'verdict 9');
+  t.is(
+    decisionText({ ...seen, vnic: 0, targetIfindex: 0, queue: null, hash: null, reason: null, verdict: null, code: 9 }, names),
+    'verdict 9',
+  );
   const none = encode(captureHeadCodec, { ...head, verdict: 77, decision: { ...decision, queue: 0xff, cpu: 0xffff, hash: 0, reason: 99 } });
   t.like(toCapturedFrame(none), { verdict: null, reason: null, queue: null, toCpu: null, hash: null, code: 77 });
 });
@@ -77,10 +101,14 @@ const zeros = Buffer.alloc(8);
 
 test('frames made of a flow are those that another maker makes', (t) => {
   const eth = frame().ethernet(MACS);
-  const made = (fields: object): Buffer => makeFrame({ ...MACS, vlan: null, ports: null, length: null, ...fields } as Parameters<typeof makeFrame>[0]);
+  const made = (fields: object): Buffer =>
+    makeFrame({ ...MACS, vlan: null, ports: null, length: null, ...fields } as Parameters<typeof makeFrame>[0]);
   // From the IP payload on: the identification and the flags of the IPv4 header are the maker's own.
   const same = (mine: Buffer, theirs: Buffer, from: number) => t.deepEqual(mine.subarray(from), theirs.subarray(from));
-  for (const [addresses, ip, at] of [[IPV4, eth.ip('10.0.0.2', '10.0.0.1'), 34], [IPV6, eth.ip('2001:db8::2', '2001:db8::1'), 54]] as const) {
+  for (const [addresses, ip, at] of [
+    [IPV4, eth.ip('10.0.0.2', '10.0.0.1'), 34],
+    [IPV6, eth.ip('2001:db8::2', '2001:db8::1'), 54],
+  ] as const) {
     same(made({ ...addresses, protocol: 17, ports: PORTS }), ip.udp(4000, 7000).payload(zeros).build(), at);
     const [tcp, theirs] = [made({ ...addresses, protocol: 6, ports: PORTS }), ip.tcp(4000, 7000).payload(zeros).build()];
     t.is(tcp.length, theirs.length);
