@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ObservedLink } from '../../src/core/model.js';
 import { createNetns, ip, netnsTest, runModuleIn } from '../support/netns.js';
+import { needs, testWith } from '../support/require.js';
 
 const scenarios = new URL('./links_scenarios.js', import.meta.url);
 
@@ -128,3 +129,33 @@ netnsTest('a raw frame leaves by the device it is sent to', async (t) => {
   t.true(seen.bytes >= 1234, `${seen.bytes} bytes`);
   t.regex(seen.down, /ENXIO|ENODEV/);
 });
+
+testWith(needs.root(), needs.tool('ip'), needs.tool('nsenter'), needs.tool('bridge'), needs.vlanAwareBridges())(
+  'VLANs of a bridge port are changed, read back, and restored',
+  async (t) => {
+    const netns = createNetns(t);
+    ip(netns, 'link add br0 type bridge vlan_filtering 1');
+    ip(netns, 'link add p0 type veth peer name p0-far');
+    ip(netns, 'link set dev p0 master br0');
+    const { before, changed, after, filtering } = (await runModuleIn(netns, scenarios, 'portVlans')) as Record<string, unknown>;
+    t.deepEqual(filtering, { defaultPvid: 1 });
+    t.deepEqual(before, [{ vid: 1, pvid: true, untagged: true }]);
+    t.deepEqual(changed, [{ vid: 7, pvid: true, untagged: true }, { vid: 9, pvid: false, untagged: false }]);
+    t.deepEqual(after, before);
+  },
+);
+
+testWith(needs.root(), needs.tool('ip'), needs.tool('nsenter'), needs.tool('ethtool'), needs.kernel('6.3'))(
+  'what a device takes is read from the kernel, and again when it changes',
+  async (t) => {
+    const netns = createNetns(t);
+    ip(netns, 'link add p0 type veth peer name p1');
+    for (const end of ['p0', 'p1']) ip(netns, `link set dev ${end} up`);
+    t.deepEqual(await runModuleIn(netns, scenarios, 'features'), {
+      before: [true, false],
+      after: [false, true],
+      key: null,
+      warnings: [],
+    });
+  },
+);

@@ -189,6 +189,43 @@ const scenarios: Readonly<Record<string, () => Promise<unknown>>> = {
     return { bytes, down };
   },
 
+  /** What p0, a veth, takes: as made; then without segmentation and with a peer that takes redirected frames. */
+  async features() {
+    const { LinuxHostNetwork } = await import('../../src/host/network.js');
+    const warnings: string[] = [];
+    const network = new LinuxHostNetwork((message) => warnings.push(message));
+    const seen = async (): Promise<unknown> => {
+      const link = (await network.links()).get('p0');
+      return [link?.takesAggregates, link?.xdpFeatures?.multiBufferTransmit];
+    };
+    const before = await seen();
+    sh('ethtool -K p0 tso off');
+    sh('ethtool -K p1 gro on');
+    const after = await seen();
+    const key = await network.rssKey('p0');
+    network.close();
+    return { before, after, key, warnings };
+  },
+
+  /** VLANs of a port, on a bridge br0 that looks at tags. */
+  async portVlans() {
+    const { LinuxHostNetwork } = await import('../../src/host/network.js');
+    const network = new LinuxHostNetwork();
+    const vlans = async (): Promise<unknown> => (await network.bridgeVlans()).get('p0');
+    const before = await vlans();
+    await network.setBridgeVlan('p0', 7, { pvid: true, untagged: true });
+    await network.setBridgeVlan('p0', 1, null);
+    await network.setBridgeVlan('p0', 9, { pvid: false, untagged: false });
+    const changed = await vlans();
+    await network.setBridgeVlan('p0', 1, { pvid: true, untagged: true });
+    for (const vid of [7, 7, 9]) await network.setBridgeVlan('p0', vid, null);
+    const after = await vlans();
+    await network.setBridgeVlan('gone0', 7, null);
+    const filtering = (await network.links()).get('br0')?.vlanFiltering;
+    network.close();
+    return { before, changed, after, filtering };
+  },
+
   async bridge() {
     const { LinuxHostNetwork } = await import('../../src/host/network.js');
     const network = new LinuxHostNetwork();

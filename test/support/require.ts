@@ -3,6 +3,7 @@
  *   const kernelTest = testWith(needs.root(), needs.tool('bpftool'));
  *   kernelTest('a title', (t) => { ... });           // or kernelTest.serial(...)
  */
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
@@ -39,6 +40,11 @@ export const needs = {
     return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor) ? null : `kernel ${version} or later`;
   },
   file: (path: string, remedy: string): Missing => (existsSync(path) ? null : remedy),
+  /** Tried in a network namespace that lives as long as the attempt. */
+  vlanAwareBridges: (): Missing => {
+    const attempt = spawnSync('unshare', ['--net', 'ip', 'link', 'add', 'br0', 'type', 'bridge', 'vlan_filtering', '1']);
+    return attempt.status === 0 ? null : 'a kernel whose bridges look at VLAN tags (CONFIG_BRIDGE_VLAN_FILTERING)';
+  },
   bpffs: (): Missing => (/^\S+ \/sys\/fs\/bpf bpf /m.test(readFileSync('/proc/mounts', 'utf8')) ? null : 'a bpffs on /sys/fs/bpf'),
 };
 
