@@ -8,6 +8,6 @@ test('queues that no CPU reaches are named in the status of a vNIC, for each of 
   const [tenant] = tenantsAt(observed, desired({ policy: 'accelerated' }));
   if (tenant === undefined) throw new Error('no tenant');
   const status = vnicStatus(tenant, observed, { path: 'accelerated', vfAllowed: true, generation: 1 }, 0);
-  t.deepEqual(status.tap_queues, { queues: 3, unreachable: [] });
-  t.deepEqual(status.vf_queues, { queues: 8, unreachable: [2, 3, 4, 6, 7] });
+  t.like(status.tap_queues, { queues: 3, unreachable: [] });
+  t.like(status.vf_queues, { queues: 8, unreachable: [2, 3, 4, 6, 7] });
 });
