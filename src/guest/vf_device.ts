@@ -12,10 +12,14 @@ export async function prepareVf(vf: ObservedLink, mtu: number): Promise<void> {
   await writeFile(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, '1').catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
   });
-  // A veth leaves checksums to be finished by whoever reads the frame, but XDP programs and redirects take frames as they are;
-  // and frames redirected into a veth arrive only while its other end has NAPI, which `gro on` gives it.
-  if (vf.kind === 'veth') await run('ethtool', ['-K', name, 'tx', 'off', 'gro', 'on']);
   await run('ip', ['link', 'set', 'dev', name, 'mtu', String(mtu), 'addrgenmode', 'none', 'up']);
+  // A veth leaves checksums to be finished by whoever reads the frame, but XDP programs and redirects take frames as they are;
+  // and frames redirected into a veth arrive only while its other end has NAPI, which `gro on` gives it. The other end is told that it
+  // takes redirects only when this changes while the device is up (or when that end is set up later): so off first, then on.
+  if (vf.kind === 'veth') {
+    await run('ethtool', ['-K', name, 'tx', 'off', 'gro', 'off']);
+    await run('ethtool', ['-K', name, 'gro', 'on']);
+  }
   if ((networkInterfaces()[name] ?? []).length > 0) await run('ip', ['address', 'flush', 'dev', name]);
 }
 

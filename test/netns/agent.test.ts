@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { ControlCommand, controlFrameCodec, type PluginState, pluginStateCodec } from '../../maps/generated/contract.js';
 import { encode } from '../../src/btf/codec.js';
+import type { ObservedLink } from '../../src/core/model.js';
 import { pluginStatePin } from '../../src/guest/plugin.js';
 import { LabChild } from '../../src/lab/child.js';
 import type { EventLine } from '../../src/lab/json_lines.js';
@@ -13,7 +14,7 @@ import { Traffic } from '../../src/lab/traffic/traffic.js';
 import { RawMap } from '../../src/native/map.js';
 import { PacketSocket } from '../../src/native/socket.js';
 import { pluginObjectPath } from '../../src/paths.js';
-import { createNetns, ip } from '../support/netns.js';
+import { createNetns, ip, runModuleIn } from '../support/netns.js';
 import { needs, testWith } from '../support/require.js';
 
 const agentTest = testWith(
@@ -157,6 +158,8 @@ agentTest.serial('a VF is found, prepared, registered and announced, and the hos
   const offloads = inGuest(bed, 'ethtool', '-k', 'vf0');
   t.regex(offloads, /tx-checksumming: off/);
   t.regex(offloads, /generic-receive-offload: on/);
+  const links = (await runModuleIn(bed.host, new URL('./links_scenarios.js', import.meta.url), 'dump')) as ObservedLink[];
+  t.deepEqual(links.find(({ name }) => name === 'vfp0')?.xdpFeatures, { multiBufferTransmit: true }, 'the host can redirect to its port');
   // Nobody sent anything: only the announcement can have told the bridge.
   await bed.until('the bridge has learnt', () => bridgeEntries(bed.host).includes(`${MAC} dev vfp0 `));
 });
