@@ -19,7 +19,7 @@ const TURNS = 64;
 
 const [hostNetns, hostTap, guestNetns, guestTap, header] = process.argv.slice(2);
 const vnetHeader = header === 'vnet';
-const open = (netns = '', tap = ''): number => openTap(tap, { multiQueue: false, vnetHeader, netns: `/run/netns/${netns}` });
+const open = (netns = '', tap = ''): number => openTap(tap, { multiQueue: false, vnetHeader, aggregates: vnetHeader, netns: `/run/netns/${netns}` });
 const io = { read: readNonBlocking, write: writeNonBlocking, isDown: (error: unknown) => isNativeError(error, 'EIO') };
 
 const copier = new FrameCopier(io, [open(guestNetns, guestTap)]);

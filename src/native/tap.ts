@@ -25,11 +25,10 @@ const longestName = 15;
 export interface TapOptions {
   /** One descriptor per queue: open the same name once for each. */
   readonly multiQueue: boolean;
-  /**
-   * Frames have a struct virtio_net_hdr before them, and the device takes and gives aggregated ones (TSO) with unfinished checksums, as
-   * QEMU's virtio-net has it. Default false.
-   */
+  /** Every frame has a struct virtio_net_hdr of ten bytes before it, as QEMU asks for: what the guest leaves to its device. */
   readonly vnetHeader?: boolean;
+  /** With vnetHeader: the reader takes aggregated frames (TSO) and unfinished checksums, as virtio-net does. Default false. */
+  readonly aggregates?: boolean;
   /** Where the device is, or will be: e.g. `/run/netns/NAME`. Default: where the caller is. */
   readonly netns?: string;
 }
@@ -46,7 +45,7 @@ export function openTap(name: string, options: TapOptions): number {
   return options.netns === undefined ? open(name, options) : inNetns(options.netns, () => open(name, options));
 }
 
-function open(name: string, { multiQueue, vnetHeader = false }: TapOptions): number {
+function open(name: string, { multiQueue, vnetHeader = false, aggregates = false }: TapOptions): number {
   const fd = check('open', libc().open(tunDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC, 0), tunDevice);
   const request = Buffer.alloc(ifreq.size);
   request.write(name, ifreq.at.ifr_name);
@@ -54,7 +53,7 @@ function open(name: string, { multiQueue, vnetHeader = false }: TapOptions): num
   request.writeUInt16LE(flags, ifreq.at.ifr_flags);
   try {
     check('TUNSETIFF', libc().ioctl(fd, TUNSETIFF, request), name);
-    if (vnetHeader) check('TUNSETOFFLOAD', libc().ioctl(fd, TUNSETOFFLOAD, aggregated), name);
+    if (aggregates) check('TUNSETOFFLOAD', libc().ioctl(fd, TUNSETOFFLOAD, aggregated), name);
     return fd;
   } catch (error) {
     libc().close(fd);

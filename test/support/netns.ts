@@ -6,7 +6,7 @@ import type { ExecutionContext } from 'ava';
 import { needs, testWith } from './require.js';
 
 const runFile = promisify(execFile);
-const CHILD_DEADLINE_MS = 60_000;
+const CHILD_DEADLINE_MS = 150_000;
 let created = 0;
 
 /** A test that makes network namespaces. */
