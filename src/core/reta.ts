@@ -54,8 +54,8 @@ function effectiveWeights(queueCpus: readonly (number | null)[], weights: readon
 }
 
 /**
- * RETA_SIZE buckets in proportion to the weights, by the method of largest remainders. Where remainders are equal, who has more
- * buckets now keeps one, then the lower queue: so that nothing moves without need.
+ * RETA_SIZE buckets in proportion to the weights, by the method of largest remainders. Where remainders are equal, who has one to
+ * keep keeps it, then the lower queue: so that nothing moves without need.
  */
 function apportion(weights: readonly number[], now: readonly number[]): number[] {
   const sum = weights.reduce((total, weight) => total + weight, 0);
@@ -63,7 +63,8 @@ function apportion(weights: readonly number[], now: readonly number[]): number[]
   const left = RETA_SIZE - targets.reduce((total, target) => total + target, 0);
   const remainder = (queue: number): number => (RETA_SIZE * (weights[queue] ?? 0)) % sum;
   const order = [...weights.keys()].filter((queue) => (weights[queue] ?? 0) > 0);
-  order.sort((a, b) => remainder(b) - remainder(a) || (now[b] ?? 0) - (now[a] ?? 0) || a - b);
+  const hasMore = (queue: number): number => Number((now[queue] ?? 0) > (targets[queue] ?? 0));
+  order.sort((a, b) => remainder(b) - remainder(a) || hasMore(b) - hasMore(a) || a - b);
   for (const queue of order.slice(0, left)) targets[queue] = (targets[queue] ?? 0) + 1;
   return targets;
 }

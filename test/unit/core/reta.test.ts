@@ -70,6 +70,13 @@ test('no bucket moves but those that must: as many as the shares differ', (t) =>
   );
 });
 
+test('a bucket that two queues have equal claims to stays with who has it, whatever their weights', (t) => {
+  const before = Array.from({ length: RETA_SIZE }, (_, bucket) => (bucket < 100 ? 0 : 1));
+  const reta = buildReta([0, 1, 2], [1, 3, 252], before);
+  t.deepEqual(retaShares(reta, 3), [1, 1, 126]);
+  t.deepEqual(buildReta([0, 1, 2], [1, 3, 252], reta), reta);
+});
+
 test('it is a fixed point: a table that is as it should be stays, whatever made it', (t) => {
   fc.assert(
     fc.property(queueCpus, fc.oneof(fc.constant([]), weights), fc.option(table), (cpus, asked, before) => {
