@@ -4,6 +4,7 @@
  */
 import { hashTypeNames } from './hash_types.js';
 import type {
+  AttachMode,
   BridgePortFlags,
   BridgeVlanFlags,
   FdbEntry,
@@ -27,7 +28,13 @@ export interface LinkChange {
 }
 
 export type Action =
-  | { readonly kind: 'attach-program'; readonly program: ProgramName; readonly ifindex: number; readonly device: string }
+  | {
+      readonly kind: 'attach-program';
+      readonly program: ProgramName;
+      readonly ifindex: number;
+      readonly device: string;
+      readonly mode: AttachMode;
+    }
   | { readonly kind: 'detach-program'; readonly program: ProgramName; readonly ifindex: number; readonly device: string }
   | { readonly kind: 'write-vnic'; readonly vnic: number; readonly row: VnicRow; readonly before: VnicRow | null }
   | { readonly kind: 'delete-vnic'; readonly vnic: number; readonly before: VnicRow }
@@ -103,9 +110,9 @@ export interface Sequence {
 export function undosOf(action: Action): readonly Action[] {
   switch (action.kind) {
     case 'attach-program':
-      return [{ ...action, kind: 'detach-program' }];
+      return [{ kind: 'detach-program', program: action.program, ifindex: action.ifindex, device: action.device }];
     case 'detach-program':
-      return [{ ...action, kind: 'attach-program' }];
+      return [{ ...action, kind: 'attach-program', mode: 'as-configured' }];
     case 'write-vnic':
       if (action.before === null) return [{ kind: 'delete-vnic', vnic: action.vnic, before: action.row }];
       return [{ ...action, row: action.before, before: action.row }];
@@ -191,7 +198,7 @@ const onOff = (on: boolean): string => (on ? 'on' : 'off');
 export function describeAction(action: Action): string {
   switch (action.kind) {
     case 'attach-program':
-      return `attach ${action.program} to ${action.device}`;
+      return `attach ${action.program} to ${action.device}${action.mode === 'generic' ? ' in generic mode' : ''}`;
     case 'detach-program':
       return `detach ${action.program} from ${action.device}`;
     case 'write-vnic':

@@ -3,7 +3,7 @@
  * work per frame, but XDP sees single frames, while the bridge hands a whole burst of a TCP stream to the tap as one (GRO, GSO):
  * for a tap that takes these, the bridge is the faster way. The one place where that is decided.
  */
-import type { CutThroughSetting, ObservedLink } from './model.js';
+import type { AttachMode, CutThroughSetting, ObservedLink } from './model.js';
 
 export interface CutThrough {
   readonly setting: CutThroughSetting;
@@ -21,4 +21,12 @@ export function decideCutThrough(setting: CutThroughSetting, tap: Pick<ObservedL
   return takesAggregates
     ? { setting, inForce: false, why: `${name} takes aggregated TCP frames, which the bridge delivers whole` }
     : { setting, inForce: true, why: `${name} takes single frames only, and a redirect costs less than the bridge` };
+}
+
+/**
+ * A native program on one end of a veth pair switches TSO off at the other, which is the guest's: its bulk TCP falls to half. So where
+ * `auto` leaves such a port to the bridge, the program that checks its frames is put there in generic mode, which changes nothing.
+ */
+export function tapAttachMode(setting: CutThroughSetting, tap: Pick<ObservedLink, 'kind' | 'takesAggregates'>): AttachMode {
+  return setting === 'auto' && tap.kind === 'veth' && tap.takesAggregates === true ? 'generic' : 'as-configured';
 }

@@ -124,6 +124,8 @@ export interface ObservedVf {
   readonly place: VfPlace;
 }
 
+/** How a program is put on a device: as the configuration has it (`xdp_mode`), or in generic mode whatever that says. */
+export type AttachMode = 'as-configured' | 'generic';
 export type ProgramName = 'steer_uplink' | 'steer_guest';
 
 /** What the packet programs are told of a vNIC. ifindex 0: no such port. */

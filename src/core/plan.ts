@@ -44,7 +44,7 @@ export function planAdapter(adapter: AdapterSpec, observed: Observed): Sequence 
   if (uplink === undefined) return null;
   const actions: Action[] = [];
   if (observed.programs.get(uplink.ifindex) !== 'steer_uplink') {
-    actions.push({ kind: 'attach-program', program: 'steer_uplink', ifindex: uplink.ifindex, device: uplink.name });
+    actions.push({ kind: 'attach-program', program: 'steer_uplink', ifindex: uplink.ifindex, device: uplink.name, mode: 'as-configured' });
   }
   actions.push(...writeTxPortUnless(observed, uplink.ifindex, uplink.name, uplink.up));
   return actions.length === 0 ? null : { purpose: 'adapter', actions, onFailure: 'undo' };

@@ -62,7 +62,7 @@ export function connectActions(tenant: Tenant, vf: ClaimedVf, footing: Footing, 
   const actions = writePortUnless(observed, port.ifindex, port.name, { vnic: id, role: 'vf' });
   actions.push(...preparePort(tenant, port, seen.vf.place.kind !== 'host', tap.mtu, observed));
   if (observed.programs.get(port.ifindex) !== 'steer_guest') {
-    actions.push({ kind: 'attach-program', program: 'steer_guest', ifindex: port.ifindex, device: port.name });
+    actions.push({ kind: 'attach-program', program: 'steer_guest', ifindex: port.ifindex, device: port.name, mode: 'as-configured' });
   }
   const steering = planSteering(port.txQueues, observed.cpus, id, spread, stored.vfSteering);
   if (!sameSteering(steering, stored.vfSteering)) {

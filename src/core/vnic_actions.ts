@@ -1,4 +1,5 @@
 /** What is missing, or too much, of a vNIC's footing: its row, its tap's rows, program and FDB entry. */
+import { tapAttachMode } from './cut_through.js';
 import type { Action } from './actions.js';
 import {
   fdbKey,
@@ -95,7 +96,8 @@ export function footingActions(tenant: Tenant, footing: Footing, observed: Obser
   }
   actions.push(...uplinkActions(tenant, uplink, observed));
   if (observed.programs.get(tap.ifindex) !== 'steer_guest') {
-    actions.push({ kind: 'attach-program', program: 'steer_guest', ifindex: tap.ifindex, device: tap.name });
+    const mode = tapAttachMode(tenant.spec.cutThrough, tap);
+    actions.push({ kind: 'attach-program', program: 'steer_guest', ifindex: tap.ifindex, device: tap.name, mode });
   }
   actions.push(...writeTxPortUnless(observed, tap.ifindex, tap.name, tap.up));
   return actions;

@@ -3,6 +3,7 @@ import { ForeignProgramError, NativeError } from '../native/errors.js';
 import { queryXdp, type XdpAttachMode, XdpLink } from '../native/link.js';
 import type { Pins } from '../native/pins.js';
 import type { BpfProgram } from '../native/program.js';
+import type { AttachMode } from '../core/model.js';
 import type { Attachment, ProgramName } from './port.js';
 
 /** `auto`: native, and generic where the driver refuses it. */
@@ -55,10 +56,10 @@ export class Attachments {
    * @throws ForeignProgramError when the device has a program that is not ours
    * @throws NativeError when the device is gone, or takes XDP in no mode that is allowed
    */
-  attach(program: ProgramName, ifindex: number, name: string): Attachment {
+  attach(program: ProgramName, ifindex: number, name: string, mode: AttachMode): Attachment {
     this.#dropDead(ifindex);
     const present = this.#attached.get(ifindex);
-    if (present === undefined) return this.#attachNew(program, ifindex, name);
+    if (present === undefined) return this.#attachNew(program, ifindex, name, mode);
     if (present.attachment.program === program) return present.attachment;
     present.link.replace(this.#programs[program], this.#programs[present.attachment.program]);
     return this.#remember(present.link, { ...present.attachment, program });
@@ -91,8 +92,8 @@ export class Attachments {
     }
   }
 
-  #attachNew(program: ProgramName, ifindex: number, name: string): Attachment {
-    const { link, mode, fallbackReason } = this.#create(this.#programs[program], ifindex, name);
+  #attachNew(program: ProgramName, ifindex: number, name: string, wish: AttachMode): Attachment {
+    const { link, mode, fallbackReason } = this.#create(this.#programs[program], ifindex, name, wish);
     try {
       link.pin(this.#pins.link(ifindex));
     } catch (error) {
@@ -102,7 +103,9 @@ export class Attachments {
     return this.#remember(link, { ifindex, program, mode, fallbackReason });
   }
 
-  #create(program: BpfProgram, ifindex: number, name: string): { link: XdpLink; mode: XdpAttachMode; fallbackReason: string | null } {
+  #create(
+    program: BpfProgram, ifindex: number, name: string, wish: AttachMode,
+  ): { link: XdpLink; mode: XdpAttachMode; fallbackReason: string | null } {
     const attachAs = (mode: XdpAttachMode) => {
       try {
         return XdpLink.attach(program, ifindex, mode);
@@ -112,6 +115,9 @@ export class Attachments {
       }
     };
     if (this.#mode === 'generic') return { link: attachAs('generic'), mode: 'generic', fallbackReason: 'configured' };
+    if (wish === 'generic' && this.#mode === 'auto') {
+      return { link: attachAs('generic'), mode: 'generic', fallbackReason: 'native XDP would take TSO from the guest' };
+    }
     try {
       return { link: attachAs('native'), mode: 'native', fallbackReason: null };
     } catch (error) {

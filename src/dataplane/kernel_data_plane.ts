@@ -1,7 +1,7 @@
 /** The interface of port.ts on the pinned maps, programs and links of this host. */
 import { ContractLimit, flowCodec, hostMaps, redirectErrorKeyCodec, rssCodec, type Vnic, vnicAddressesCodec } from '../../maps/generated/contract.js';
 import { encode, u32 } from '../btf/codec.js';
-import type { PortOwner, PortRole as Role } from '../core/model.js';
+import type { AttachMode, PortOwner, PortRole as Role } from '../core/model.js';
 import { waitForRunningPrograms } from '../native/grace_period.js';
 import { BpfMap } from '../native/map.js';
 import type { Pins } from '../native/pins.js';
@@ -80,8 +80,8 @@ export class KernelDataPlane implements DataPlane {
     this.#repairIndex();
   }
 
-  async attach(program: ProgramName, ifindex: number, name: string): Promise<Attachment> {
-    return this.#attachments.attach(program, ifindex, name);
+  async attach(program: ProgramName, ifindex: number, name: string, mode: AttachMode = 'as-configured'): Promise<Attachment> {
+    return this.#attachments.attach(program, ifindex, name, mode);
   }
 
   detach(ifindex: number): void {

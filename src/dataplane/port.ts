@@ -2,7 +2,7 @@
  * What the control plane asks of the data plane: typed rows of the pinned maps, attachments, counters, events.
  * `dataplane.ts` does it on the kernel; tests of the reconciler use a fake that says what it does not prove.
  */
-import type {
+import type { AttachMode,
   BridgeVlanNote, HostRssWish, PathState, PortOwner, PortRole, ProgramName, RssWish, SteeringRow, VnicPath, VnicRow,
 } from '../core/model.js';
 
@@ -59,7 +59,7 @@ export interface DataPlane {
   readonly adopted: boolean;
 
   /** Attaches once; a second call for the same port and program is a no-op that returns the attachment. Never displaces a foreign program. */
-  attach(program: ProgramName, ifindex: number, name: string): Promise<Attachment>;
+  attach(program: ProgramName, ifindex: number, name: string, mode?: AttachMode): Promise<Attachment>;
   /** Idempotent. */
   detach(ifindex: number): void;
   attachments(): readonly Attachment[];

@@ -68,7 +68,7 @@ export class Executor {
     const { dataPlane, host, hypervisor } = this.#hands;
     switch (action.kind) {
       case 'attach-program':
-        await dataPlane.attach(action.program, action.ifindex, action.device);
+        await dataPlane.attach(action.program, action.ifindex, action.device, action.mode);
         return;
       case 'detach-program':
         return dataPlane.detach(action.ifindex);

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * Makes a fresh machine ready: distribution packages, npm packages, BPF objects, TypeScript build. Does only what is not
+ * Makes a fresh machine ready: distribution packages, npm packages, a BPF file system, BPF objects, TypeScript build. Does only what is not
  * done yet and says what it does; with everything in place it says nothing and takes well under a second. `--bench`: also what only
  * the bench needs.
  */
@@ -86,6 +86,13 @@ function installModules() {
   });
 }
 
+/** Where pins live. systemd mounts it on most machines; a container or a bare image may come without. */
+function mountBpffs() {
+  if (/^\S+ \/sys\/fs\/bpf bpf /m.test(readFileSync('/proc/mounts', 'utf8'))) return;
+  say('mounting a BPF file system on /sys/fs/bpf');
+  run('mount', ['-t', 'bpf', 'bpf', '/sys/fs/bpf']);
+}
+
 function buildAll() {
   run('make', ['-s', '-C', 'bpf']);
   unlessDone('build/.stamp', `${newest(['src', 'test', 'maps', 'tsconfig.json', 'package-lock.json'])}`, () => {
@@ -97,4 +104,5 @@ function buildAll() {
 checkMachine();
 installPackages(process.argv.includes('--bench') ? [...requirements, ...benchRequirements] : requirements);
 installModules();
+mountBpffs();
 buildAll();

@@ -92,8 +92,9 @@ async function addWire(bed: Bed, { wire, host, guest }: Netns): Promise<XdpLink>
 }
 
 /** What unipath's automatic setting makes of a port with these features, as `ethtool -k` prints them. */
-export function automaticMode(features: string): Mode {
-  return /^\s*tx-tcp-segmentation: off/m.test(features) ? 'on' : 'left';
+export function automaticMode(kind: TcpPort, features: string): Mode {
+  if (/^\s*tx-tcp-segmentation: off/m.test(features)) return 'on';
+  return kind === 'veth' ? 'generic' : 'off';
 }
 
 /** Attachments of a mode, replaced by those of the next. */
@@ -183,7 +184,7 @@ export const tcp: Section = {
       attachments.clear();
       wire.close();
       for (const kind of TCP_PORTS) {
-        const auto = automaticMode(await inside(netns.host, `ethtool -k ${PORTS[kind].name}`));
+        const auto = automaticMode(kind, await inside(netns.host, `ethtool -k ${PORTS[kind].name}`));
         finder.remark(`TCP, ${kind}: the automatic setting is \`${auto}\`.`);
         for (const test of TESTS) {
           const compare = (mode: Mode): number[] => measured.ratios(`${kind} bridge ${test}`, `${kind} ${mode} ${test}`);

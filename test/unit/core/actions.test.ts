@@ -26,7 +26,7 @@ const steering = { queues: 1, reta: [], queueCpus: [0], hashTypes: 0x77, rssRow:
 
 /** Whose undo's undo is the action itself. */
 const reversible: readonly Action[] = [
-  { kind: 'attach-program', program: 'steer_guest', ifindex: 3, device: 'tap-g1' },
+  { kind: 'attach-program', program: 'steer_guest', ifindex: 3, device: 'tap-g1', mode: 'as-configured' },
   { kind: 'detach-program', program: 'steer_uplink', ifindex: 1, device: 'pf0' },
   { kind: 'write-vnic', vnic: 1, row, before: null },
   { kind: 'write-vnic', vnic: 1, row: { ...row, vfIfindex: 7 }, before: row },

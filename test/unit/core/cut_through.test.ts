@@ -1,5 +1,5 @@
 import test from 'ava';
-import { decideCutThrough } from '../../../src/core/cut_through.js';
+import { decideCutThrough, tapAttachMode } from '../../../src/core/cut_through.js';
 
 const tap = (takesAggregates: boolean | null) => ({ name: 'tap-g1', takesAggregates });
 
@@ -23,4 +23,12 @@ test('on and off are as configured, whatever the tap takes', (t) => {
     t.like(decideCutThrough('off', tap(takes)), { setting: 'off', inForce: false });
   }
   t.false(decideCutThrough('on', null).inForce);
+});
+
+test('auto: a veth that takes aggregated frames keeps them, so the program is attached in generic mode', (t) => {
+  t.is(tapAttachMode('auto', { kind: 'veth', takesAggregates: true }), 'generic');
+  t.is(tapAttachMode('auto', { kind: 'veth', takesAggregates: false }), 'as-configured');
+  t.is(tapAttachMode('auto', { kind: 'veth', takesAggregates: null }), 'as-configured');
+  t.is(tapAttachMode('auto', { kind: 'tun', takesAggregates: true }), 'as-configured');
+  for (const setting of ['on', 'off'] as const) t.is(tapAttachMode(setting, { kind: 'veth', takesAggregates: true }), 'as-configured');
 });

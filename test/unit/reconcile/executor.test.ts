@@ -64,7 +64,8 @@ test('a program that cannot be attached is a reason of its own', async (t) => {
     () => undefined,
     () => undefined,
   );
-  const attach: Action = { kind: 'attach-program', program: 'steer_uplink', ifindex: site.host.ifindexOf('pf0'), device: 'pf0' };
+  const pf0 = { ifindex: site.host.ifindexOf('pf0'), device: 'pf0' };
+  const attach: Action = { kind: 'attach-program', program: 'steer_uplink', ...pf0, mode: 'as-configured' };
   const error = await t.throwsAsync(executor.run({ purpose: 'adapter', actions: [attach], onFailure: 'undo' }, null), {
     instanceOf: StepError,
   });
