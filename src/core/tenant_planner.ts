@@ -52,7 +52,7 @@ export class TenantPlanner {
     let tenant = start;
     for (let states = 0; states < MAX_STATES_PER_LOOK; states++) {
       const before = stageName(tenant);
-      const step = stepTenant(tenant, { kind: 'look', facts: this.#facts(tenant) }, observed, nowMs, timing);
+      const step = stepTenant(tenant, { kind: 'look', facts: this.#facts(tenant, start) }, observed, nowMs, timing);
       tenant = step.tenant;
       for (const effect of step.effects) if (effect.kind === 'warn') warnings.push(effect.message);
       if (step.actions.length > 0) return { tenant, warnings, sequence: { purpose: 'effect', actions: step.actions, onFailure: 'stop' } };
@@ -89,7 +89,8 @@ export class TenantPlanner {
     return this.#tenants.some((other) => isInTheWay(other, tenant)) ? 'draining' : null;
   }
 
-  #facts(tenant: Tenant): VnicFacts {
+  /** @param start the tenant as the look found it */
+  #facts(tenant: Tenant, start: Tenant): VnicFacts {
     const { observed } = this.#input;
     const { stage } = tenant.state;
     const vf = claimedVf(tenant.state);
@@ -103,7 +104,8 @@ export class TenantPlanner {
       footed: footing !== null && footingActions(tenant, footing, observed).length === 0,
       wantVf: wantedPath(tenant) === 'accelerated' && offered,
       path: stored?.path ?? 'software',
-      vfLost: vf !== null && isLost(tenant, vf, stage.phase === 'accelerated', observed),
+      // Links are seen before the maps: of a guest that has only just moved, the carrier may be that of the moment before.
+      vfLost: vf !== null && isLost(tenant, vf, stage.phase === 'accelerated' && start.state.stage.phase === 'accelerated', observed),
       released: vf !== null && isReturned(vf, observed) && releaseActions(tenant, vf, observed).length === 0,
       canAsk: tap !== undefined && tap.up && observed.guests.has(guestName(tenant.spec.guest)),
       stray: vf === null ? strayVf(tenant, this.#tenants, observed) : null,

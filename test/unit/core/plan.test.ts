@@ -462,6 +462,19 @@ test('the uplink is attached to once, and redirected to while it is up', (t) => 
   t.is(kinds(withoutLinks(untouched(), 'pf0')), null);
 });
 
+test('a guest that moved after its links were seen without carrier has not lost its VF; one that stays without has', (t) => {
+  const plugging = tenantsAt(onVf(), wanted).map((tenant): Tenant => {
+    const { stage } = tenant.state;
+    if (stage.phase !== 'accelerated') throw new Error(`${stage.phase}`);
+    return { ...tenant, state: { ...tenant.state, stage: { phase: 'plugging', step: 'waiting', vf: stage.vf, deadlineMs: 9999 } } };
+  });
+  const observed = withLinks(onVf(), link('vfp0', 4, { ...VF_IN_USE, carrier: false }));
+  const first = planFor({ observed, desired: wanted, tenants: plugging });
+  t.deepEqual([phases(first.tenants), words(first)], [['g1 accelerated'], []]);
+  const second = planFor({ observed, desired: wanted, tenants: first.tenants });
+  t.deepEqual(phases(second.tenants), ['g1 draining/releasing']);
+});
+
 test('only vNICs whose VF port went bad are rescued', (t) => {
   const tenants = tenantsAt(onVf(), wanted);
   const rescued = (observed: Observed): number => planRescue(tenants, observed.links).length;
