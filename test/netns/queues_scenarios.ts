@@ -367,8 +367,11 @@ class Stream {
 
   async #run(): Promise<void> {
     while (!this.#stopped) {
-      const sending = live.sent() - live.logged() < MOST_ON_THE_WAY ? live.send(PIECE) : null;
+      const before = live.sent();
+      const sending = before - live.logged() < MOST_ON_THE_WAY ? live.send(PIECE) : null;
       if (sending !== null && this.#change !== null) {
+        // Not before its first frames: there may have been a pause, after which the flow would move at once.
+        for (const end = performance.now() + LONGEST_START_MS; live.sent() === before && performance.now() < end; );
         this.#change();
         this.#change = null;
       }
@@ -391,9 +394,12 @@ class Stream {
   }
 }
 
-const PIECE = 512;
+const PIECE = 1024;
+const LONGEST_START_MS = 50;
 const MOST_ON_THE_WAY = 512;
 const CHANGES = 6;
+/** On a machine that is too busy to make a change in the middle of frames. */
+const MOST_CHANGES = 24;
 const ORDER_QUEUES = 2;
 
 /** Frames without a pause, and in the middle of them the flow is given another queue; then a pause; then frames again. */
@@ -431,10 +437,16 @@ async function order(cpu: number): Promise<Ordered> {
   await until(() => live.arrived(0, ORDER_QUEUES).some((count) => count > 0));
   live.startLog();
   const phases: OrderPhase[] = [];
-  for (let i = 0; i < CHANGES; i++) phases.push(await changeQueue('reta', i % 2, () => allOn(i % 2)));
-  for (let i = 0; i < CHANGES; i++) {
-    phases.push(await changeQueue('rfs', i % 2, () => steerGuest.testRun({ data: answer, ingressIfindex: port, rxQueue: i % 2 })));
-  }
+  const change = async (by: OrderPhase['by'], make: (queue: number) => void): Promise<void> => {
+    let [i, held] = [0, 0];
+    for (; i < CHANGES || (held === 0 && i < MOST_CHANGES); i++) {
+      const phase = await changeQueue(by, i % 2, () => make(i % 2));
+      phases.push(phase);
+      held += phase.drained;
+    }
+  };
+  await change('reta', allOn);
+  await change('rfs', (queue) => void steerGuest.testRun({ data: answer, ingressIfindex: port, rxQueue: queue }));
   return { sent: live.sent(), errors: errors(), ...judgeOrder(live.takeLog(), phases) };
 }
 
