@@ -30,8 +30,6 @@ export function daemonConfigFor(place: LabPlace, spec: LabSpec, host: string, gu
         adapter: 'nic0',
         tap: tapOf(guest),
         guest: { netns: namespaceOf(place, guest.name) },
-        // Its taps are veth pairs, which take aggregated frames: left to itself, unipathd would spare them native XDP.
-        cut_through: 'off',
         // The scenario decides when; a command of the operator overrides it.
         policy: 'software',
       })),

@@ -17,8 +17,9 @@ test('the round trip is read from sockperf\'s words', (t) => {
 });
 
 test('cut-through is automatic only where the port takes no aggregated frames', (t) => {
-  t.is(automaticMode('tcp-segmentation-offload: off\n\ttx-tcp-segmentation: off\n'), 'on');
-  t.is(automaticMode('tcp-segmentation-offload: on\n\ttx-tcp-segmentation: on\n'), 'left');
+  t.is(automaticMode('veth', 'tcp-segmentation-offload: off\n\ttx-tcp-segmentation: off\n'), 'on');
+  t.is(automaticMode('veth', 'tcp-segmentation-offload: on\n\ttx-tcp-segmentation: on\n'), 'generic');
+  t.is(automaticMode('tso-tap', 'tcp-segmentation-offload: on\n\ttx-tcp-segmentation: on\n'), 'off');
 });
 
 test('frames that reached the stack are read from the device\'s own line', (t) => {
