@@ -5,7 +5,7 @@ import type { Random } from './random.js';
 const { CLOCK_SKEW, FLOW_EXPIRY, FLOW_LIFETIME, QUIET_TICKS, REMOTE_LIFETIME } = ContractLimit;
 
 const BOUNDARIES: readonly number[] = [
-  0, QUIET_TICKS, 2 * QUIET_TICKS, FLOW_LIFETIME, FLOW_EXPIRY, REMOTE_LIFETIME, -CLOCK_SKEW, -1,
+  0, QUIET_TICKS, 2 * QUIET_TICKS, FLOW_LIFETIME - QUIET_TICKS, FLOW_LIFETIME, FLOW_EXPIRY, REMOTE_LIFETIME, -CLOCK_SKEW, -1,
 ].flatMap((age) => [age - 1, age, age + 1]);
 
 /** Mostly young, because there most is decided. */

@@ -74,7 +74,8 @@ export class FrameMaker {
     const metadata = bytes.length <= LARGEST_WITH_METADATA && random.chance(0.03) ? random.pick([4, 64, 204, 216]) : 0;
     const { program, ifindex } = sender;
     const headroom = HEADROOM - metadata;
-    return { bytes, metadata, arrival: { program, ifindex, rxQueue: this.#rxQueue(), cpu, headroom, ...this.#buffers(bytes.length, metadata) } };
+    const buffers = this.#buffers(bytes.length, metadata);
+    return { bytes, metadata, arrival: { program, ifindex, rxQueue: this.#rxQueue(), cpu, headroom, ...buffers } };
   }
 
   #rxQueue(): number {
@@ -85,8 +86,8 @@ export class FrameMaker {
   #buffers(length: number, metadata: number): { firstBuffer?: number } {
     const random = this.#random;
     if (metadata === 0 && random.chance(0.06)) {
-      const first = random.chance(0.5) ? random.between(SHORTEST, Math.min(length, 120)) : random.between(SHORTEST, Math.min(length, LARGEST_FIRST));
-      return { firstBuffer: Math.min(first, length) };
+      // Mostly such that it ends within the headers.
+      return { firstBuffer: random.between(SHORTEST, Math.min(length, random.chance(0.5) ? 120 : LARGEST_FIRST)) };
     }
     return length > LARGEST_FIRST ? { firstBuffer: LARGEST_FIRST } : {};
   }
@@ -97,10 +98,11 @@ export class FrameMaker {
     const index = this.#vnicIndex();
     const vnic = this.#world.vnic(VNIC_IDS[index]!);
     const ownVf = vnic.vfIfindex === vfOf(index);
+    const onTap = who === 'tap' || (!ownVf && random.chance(0.95));
     switch (who) {
       case 'wire': return { program: 'steer_uplink', ifindex: random.chance(0.85) ? UPLINKS[0] : UPLINKS[1], vnic: null };
       case 'stray': return { program: random.chance(0.5) ? 'steer_uplink' : 'steer_guest', ifindex: STRAY, vnic };
-      default: return { program: 'steer_guest', ifindex: who === 'tap' || (!ownVf && random.chance(0.95)) ? tapOf(index) : vfOf(index), vnic };
+      default: return { program: 'steer_guest', ifindex: onTap ? tapOf(index) : vfOf(index), vnic };
     }
   }
 
@@ -130,11 +132,16 @@ export class FrameMaker {
 
   #destination(guest: Vnic | null): { destination: Uint8Array; destinationVlan: number } {
     const random = this.#random;
-    const to = random.weighted(guest === null ? { vnic: 90, station: 3, multicast: 4, stranger: 3 } : { vnic: 45, station: 40, multicast: 9, stranger: 6 });
+    const to = random.weighted(guest === null
+      ? { vnic: 90, station: 3, multicast: 4, stranger: 3 }
+      : { vnic: 45, station: 40, multicast: 9, stranger: 6 });
     const vnic = this.#world.vnic(VNIC_IDS[this.#vnicIndex()]!);
     const anyVlan = random.chance(0.95) ? random.pick(VLANS) : random.pick(FOREIGN_VLANS);
     switch (to) {
-      case 'vnic': return { destination: vnic.mac, destinationVlan: random.chance(0.93) ? vnic.vlans[random.below(vnic.vlanCount)]! : anyVlan };
+      case 'vnic': {
+        const destinationVlan = random.chance(0.93) ? vnic.vlans[random.below(vnic.vlanCount)]! : anyVlan;
+        return { destination: vnic.mac, destinationVlan };
+      }
       case 'station': return { destination: random.pick(STATION_MACS), destinationVlan: anyVlan };
       case 'multicast': return { destination: random.pick(MULTICAST_MACS), destinationVlan: anyVlan };
       default: return { destination: random.pick(STRANGER_MACS), destinationVlan: anyVlan };
@@ -177,7 +184,9 @@ export class FrameMaker {
         if (flow.family === 4) writeIpv4(random, writer.u16(random.pick([0x86dd, 0x0806, 0x88b5])), flow);
         else writeIpv6(random, writer.u16(random.pick([0x0800, 0x0806, 0x88b5])), flow);
         break;
-      case 'other': writer.u16(random.pick([0x8847, 0x8864, 0x88cc, 0x8035, 46, 1500, random.below(0x1_0000)])).fill(random.below(200), 0); break;
+      case 'other':
+        writer.u16(random.pick([0x8847, 0x8864, 0x88cc, 0x8035, 46, 1500, random.below(0x1_0000)])).fill(random.below(200), 0);
+        break;
       case 'nothing': writer.u16(random.pick([0x0800, 0x86dd, 0x0806, 0x88b5, 0x8100])); break;
     }
   }

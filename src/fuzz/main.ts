@@ -15,7 +15,7 @@ import { failureText, reportOf } from './failure.js';
 import { EPISODE_FRAMES } from './limits.js';
 import { Progress } from './progress.js';
 import type { WorkerMessage, WorkerOptions } from './protocol.js';
-import { Fuzzer } from './run.js';
+import { Fuzzer, Subjects } from './run.js';
 import { enterStage } from './stage.js';
 
 interface Options {
@@ -102,9 +102,9 @@ function untilDone(child: ChildProcess, take: (message: WorkerMessage) => void):
 
 async function replay(seed: number, frame: number): Promise<number> {
   enterStage();
-  const fuzzer = new Fuzzer(seed);
+  const subjects = new Subjects();
   try {
-    const { failure, shot } = await fuzzer.replay(frame);
+    const { failure, shot } = await new Fuzzer(seed, subjects).replay(frame);
     if (failure !== null) {
       console.log(failureText(reportOf(failure)));
       console.log('the model decides:', failure.shot.decision);
@@ -113,7 +113,7 @@ async function replay(seed: number, frame: number): Promise<number> {
     console.log(`frame ${frame} of seed ${seed}: no difference; the model decides:`, shot?.decision);
     return 0;
   } finally {
-    fuzzer.close();
+    subjects.close();
   }
 }
 

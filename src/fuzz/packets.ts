@@ -94,10 +94,12 @@ function writeUpper(random: Random, writer: FrameWriter, flow: Flow, segment: Om
       writeChecksum(random, writer, whole, at + 6);
       break;
     }
-    case SCTP:
-      writer.u16(flow.fromPort).u16(flow.toPort).u32(random.word()).u32(random.chance(0.15) ? 0 : random.pick([1, 0x100, 0x1_0000, 0x100_0000, random.word()]));
+    case SCTP: {
+      const crc = random.chance(0.15) ? 0 : random.pick([1, 0x100, 0x1_0000, 0x100_0000, random.word()]);
+      writer.u16(flow.fromPort).u16(flow.toPort).u32(random.word()).u32(crc);
       writePayload(random, writer);
       break;
+    }
     case ICMPV6:
       writeNeighbour(random, writer);
       break;
@@ -166,8 +168,11 @@ function writeExtension(random: Random, writer: FrameWriter, header: number, nex
   const units = random.chance(0.9) ? random.below(4) : random.pick([31, 128, 255]);
   const room = 9000 - writer.length;
   const written = Math.min(Math.max(0, room), units * 8 + 4);
-  // Of a routing header: type, and segments left.
-  writer.u8(next).u8(units).u8(header === ROUTING ? random.pick([0, 2, 4]) : 1).u8(header === ROUTING && random.chance(0.4) ? random.between(1, 3) : 0);
+  const routingType = random.pick([0, 2, 4]);
+  const segmentsLeft = random.chance(0.4) ? random.between(1, 3) : 0;
+  writer.u8(next).u8(units);
+  if (header === ROUTING) writer.u8(routingType).u8(segmentsLeft);
+  else writer.u8(1).u8(random.chance(0.1) ? 4 : 0);
   writer.fill(written, 0);
 }
 
@@ -175,7 +180,8 @@ export function writeArp(random: Random, writer: FrameWriter, source: Uint8Array
   const odd = (usual: number, others: readonly number[]): number => (random.chance(0.95) ? usual : random.pick(others));
   const senderMac = random.chance(0.85) ? source : random.pick(GUEST_MACS);
   const sender = random.chance(0.1) ? UNSPECIFIED_IPV4 : random.pick(family);
-  writer.u16(odd(1, [0, 6, 256])).u16(odd(0x0800, [0x86dd, 0x0806, 0])).u8(odd(6, [0, 4, 8])).u8(odd(4, [0, 6, 16])).u16(random.between(1, 4));
+  writer.u16(odd(1, [0, 6, 256])).u16(odd(0x0800, [0x86dd, 0x0806, 0])).u8(odd(6, [0, 4, 8])).u8(odd(4, [0, 6, 16]));
+  writer.u16(random.between(1, 4));
   writer.put(senderMac).put(sender).put(random.pick(GUEST_MACS)).put(random.pick(family));
   if (random.chance(0.5)) writer.fill(18, 0);
 }

@@ -18,28 +18,34 @@ export interface EpisodeResult {
   readonly tallies: Tallies;
 }
 
-export class Fuzzer {
-  readonly #seed: number;
-  readonly #subjects = new Map<Variant, Subject>();
+/** The object, loaded for each variant when that is first asked for. */
+export class Subjects {
+  readonly #loaded = new Map<Variant, Subject>();
 
-  /** The thread of JavaScript must be on the stage (stage.ts). */
-  constructor(seed: number) {
-    this.#seed = seed;
+  async get(variant: Variant): Promise<Subject> {
+    let subject = this.#loaded.get(variant);
+    if (subject === undefined) this.#loaded.set(variant, (subject = await Subject.load(variant)));
+    return subject;
   }
 
   close(): void {
-    for (const subject of this.#subjects.values()) subject.close();
+    for (const subject of this.#loaded.values()) subject.close();
   }
+}
 
-  async #subjectFor(variant: Variant): Promise<Subject> {
-    let subject = this.#subjects.get(variant);
-    if (subject === undefined) this.#subjects.set(variant, (subject = await Subject.load(variant)));
-    return subject;
+export class Fuzzer {
+  readonly #seed: number;
+  readonly #subjects: Subjects;
+
+  /** The thread of JavaScript must be on the stage (stage.ts). The subjects stay the caller's. */
+  constructor(seed: number, subjects: Subjects) {
+    this.#seed = seed;
+    this.#subjects = subjects;
   }
 
   /** @param frames at most EPISODE_FRAMES */
   async run(episode: number, frames = EPISODE_FRAMES): Promise<EpisodeResult> {
-    const subject = await this.#subjectFor(variantOf(episode));
+    const subject = await this.#subjects.get(variantOf(episode));
     const result = this.#attempt(subject, episode, frames, CHECK_FRAMES);
     if (result.failure === null) return result;
     // Once more, with a look at the maps after every frame: the first one that differs may be an earlier one.
@@ -50,7 +56,7 @@ export class Fuzzer {
   /** Every frame up to that one, compared one by one. */
   async replay(frame: number): Promise<EpisodeResult & { readonly shot: Shot | null }> {
     const episode = Math.floor(frame / EPISODE_FRAMES);
-    const subject = await this.#subjectFor(variantOf(episode));
+    const subject = await this.#subjects.get(variantOf(episode));
     return this.#attempt(subject, episode, (frame % EPISODE_FRAMES) + 1, 1);
   }
 

@@ -17,8 +17,8 @@ export function enterStage(): void {
   } finally {
     execFileSync('ip', ['netns', 'del', name]);
   }
-  const queues = `numrxqueues ${RX_QUEUES} numtxqueues 1`;
-  const commands = DEVICES.map((ifindex) =>
-    `link add d${ifindex} index ${ifindex} ${queues} type veth peer name f${ifindex} index ${FAR_END + ifindex} numrxqueues 1 numtxqueues 1`);
+  const near = (ifindex: number): string => `d${ifindex} index ${ifindex} numrxqueues ${RX_QUEUES} numtxqueues 1`;
+  const far = (ifindex: number): string => `f${ifindex} index ${FAR_END + ifindex} numrxqueues 1 numtxqueues 1`;
+  const commands = DEVICES.map((ifindex) => `link add ${near(ifindex)} type veth peer name ${far(ifindex)}`);
   execFileSync('ip', ['-batch', '-'], { input: `${commands.join('\n')}\n` });
 }

@@ -2,7 +2,7 @@
 import { reportOf } from './failure.js';
 import { EPISODE_FRAMES } from './limits.js';
 import type { WorkerMessage, WorkerOptions } from './protocol.js';
-import { Fuzzer } from './run.js';
+import { Fuzzer, Subjects } from './run.js';
 import { enterStage } from './stage.js';
 
 /** Lets the message out before more work is done. */
@@ -13,7 +13,8 @@ function tell(message: WorkerMessage): Promise<void> {
 }
 
 async function work({ seed, first, step, end, frames }: WorkerOptions): Promise<void> {
-  const fuzzer = new Fuzzer(seed);
+  const subjects = new Subjects();
+  const fuzzer = new Fuzzer(seed, subjects);
   try {
     for (let episode = first; episode < end; episode += step) {
       const result = await fuzzer.run(episode, Math.min(EPISODE_FRAMES, frames - episode * EPISODE_FRAMES));
@@ -22,7 +23,7 @@ async function work({ seed, first, step, end, frames }: WorkerOptions): Promise<
     }
     await tell({ kind: 'done' });
   } finally {
-    fuzzer.close();
+    subjects.close();
   }
 }
 

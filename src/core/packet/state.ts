@@ -35,7 +35,7 @@ export interface Knobs {
 
 export interface PacketState {
   readonly knobs: Knobs;
-  /** Now, in ticks of 2^TICK_SHIFT ns of CLOCK_MONOTONIC, modulo 2^32. */
+  /** Now, in ticks (bpf/lib/clock.h), modulo 2^32. */
   readonly tick: number;
   /** By id, 1 .. MAX_VNICS - 1. An id without a row is nobody's. */
   readonly vnics: Lookup<number, Vnic>;
