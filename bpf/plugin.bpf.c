@@ -3,7 +3,7 @@
  * The guest plug-in (tc), inside the guest. The IP interface on the tap never changes; a VF, when there is one, is only
  * another way in and out of it:
  *   - unicast frames leave by the VF while it is registered, broadcast and multicast always by the tap;
- *   - frames are accepted from both;
+ *   - unicast frames are accepted from both, broadcast and multicast from the tap;
  *   - the host can ask for the VF back (CONTROL_DRAIN): from the answer on, nothing more leaves by it.
  * The guest agent registers the VF and takes it off; the program itself notices when the device is gone.
  */
@@ -128,7 +128,10 @@ int plugin_ingress(struct __sk_buff *skb)
 	return TC_ACT_OK;
 }
 
-/* Ingress of the VF: into the IP interface. */
+/*
+ * Ingress of the VF: into the IP interface. Not what is for everyone: an adapter that switches by itself gives it to its VFs and to
+ * the host, whose bridge gives it to the tap.
+ */
 SEC("tc")
 int plugin_vf_ingress(struct __sk_buff *skb)
 {
@@ -136,6 +139,8 @@ int plugin_vf_ingress(struct __sk_buff *skb)
 
 	if (!state || !state->interface_ifindex)
 		return TC_ACT_OK;
+	if (skb->pkt_type == 1 /* PACKET_BROADCAST */ || skb->pkt_type == 2 /* PACKET_MULTICAST */)
+		return TC_ACT_SHOT;
 	if (skb->pkt_type == 0 /* PACKET_HOST */)
 		note_received(&state->vf);
 	skb->mark = MARK_FROM_VF;
