@@ -1,12 +1,11 @@
 /** The world and two guests on their software paths, a tap and a veth, with and without cut-through. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Bed, type Risen, UPLINK, WORLD } from './bed/bed.js';
+import { Bed, IN_FLIGHT_MS, type Risen, UPLINK, WORLD } from './bed/bed.js';
 import { bridge } from './bed/commands.js';
 import { BedFlows, type Outcome } from './bed/flows.js';
 import { serveScenarios } from './bed/place.js';
 
 const OBSERVED_MS = 400;
-const IN_FLIGHT_MS = 60;
 /** The stacks' own multicast, which the bridge carries and learns from, is rare. */
 const QUIET_TRIES = 30;
 const QUIET_MS = 100;

@@ -1,14 +1,12 @@
 /** Two guests of one host talk to each other, on every combination of their paths. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VnicPath } from '../../src/core/model.js';
-import { Bed, type GuestOptions, type Risen } from './bed/bed.js';
+import { Bed, IN_FLIGHT_MS, type GuestOptions, type Risen } from './bed/bed.js';
 import { BedFlows, type Outcome } from './bed/flows.js';
 import { type Place, serveScenarios } from './bed/place.js';
 
 const PATHS: readonly VnicPath[] = ['software', 'accelerated'];
 const OBSERVED_MS = 350;
-/** What was sent before a change has arrived. */
-const IN_FLIGHT_MS = 60;
 
 export interface PairSeen {
   readonly paths: { readonly g1: VnicPath; readonly g2: VnicPath };
@@ -31,8 +29,8 @@ async function everyCombination(place: Place, software: GuestOptions['software']
     bed.cutThrough(cutThrough);
     for (const g1 of PATHS) {
       for (const g2 of PATHS) {
-        bed.bring('g1', g1);
-        bed.bring('g2', g2);
+        await bed.bring('g1', g1);
+        await bed.bring('g2', g2);
         await sleep(IN_FLIGHT_MS);
         bed.look();
         const outcome = await flows.observe(OBSERVED_MS);

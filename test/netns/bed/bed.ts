@@ -30,6 +30,8 @@ const NIC = 'nic';
 const VEB = 'veb0';
 export const WORLD = 'world';
 const ETHERNET_HEADER = 14;
+/** What was sent before a change has arrived. */
+export const IN_FLIGHT_MS = 60;
 
 export interface GuestOptions {
   readonly software: 'veth' | 'tap';
@@ -171,12 +173,26 @@ export class Bed {
     for (const guest of this.#ids.keys()) this.change(guest, { cutThrough: on });
   }
 
-  /** Host and guest agree on it at once; frames that are on their way still arrive. */
-  bring(guest: string, path: VnicPath): void {
+  /** Host and guest agree on it; frames that are on their way still arrive. */
+  async bring(guest: string, path: VnicPath): Promise<void> {
     const id = this.id(guest);
-    if (path === 'accelerated') this.dataPlane.changePath(id, { path, vfAllowed: true });
-    this.#plugins.get(guest)?.state.setVf(path === 'accelerated' ? ifindexOf(this.station(guest).netns, 'vf0') : 0);
-    if (path === 'software') this.dataPlane.changePath(id, { path, vfAllowed: false });
+    const isAccelerated = path === 'accelerated';
+    const behindAdapter = this.#guest(guest).vf === 'adapter';
+    const tell = (): unknown => this.dataPlane.changePath(id, { path, vfAllowed: isAccelerated });
+    if (isAccelerated && !behindAdapter) tell();
+    if (behindAdapter) this.adapterKnows(guest, isAccelerated);
+    this.#plugins.get(guest)?.state.setVf(isAccelerated ? ifindexOf(this.station(guest).netns, 'vf0') : 0);
+    // The host does not see what the guest sends by such a VF: a frame that is still on its way by the tap would be the guest's last word.
+    if (behindAdapter) await sleep(IN_FLIGHT_MS);
+    tell();
+  }
+
+  /** The adapter's switch gives frames for this guest to its VF; else it does not know it. */
+  adapterKnows(guest: string, known: boolean): void {
+    const [nic, { mac }] = [this.place.stations[NIC] ?? '', this.station(guest)];
+    // Sticky: what the guest sends by its tap comes in by the PF, and is no reason to send its frames there.
+    if (known) bridge(nic, `fdb replace ${mac} dev vf-${guest} master static sticky`);
+    else if (bridge(nic, `fdb show br ${VEB}`).includes(`${mac} dev vf-${guest}`)) bridge(nic, `fdb del ${mac} dev vf-${guest} master`);
   }
 
   steer(guest: string, side: Side, row: SteeringRow): void {
@@ -306,9 +322,8 @@ export class Bed {
       const nic = stations[NIC] ?? '';
       makePair([nic, `vf-${name}`], [netns, 'vf0'], mtu, queues, mac);
       ip(nic, `link set dev vf-${name} master ${VEB}`);
-      // What an adapter's switch knows of its VFs it is told; the unknown it gives to the wire and the PF.
+      // What an adapter's switch knows of its VFs it is told, see adapterKnows(); the unknown it gives to the wire and the PF.
       bridge(nic, `link set dev vf-${name} learning off flood off`);
-      bridge(nic, `fdb replace ${mac} dev vf-${name} master static`);
     }
   }
 
@@ -375,11 +390,14 @@ export class Bed {
 
   /** Until a bridge's port has carrier, it drops what comes from it. */
   async #awaitCarrier(): Promise<void> {
+    let waiting: string[] = [];
     for (let i = 0; i < 200; i++) {
       const links = JSON.parse(ip(this.place.host, '-j link show')) as { ifname: string; operstate: string }[];
-      if (links.every(({ ifname, operstate }) => ifname === 'lo' || operstate === 'UP')) return;
+      // A tap that its reader made says nothing of its state, and works.
+      waiting = links.filter(({ ifname, operstate }) => ifname !== 'lo' && !/^(UP|UNKNOWN)$/.test(operstate)).map(({ ifname }) => ifname);
+      if (waiting.length === 0) return;
       await sleep(10);
     }
-    throw new Error('a port of the host has no carrier');
+    throw new Error(`ports of the host have no carrier: ${waiting.join(', ')}`);
   }
 }

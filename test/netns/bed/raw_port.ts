@@ -71,11 +71,12 @@ export class RawPort {
     return new RawPort(Array.from({ length: queues }, open), vnetHeader);
   }
 
-  /** Everything that arrives at a device of another namespace, whose address does not matter. */
+  /** Everything that arrives at a device of another namespace. The device gets another MAC address: to its own a bridge would listen. */
   static behind(device: string, netns: string): RawPort {
     const [hub, end] = [`hub-${device}`, `raw-${device}`];
     const port = RawPort.tap(end, netns);
     ip(netns, `link add ${hub} type bridge mcast_snooping 0 stp_state 0 group_fwd_mask 0xfff8`);
+    ip(netns, `link set dev ${device} address 02:00:00:00:00:01`);
     const mtu = /mtu (\d+)/.exec(ip(netns, `link show dev ${device}`))?.[1] ?? '1500';
     for (const each of [device, end]) {
       ip(netns, `link set dev ${each} mtu ${mtu} master ${hub} up`);
