@@ -49,7 +49,8 @@ export class World implements MutablePacketState {
     this.subject.readRemotes(bytes);
     for (let slot = 0; slot < ContractLimit.REMOTE_SLOTS; slot++) {
       const remote = hostMaps.remotes.value.read(bytes, slot * hostMaps.remotes.value.size);
-      if (remote.key !== 0n || remote.learnt !== 0) this.subject.remotes.set(slot, NO_REMOTE);
+      // Without a key there may be an uplink and a time: of a station that is believed no longer.
+      if (remote.key !== 0n || remote.uplinkIfindex !== 0 || remote.learnt !== 0) this.subject.remotes.set(slot, NO_REMOTE);
       this.remotes.set(slot, NO_REMOTE);
     }
   }
