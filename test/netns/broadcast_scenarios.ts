@@ -29,12 +29,13 @@ export interface FramesSeen {
 
 function framesFrom(mac: string, ipv4: string, ipv6: string, port: number): Record<string, Buffer> {
   const to = (address: string) => frame().ethernet({ from: mac, to: address });
+  const routerAlert = Buffer.from('94040000', 'hex');
   const membership = Buffer.from('2200e9f9000000010400000006060606', 'hex');
   const listener = Buffer.from('8f000000000000010400000000000000ff020000000000000000000000060006', 'hex');
   return {
     arp: to(BROADCAST).arp({ senderMac: mac, sender: ipv4, target: `10.6.0.${port}` }).padTo(60).build(),
     multicast: to('01:00:5e:06:06:06').ip(ipv4, '239.6.6.6').udp(port, 7004).payload('to a group').build(),
-    igmp: to('01:00:5e:00:00:16').ipv4({ from: ipv4, to: '224.0.0.22', options: Buffer.from('94040000', 'hex'), protocol: 2 }).payload(membership).build(),
+    igmp: to('01:00:5e:00:00:16').ipv4({ from: ipv4, to: '224.0.0.22', options: routerAlert, protocol: 2 }).payload(membership).build(),
     mld: to('33:33:00:00:00:16').ipv6({ from: ipv6, to: 'ff02::16', protocol: 58 }).payload(listener).build(),
     dad: to('33:33:ff:00:00:99').ip('::', 'ff02::1:ff00:99').neighbourSolicitation(`fd06::${port}:99`).build(),
     solicitation: to('33:33:ff:00:00:98').ip(ipv6, 'ff02::1:ff00:98').neighbourSolicitation(`fd06::${port}:98`).build(),
@@ -51,10 +52,16 @@ function hastenDuplicateDetection(bed: Bed): void {
   }
 }
 
+interface ShownAddress {
+  readonly local: string;
+  readonly tentative?: boolean;
+  readonly dadfailed?: boolean;
+}
+
 type DadResult = 'unique' | 'duplicate' | 'tentative';
 
 function dadResult(netns: string, address: string): DadResult {
-  const [link] = JSON.parse(ip(netns, '-j address show dev eth0')) as { addr_info: { local: string; tentative?: boolean; dadfailed?: boolean }[] }[];
+  const [link] = JSON.parse(ip(netns, '-j address show dev eth0')) as { addr_info: ShownAddress[] }[];
   const found = link?.addr_info.find(({ local }) => local === address);
   if (found?.dadfailed === true) return 'duplicate';
   return found === undefined || found.tentative === true ? 'tentative' : 'unique';

@@ -24,7 +24,10 @@ await serveScenarios({
     const ports = { vfMultiBuffer: true, uplinkMultiBuffer: true };
     const bed = await Bed.open(place, {
       ends: 'stacks', mtu: MTU,
-      guests: { g1: { software: 'tap', vf: 'port', row: ports }, g2: { software: 'veth', vf: 'port', row: { ...ports, tapMultiBuffer: true } } },
+      guests: {
+        g1: { software: 'tap', vf: 'port', row: ports },
+        g2: { software: 'veth', vf: 'port', row: { ...ports, tapMultiBuffer: true } },
+      },
     });
     const pairs = [['world', 'g1'], ['world', 'g2'], ['g1', 'g2']] as const;
     const flows = await BedFlows.start(bed, { pairs, sizes: SIZES, packetsPerSecond: 60, tcpBytesPerSecond: 1_000_000 });

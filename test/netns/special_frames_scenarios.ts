@@ -52,7 +52,8 @@ function rightPayload(bytes: Buffer, family: 4 | 6): number | null {
   return payload.every((byte, i) => byte === payloadByte(at + i)) ? payload.length : null;
 }
 
-function unfinishedTcp(bed: Bed, to: string, family: 4 | 6, { segment, payload }: (typeof BURSTS)[number]): { bytes: Buffer; left: Unfinished } {
+function unfinishedTcp(bed: Bed, to: string, family: 4 | 6, burst: (typeof BURSTS)[number]): { bytes: Buffer; left: Unfinished } {
+  const { segment, payload } = burst;
   const [source, target] = [bed.station('g1'), bed.station(to)];
   const [from, there] = family === 4 ? [source.ipv4, target.ipv4] : [source.ipv6, target.ipv6];
   const content = Buffer.from(Array.from({ length: payload }, (_, i) => payloadByte(i)));
@@ -74,7 +75,9 @@ class Desk {
   }
 
   /** Sends; counts as right what `isRight` gives a number for: the bytes of payload. */
-  async step(what: string, to: string, state: { path: VnicPath; cutThrough: boolean }, send: () => void, isRight: (bytes: Buffer) => number | null) {
+  async step(
+    what: string, to: string, state: Pick<SpecialSeen, 'path' | 'cutThrough'>, send: () => void, isRight: (bytes: Buffer) => number | null,
+  ): Promise<void> {
     await this.#bed.settle(20);
     for (const end of this.#ends) portOf(this.#bed, end).take();
     this.#bed.look();
@@ -94,10 +97,19 @@ class Desk {
   }
 }
 
-function datagrams(bed: Bed, from: string, to: string, size = 400): { finished: Buffer[]; partial: Buffer[]; starts: number[] } {
+interface Datagrams {
+  readonly finished: readonly Buffer[];
+  readonly partial: readonly Buffer[];
+  /** Of the L4 header of each. */
+  readonly starts: readonly number[];
+}
+
+function datagrams(bed: Bed, from: string, to: string, size = 400): Datagrams {
   const [source, target] = [bed.station(from), bed.station(to)];
-  const build = (make: (builder: FrameBuilder) => FrameBuilder): Buffer[] => [[source.ipv4, target.ipv4], [source.ipv6, target.ipv6]].flatMap(([a = '', b = '']) =>
-    Array.from({ length: FRAMES }, (_, i) => make(frame().ethernet({ from: source.mac, to: target.mac }).ip(a, b)).udp(4000 + i, 5000).fillTo(size + i).build()));
+  const ethernet = frame().ethernet({ from: source.mac, to: target.mac });
+  const packets = (['ipv4', 'ipv6'] as const).map((family) => ethernet.ip(source[family], target[family]));
+  const build = (make: (builder: FrameBuilder) => FrameBuilder): Buffer[] =>
+    packets.flatMap((packet) => Array.from({ length: FRAMES }, (_, i) => make(packet).udp(4000 + i, 5000).fillTo(size + i).build()));
   const starts = [20, 40].flatMap((l3) => new Array<number>(FRAMES).fill(ETHERNET_HEADER + l3));
   return { finished: build((builder) => builder), partial: build((builder) => builder.partialChecksum()), starts };
 }
@@ -139,22 +151,22 @@ await serveScenarios({
     const desk = new Desk(bed, ['world wire', 'g1 tap', 'g2 tap', 'g2 vf', 'g3 tap']);
     const tap = bed.port('g1', 'tap');
     // The world and the neighbours are known from here on.
-    const hello = frame().ethernet({ from: bed.station(WORLD).mac, to: bed.station('g1').mac }).ip('10.6.0.100', '10.6.0.1').udp(1, 2).fillTo(100).build();
-    bed.port(WORLD).send(hello);
+    bed.port(WORLD).send(datagrams(bed, WORLD, 'g1').finished[0] ?? Buffer.alloc(0));
     for (const [path, cutThrough] of [['software', false], ['software', true], ['accelerated', false]] as const) {
       bed.cutThrough(cutThrough);
       await bed.bring('g2', path);
       for (const to of ['world', 'g2', 'g3']) {
         const { finished, partial, starts } = datagrams(bed, 'g1', to);
         const isOneOf = (list: readonly Buffer[]) => (bytes: Buffer) => (list.some((each) => each.equals(bytes)) ? 0 : null);
-        const left = (i: number): Unfinished => ({ checksumStart: starts[i] ?? 0, checksumOffset: 6, segment: 0, headerBytes: 0, kind: 'none' });
+        const rest = { checksumOffset: 6, segment: 0, headerBytes: 0, kind: 'none' } as const;
+        const sendPartial = () => partial.forEach((each, i) => tap.send(each, { ...rest, checksumStart: starts[i] ?? 0 }));
         await desk.step('finished', to, { path, cutThrough }, () => finished.forEach((each) => tap.send(each)), isOneOf(finished));
-        await desk.step('partial checksum', to, { path, cutThrough }, () => partial.forEach((each, i) => tap.send(each, left(i))), isOneOf(finished));
+        await desk.step('partial checksum', to, { path, cutThrough }, sendPartial, isOneOf(finished));
         for (const family of [4, 6] as const) {
           for (const burst of BURSTS) {
-            const { bytes, left: rest } = unfinishedTcp(bed, to, family, burst);
+            const { bytes, left } = unfinishedTcp(bed, to, family, burst);
             const what = `${burst.payload} bytes of TCP over IPv${family} in one frame`;
-            await desk.step(what, to, { path, cutThrough }, () => tap.send(bytes, rest), (each) => rightPayload(each, family));
+            await desk.step(what, to, { path, cutThrough }, () => tap.send(bytes, left), (each) => rightPayload(each, family));
           }
         }
       }

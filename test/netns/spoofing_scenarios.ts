@@ -8,6 +8,7 @@ import { ip } from './bed/commands.js';
 import { BedFlows, type Outcome } from './bed/flows.js';
 import { serveScenarios } from './bed/place.js';
 
+const STATES = [['eth0', 'software'], ['eth0', 'accelerated'], ['vf0', 'software'], ['vf0', 'accelerated']] as const;
 const ROUNDS = 60;
 const BURST = 5;
 const PAUSE_MS = 5;
@@ -49,7 +50,7 @@ await serveScenarios({
     const liar = bed.station('g1');
     const socket = new PacketSocket(`/run/netns/${liar.netns}`);
     const seen: SpoofSeen[] = [];
-    for (const [device, victimOn] of [['eth0', 'software'], ['eth0', 'accelerated'], ['vf0', 'software'], ['vf0', 'accelerated']] as const) {
+    for (const [device, victimOn] of STATES) {
       bed.cutThrough(victimOn === 'software' && device === 'vf0');
       await bed.bring('g1', 'software');
       // It could move itself, if what it sends by the VF were believed.

@@ -28,8 +28,6 @@ export interface Sent {
 }
 
 export interface VlanSeen extends Sent {
-  readonly path: VnicPath;
-  readonly cutThrough: boolean;
   /** By the end where they arrived, the tags (VLAN and priority) of those whole, in order; `-` is untagged. */
   readonly arrived: Readonly<Record<string, readonly string[]>>;
   readonly strange: number;
@@ -38,7 +36,7 @@ export interface VlanSeen extends Sent {
 
 const word = (tci: number | null): string => (tci === null ? '-' : `${tci & 0xfff}/${tci >> 13}`);
 
-async function send(bed: Bed, path: VnicPath, sent: Sent): Promise<Omit<VlanSeen, 'path' | 'cutThrough'>> {
+async function send(bed: Bed, path: VnicPath, sent: Sent): Promise<VlanSeen> {
   const [source, target] = [bed.station(sent.from), bed.station(sent.to)];
   const ends = ['world wire', ...Object.keys(GUESTS).flatMap((guest) => [`${guest} tap`, `${guest} vf`])];
   const portOf = (end: string) => bed.port(...(end.split(' ') as [string, 'tap' | 'vf' | 'wire']));
@@ -100,7 +98,7 @@ async function walk(place: Place, path: VnicPath): Promise<VlanSeen[]> {
   for (const guest of Object.keys(GUESTS)) await bed.bring(guest, path);
   const seen: VlanSeen[] = [];
   // First, so that the world is known in both VLANs.
-  for (const sent of [...FROM_WORLD, ...FROM_GUESTS]) seen.push({ path, cutThrough: path === 'software', ...(await send(bed, path, sent)) });
+  for (const sent of [...FROM_WORLD, ...FROM_GUESTS]) seen.push(await send(bed, path, sent));
   await bed.close();
   return seen;
 }

@@ -65,8 +65,10 @@ export function ifindexOf(netns: string, device: string): number {
   return Number(/^(\d+):/.exec(ip(netns, `link show dev ${device}`))?.[1]);
 }
 
+type End = readonly [netns: string, device: string];
+
 /** A veth pair that is up. Its far end takes redirected frames, and what it sends is finished. */
-function makePair(near: [netns: string, device: string], far: [netns: string, device: string], mtu: number, queues = 1, mac?: string): void {
+function makePair(near: End, far: End, mtu: number, queues = 1, mac?: string): void {
   const size = `mtu ${mtu} numtxqueues ${queues} numrxqueues ${queues}`;
   const address = mac === undefined ? '' : ` address ${mac}`;
   ip(near[0], `link add name ${near[1]} ${size} type veth peer name ${far[1]} netns ${far[0]} ${size}${address}`);

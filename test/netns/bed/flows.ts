@@ -1,6 +1,6 @@
 /** Numbered datagrams and TCP streams between the network stacks of a bed, and what became of them. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sumAccounts } from '../../../src/lab/traffic/arrivals.js';
+import { type Account, sumAccounts } from '../../../src/lab/traffic/arrivals.js';
 import { Endpoint } from '../../../src/lab/traffic/client.js';
 import { Traffic } from '../../../src/lab/traffic/traffic.js';
 import type { Bed } from './bed.js';
@@ -18,7 +18,7 @@ export interface FlowOptions {
 /** What became of all that was sent in a stretch of time. */
 export interface Outcome {
   /** By `g1 > g2`. */
-  readonly udp: Readonly<Record<string, { readonly sent: number; readonly lost: number; readonly duplicated: number; readonly corrupt: number }>>;
+  readonly udp: Readonly<Record<string, Pick<Account, 'sent' | 'lost' | 'duplicated' | 'corrupt'>>>;
   /** By `g1 = g2`: bytes that arrived on the end that got least, and whether all of it was right so far. */
   readonly tcp: Readonly<Record<string, { readonly bytes: number; readonly alive: boolean }>>;
 }
