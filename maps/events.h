@@ -42,6 +42,7 @@ struct exported_types {
 	enum path_bit path_bit;
 	struct handover handover;
 	enum decision_none decision_none;
+	enum handover_bit handover_bit;
 	enum capture_limit capture_limit;
 	struct capture_head capture_head;
 };

@@ -13,12 +13,17 @@ struct {
 	__type(value, struct bpf_devmap_val);
 } tx_ports __weak SEC(".maps");
 
+enum handover_bit {
+	HANDOVER_RETAGGED_SHIFT = 60,	/* its VLAN tag was changed */
+	HANDOVER_WIRE_SHIFT = 61,	/* it was made for the uplink, behind which the VF is, so an access vNIC's has its tag */
+};
+
 /*
  * Put before a frame that is handed to another CPU, taken off there: the frame itself may no longer carry the VLAN tag that
  * its vNIC is found by.
  */
 struct handover {
-	__u64 key;	/* of the vNIC it is for, see vnic_key() in bpf/lib/parse.h */
+	__u64 key;	/* of the vNIC it is for, see vnic_key() in bpf/lib/parse.h; and enum handover_bit, which no key has */
 };
 _Static_assert(sizeof(struct handover) == 8, "struct handover is a wire format");
 

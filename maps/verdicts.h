@@ -45,8 +45,9 @@ enum reason {
 	REASON_DROP_SPOOFED_ARP = 22,	/* ARP that claims a MAC or IP address which is not the vNIC's */
 	REASON_DROP_SPOOFED_ND = 23,	/* neighbour discovery that claims an address which is not the vNIC's */
 	REASON_DROP_SPOOFED_IP = 24,	/* an IP source address which is not the vNIC's */
+	REASON_DROP_RETAGGED = 25,	/* its way was gone after its VLAN tag had been changed for it: the bridge would take it for another VLAN's */
 
-	REASON_COUNT = 25,
+	REASON_COUNT = 26,
 };
 
 /* The two ways between a vNIC and the wire. */

@@ -198,10 +198,16 @@ static __always_inline int steer(struct xdp_md *ctx, __u32 id, const struct vnic
 	/* Only now: what the bridge gets is as it came. */
 	if (change != TAG_KEEP && change_tag(ctx, change, vlan))
 		return count(id, c, REASON_PASS_NO_HEADROOM, f->length, XDP_PASS);
-	if (cpu != DECISION_NO_CPU && push_handover(ctx, key_in_vlan(f->destination, vlan))) {
-		if (change == TAG_KEEP)
-			return count(id, c, REASON_PASS_NO_HEADROOM, f->length, XDP_PASS);
-		return XDP_ABORTED; /* cannot happen: of 192 bytes and more, a tag left too little */
+	if (cpu != DECISION_NO_CPU) {
+		__u64 key = key_in_vlan(f->destination, vlan);
+
+		key |= (__u64)(change != TAG_KEEP) << HANDOVER_RETAGGED_SHIFT;
+		key |= (__u64)(ifindex == v->uplink_ifindex) << HANDOVER_WIRE_SHIFT;
+		if (push_handover(ctx, key)) {
+			if (change == TAG_KEEP)
+				return count(id, c, REASON_PASS_NO_HEADROOM, f->length, XDP_PASS);
+			return count(id, c, REASON_DROP_RETAGGED, f->length, XDP_DROP);
+		}
 	}
 	if (c) {
 		if (cpu != DECISION_NO_CPU)

@@ -90,7 +90,8 @@ export const Reason = {
   DROP_SPOOFED_ARP: 22,
   DROP_SPOOFED_ND: 23,
   DROP_SPOOFED_IP: 24,
-  COUNT: 25,
+  DROP_RETAGGED: 25,
+  COUNT: 26,
 } as const;
 export type Reason = (typeof Reason)[Exclude<keyof typeof Reason, 'COUNT'>];
 export const reasonNames = {
@@ -119,6 +120,7 @@ export const reasonNames = {
   22: 'drop_spoofed_arp',
   23: 'drop_spoofed_nd',
   24: 'drop_spoofed_ip',
+  25: 'drop_retagged',
 } as const satisfies Record<Reason, string>;
 
 /** enum path_bit; the prefix PATH_ is left out. */
@@ -138,6 +140,12 @@ export const decisionNoneNames = {
   255: 'queue',
   65535: 'cpu',
 } as const satisfies Record<DecisionNone, string>;
+
+/** enum handover_bit; the prefix HANDOVER_ is left out. */
+export const HandoverBit = {
+  RETAGGED_SHIFT: 60,
+  WIRE_SHIFT: 61,
+} as const;
 
 /** enum capture_limit; the prefix CAPTURE_ is left out. */
 export const CaptureLimit = {
@@ -437,11 +445,11 @@ export const counterCodec: Codec<Counter> = {
   },
 };
 
-const counterx25 = arrayOf(counterCodec, 25);
+const counterx26 = arrayOf(counterCodec, 26);
 
 const u64x64 = arrayOf(u64, 64);
 
-/** struct vnic_counters, 1504 bytes. */
+/** struct vnic_counters, 1520 bytes. */
 export interface VnicCounters {
   readonly reasons: readonly Counter[];
   readonly tapQueues: readonly bigint[];
@@ -457,32 +465,32 @@ export interface VnicCounters {
 }
 
 export const vnicCountersCodec: Codec<VnicCounters> = {
-  size: 1504,
+  size: 1520,
   read: (buffer, offset = 0) => ({
-    reasons: counterx25.read(buffer, offset),
-    tapQueues: u64x64.read(buffer, offset + 400),
-    vfQueues: u64x64.read(buffer, offset + 912),
-    fromTap: counterCodec.read(buffer, offset + 1424),
-    fromVf: counterCodec.read(buffer, offset + 1440),
-    cpuHandovers: buffer.readBigUInt64LE(offset + 1456),
-    flowsLearnt: buffer.readBigUInt64LE(offset + 1464),
-    flowsMoved: buffer.readBigUInt64LE(offset + 1472),
-    pathChanges: buffer.readBigUInt64LE(offset + 1480),
-    flowsReplaced: buffer.readBigUInt64LE(offset + 1488),
-    flowsExpired: buffer.readBigUInt64LE(offset + 1496),
+    reasons: counterx26.read(buffer, offset),
+    tapQueues: u64x64.read(buffer, offset + 416),
+    vfQueues: u64x64.read(buffer, offset + 928),
+    fromTap: counterCodec.read(buffer, offset + 1440),
+    fromVf: counterCodec.read(buffer, offset + 1456),
+    cpuHandovers: buffer.readBigUInt64LE(offset + 1472),
+    flowsLearnt: buffer.readBigUInt64LE(offset + 1480),
+    flowsMoved: buffer.readBigUInt64LE(offset + 1488),
+    pathChanges: buffer.readBigUInt64LE(offset + 1496),
+    flowsReplaced: buffer.readBigUInt64LE(offset + 1504),
+    flowsExpired: buffer.readBigUInt64LE(offset + 1512),
   }),
   write: (value, buffer, offset = 0) => {
-    counterx25.write(value.reasons, buffer, offset);
-    u64x64.write(value.tapQueues, buffer, offset + 400);
-    u64x64.write(value.vfQueues, buffer, offset + 912);
-    counterCodec.write(value.fromTap, buffer, offset + 1424);
-    counterCodec.write(value.fromVf, buffer, offset + 1440);
-    buffer.writeBigUInt64LE(value.cpuHandovers, offset + 1456);
-    buffer.writeBigUInt64LE(value.flowsLearnt, offset + 1464);
-    buffer.writeBigUInt64LE(value.flowsMoved, offset + 1472);
-    buffer.writeBigUInt64LE(value.pathChanges, offset + 1480);
-    buffer.writeBigUInt64LE(value.flowsReplaced, offset + 1488);
-    buffer.writeBigUInt64LE(value.flowsExpired, offset + 1496);
+    counterx26.write(value.reasons, buffer, offset);
+    u64x64.write(value.tapQueues, buffer, offset + 416);
+    u64x64.write(value.vfQueues, buffer, offset + 928);
+    counterCodec.write(value.fromTap, buffer, offset + 1440);
+    counterCodec.write(value.fromVf, buffer, offset + 1456);
+    buffer.writeBigUInt64LE(value.cpuHandovers, offset + 1472);
+    buffer.writeBigUInt64LE(value.flowsLearnt, offset + 1480);
+    buffer.writeBigUInt64LE(value.flowsMoved, offset + 1488);
+    buffer.writeBigUInt64LE(value.pathChanges, offset + 1496);
+    buffer.writeBigUInt64LE(value.flowsReplaced, offset + 1504);
+    buffer.writeBigUInt64LE(value.flowsExpired, offset + 1512);
   },
 };
 
@@ -1087,18 +1095,18 @@ export const hostFingerprint: Fingerprint = {
     'counter': { size: 16 },
     'counter.packets': { offset: 0, type: '__u64' },
     'counter.bytes': { offset: 8, type: '__u64' },
-    'vnic_counters': { size: 1504 },
-    'vnic_counters.reasons': { offset: 0, type: 'struct counter[25]' },
-    'vnic_counters.tap_queues': { offset: 400, type: '__u64[64]' },
-    'vnic_counters.vf_queues': { offset: 912, type: '__u64[64]' },
-    'vnic_counters.from_tap': { offset: 1424, type: 'struct counter' },
-    'vnic_counters.from_vf': { offset: 1440, type: 'struct counter' },
-    'vnic_counters.cpu_handovers': { offset: 1456, type: '__u64' },
-    'vnic_counters.flows_learnt': { offset: 1464, type: '__u64' },
-    'vnic_counters.flows_moved': { offset: 1472, type: '__u64' },
-    'vnic_counters.path_changes': { offset: 1480, type: '__u64' },
-    'vnic_counters.flows_replaced': { offset: 1488, type: '__u64' },
-    'vnic_counters.flows_expired': { offset: 1496, type: '__u64' },
+    'vnic_counters': { size: 1520 },
+    'vnic_counters.reasons': { offset: 0, type: 'struct counter[26]' },
+    'vnic_counters.tap_queues': { offset: 416, type: '__u64[64]' },
+    'vnic_counters.vf_queues': { offset: 928, type: '__u64[64]' },
+    'vnic_counters.from_tap': { offset: 1440, type: 'struct counter' },
+    'vnic_counters.from_vf': { offset: 1456, type: 'struct counter' },
+    'vnic_counters.cpu_handovers': { offset: 1472, type: '__u64' },
+    'vnic_counters.flows_learnt': { offset: 1480, type: '__u64' },
+    'vnic_counters.flows_moved': { offset: 1488, type: '__u64' },
+    'vnic_counters.path_changes': { offset: 1496, type: '__u64' },
+    'vnic_counters.flows_replaced': { offset: 1504, type: '__u64' },
+    'vnic_counters.flows_expired': { offset: 1512, type: '__u64' },
     'bpf_cpumap_val': { size: 8 },
     'bpf_cpumap_val.qsize': { offset: 0, type: '__u32' },
     'bpf_cpumap_val.bpf_prog': { offset: 4, type: 'union bpf_prog' },
@@ -1246,10 +1254,12 @@ export const hostFingerprint: Fingerprint = {
       REASON_DROP_SPOOFED_ARP: 22,
       REASON_DROP_SPOOFED_ND: 23,
       REASON_DROP_SPOOFED_IP: 24,
-      REASON_COUNT: 25,
+      REASON_DROP_RETAGGED: 25,
+      REASON_COUNT: 26,
     },
     'enum path_bit': { size: 4, PATH_MASK: 255, PATH_VF_ALLOWED: 256, PATH_GENERATION_SHIFT: 32 },
     'enum decision_none': { size: 4, DECISION_NO_QUEUE: 255, DECISION_NO_CPU: 65535 },
+    'enum handover_bit': { size: 4, HANDOVER_RETAGGED_SHIFT: 60, HANDOVER_WIRE_SHIFT: 61 },
     'enum capture_limit': { size: 4, CAPTURE_OFF: 0, CAPTURE_DECISIONS: 1, CAPTURE_FRAMES: 2, CAPTURE_SNAPLEN: 4096 },
     'enum redirect_error': {
       size: 1,

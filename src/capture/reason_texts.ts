@@ -27,4 +27,5 @@ export const reasonTexts: Readonly<Record<ReasonName, string>> = {
   drop_spoofed_arp: "ARP that claims an address which is not the guest's",
   drop_spoofed_nd: "neighbour discovery that claims an address which is not the guest's",
   drop_spoofed_ip: "an IP source address which is not the guest's",
+  drop_retagged: 'its way was gone after its VLAN tag had been changed for it',
 };

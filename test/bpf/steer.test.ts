@@ -38,8 +38,8 @@ for (const [prefix, rows] of tables) {
   for (const row of rows) bedTest.serial(`${prefix}: ${row.title}`, (t) => checkRow(t, bed, row));
 }
 
-/** TEST_RUN always leaves room before a frame. */
-const NOT_HERE: readonly ReasonName[] = ['pass_no_headroom'];
+/** TEST_RUN always leaves room before a frame here; the fuzzer takes it away. */
+const NOT_HERE: readonly ReasonName[] = ['pass_no_headroom', 'drop_retagged'];
 
 test('no reason was left out', (t) => {
   const exercised = new Set<ReasonName>(tables.flatMap(([, rows]) => rows.map((row) => row.counted[1])));

@@ -82,6 +82,11 @@ export function drop(work: Work, vnic: number, reason: Reason): Decision {
   return counted(work, 'drop', vnic, reason);
 }
 
+/** Its way was gone after its VLAN tag had been changed: the bridge would take it for another VLAN's. @param frame as it leaves */
+export function retagged(work: Work, vnic: number, frame: Uint8Array): Decision {
+  return { ...drop(work, vnic, Reason.DROP_RETAGGED), frame };
+}
+
 export function aborted(work: Work, vnic: number): Decision {
   return { verdict: 'aborted', reason: null, vnic, ...NO_WAY, effects: work.effects, frame: work.frame };
 }

@@ -1,6 +1,6 @@
 /** On the CPU that reaches the chosen queue: the redirect, to the port that the vNIC's path names now. */
-import { PortRole, Reason } from '../../../maps/generated/contract.js';
-import { aborted, type Decision, pass, type Work } from './decision.js';
+import { PortRole, Reason, VnicFlag } from '../../../maps/generated/contract.js';
+import { aborted, type Decision, pass, retagged, type Work } from './decision.js';
 import { ETHERNET_BYTES } from './ethernet.js';
 import { HANDOVER_BYTES, readHandover } from './handover.js';
 import { NOBODY, type PacketState } from './state.js';
@@ -15,13 +15,19 @@ export function steerQueue(state: PacketState, handed: Uint8Array, firstBuffer =
   const arrival = { program: 'steer_uplink', ifindex: 0, rxQueue: 0, cpu: 0 } as const;
   if (firstBuffer < HANDOVER_BYTES + ETHERNET_BYTES) return aborted({ state, arrival, frame: handed, effects: [], fresh: false }, NOBODY);
   const work: Work = { state, arrival, frame: handed.subarray(HANDOVER_BYTES), effects: [], fresh: false };
-  const id = state.index.get(readHandover(handed))?.vnic ?? NOBODY;
+  const handover = readHandover(handed);
+  const gone = (owner: number): Decision =>
+    handover.retagged ? retagged(work, owner, work.frame) : pass(work, owner, Reason.PASS_NO_TARGET);
+  const id = state.index.get(handover.key)?.vnic ?? NOBODY;
   const vnic = id === NOBODY ? undefined : state.vnics.get(id);
   const path = state.paths.get(id);
-  if (vnic === undefined || path === undefined) return pass(work, NOBODY, Reason.PASS_NO_TARGET);
+  if (vnic === undefined || path === undefined) return gone(NOBODY);
   const role = isAccelerated(vnic, path) ? PortRole.VF : PortRole.TAP;
-  const target = role === PortRole.VF ? vnic.vfIfindex : vnic.tapIfindex;
-  if (!state.txPorts.has(target)) return pass(work, id, Reason.PASS_NO_TARGET);
+  let target = role === PortRole.VF ? vnic.vfIfindex : vnic.tapIfindex;
+  // The VLAN tag was made for the other kind of port.
+  const access = (vnic.flags & VnicFlag.ACCESS) !== 0;
+  if (access && handover.wire !== (target === vnic.uplinkIfindex)) target = handover.wire ? vnic.uplinkIfindex : vnic.tapIfindex;
+  if (!state.txPorts.has(target)) return gone(id);
   return {
     verdict: 'redirect', reason: null, vnic: id, target, role, queue: null, cpu: null, hash: null, bucket: null,
     effects: work.effects, frame: work.frame,

@@ -1,6 +1,6 @@
 /** A frame for a vNIC of this host: which port, which queue, which CPU. From the uplink and from neighbours alike. */
 import { ContractLimit, PortRole, Reason, type Vnic, VnicFlag } from '../../../maps/generated/contract.js';
-import { aborted, type Decision, pass, redirect, type Work } from './decision.js';
+import { type Decision, pass, redirect, retagged, type Work } from './decision.js';
 import { countedLength, type Ethernet } from './ethernet.js';
 import { HANDOVER_BYTES, pushHandover } from './handover.js';
 import type { Packet } from './ip.js';
@@ -59,10 +59,10 @@ export function steer(work: Work, id: number, vnic: Vnic, ethernet: Ethernet, pa
   let frame = changeTag(work.frame, change, vlan);
   if (cpu !== null) {
     if (roomFor(change) + HANDOVER_BYTES > headroom) {
-      // With a tag already changed this cannot happen: drivers leave far more.
-      return change === 'keep' ? pass(work, id, Reason.PASS_NO_HEADROOM) : aborted(work, id);
+      return change === 'keep' ? pass(work, id, Reason.PASS_NO_HEADROOM) : retagged(work, id, frame);
     }
-    frame = pushHandover(frame, addressKey(work.frame, 0, vlan));
+    const wire = port.ifindex === vnic.uplinkIfindex;
+    frame = pushHandover(frame, { key: addressKey(work.frame, 0, vlan), retagged: change !== 'keep', wire });
     work.effects.push({ kind: 'tally', vnic: id, tally: 'cpuHandovers' });
   }
   work.effects.push({ kind: 'queue', vnic: id, role: port.role, queue });

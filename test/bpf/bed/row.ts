@@ -3,7 +3,7 @@
  * was learnt but what the row says.
  */
 import type { ExecutionContext } from 'ava';
-import { type ControlCommand, PathBit } from '../../../maps/generated/contract.js';
+import { type ControlCommand, HandoverBit, PathBit } from '../../../maps/generated/contract.js';
 import type { VnicPath } from '../../../src/core/model.js';
 import type { FrameBuilder } from '../../support/packet_builder.js';
 import { type Arrival, type Bed, pathCode, type ReasonName, rises, vnicKey } from './bed.js';
@@ -96,7 +96,8 @@ function checkFrame(t: ExecutionContext, bed: Bed, row: Row): void {
     return;
   }
   const { mac, vlan } = bedVnic(ownerOf(row.to!)!);
-  t.is(bed.left.readBigUInt64LE(), vnicKey(mac, row.inVlan ?? vlan));
+  const retagged = row.leaves === undefined ? 0n : 1n << BigInt(HandoverBit.RETAGGED_SHIFT);
+  t.is(bed.left.readBigUInt64LE(), vnicKey(mac, row.inVlan ?? vlan) | retagged);
   t.deepEqual(bed.left.subarray(8), frame);
 }
 
