@@ -51,6 +51,9 @@ static __always_inline void follow_transmission(__u32 id, const struct vnic *v, 
 			return;
 		if (f->multicast && (v->flags & VNIC_PLUGIN))
 			return;
+		/* What the guest sends on a VF behind the adapter's own switch is not seen here, so its silence says nothing. */
+		if (v->vf_ifindex == v->uplink_ifindex)
+			return;
 	}
 	next = (word & ~(__u64)PATH_MASK) | (from_vf ? PATH_ACCELERATED : PATH_SOFTWARE);
 	next += 1ULL << PATH_GENERATION_SHIFT;

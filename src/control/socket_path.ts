@@ -48,17 +48,13 @@ function bind(server: Server, path: string): Promise<void> {
  * and looked at there: what is alive is put back.
  */
 async function removeStale(path: string): Promise<void> {
-  if (!(await lstat(path)).isSocket()) {
+  const present = await lstat(path).catch((error: NodeJS.ErrnoException) => takenAside(error, path));
+  if (!present.isSocket()) {
     throw new SocketPathError(`${path} is there and is no socket; remove it, or choose another path for the control socket`);
   }
   await refuseLive(path, path);
   const aside = `${path}.${randomUUID()}.stale`;
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new SocketPathError(`another unipathd is starting on ${path}; stop it first, or choose another path for the control socket`);
-  }
+  await rename(path, aside).catch((error: NodeJS.ErrnoException) => takenAside(error, path));
   try {
     await refuseLive(aside, path);
   } catch (error) {
@@ -67,6 +63,12 @@ async function removeStale(path: string): Promise<void> {
   } finally {
     await unlink(aside);
   }
+}
+
+/** Who else starts here has taken the file aside just now. */
+function takenAside(error: NodeJS.ErrnoException, path: string): never {
+  if (error.code !== 'ENOENT') throw error;
+  throw new SocketPathError(`another unipathd is starting on ${path}; stop it first, or choose another path for the control socket`);
 }
 
 async function refuseLive(path: string, shown: string): Promise<void> {

@@ -29,6 +29,8 @@ function shownPath(work: Work, vnic: Vnic, path: PathWord, role: PortRole, ether
   if (ticksSince(path.vfSeen, work.state.tick) < ContractLimit.QUIET_TICKS) return null;
   // The plug-in sends these by the tap whatever its path is.
   if (ethernet.multicast && (vnic.flags & VnicFlag.PLUGIN) !== 0) return null;
+  // What the guest sends on a VF behind the adapter's own switch is not seen here, so its silence says nothing.
+  if (vnic.vfIfindex === vnic.uplinkIfindex) return null;
   return VnicPath.SOFTWARE;
 }
 

@@ -1,6 +1,6 @@
 /** Rows of the maps in the control plane's words: vNICs, steerings, counters, events, the RSS tables. */
 import test from 'ava';
-import { type Event, EventKind, HashType, hostMaps, VnicPath } from '../../../maps/generated/contract.js';
+import { type Event, EventKind, HashType, hostMaps, Reason, VnicPath } from '../../../maps/generated/contract.js';
 import { encode } from '../../../src/btf/codec.js';
 import { parseMacAddress } from '../../../src/core/model.js';
 import { toeplitzHash } from '../../../src/core/toeplitz.js';
@@ -109,7 +109,7 @@ test('a steering row that the programs could not follow is refused', (t) => {
 test('counters are summed over CPUs, field by field, past 2^53', (t) => {
   const { value } = hostMaps.counters;
   const cpu = (n: bigint) => encode(value, {
-    reasons: Array.from({ length: 25 }, (_, i) => ({ packets: n + BigInt(i), bytes: n })),
+    reasons: Array.from({ length: Reason.COUNT }, (_, i) => ({ packets: n + BigInt(i), bytes: n })),
     tapQueues: Array.from({ length: 64 }, () => n), vfQueues: Array.from({ length: 64 }, (_, i) => n * BigInt(i)),
     fromTap: { packets: n, bytes: 1n }, fromVf: { packets: 2n, bytes: n },
     cpuHandovers: n, flowsLearnt: 3n, flowsMoved: 4n, pathChanges: 5n, flowsReplaced: 6n, flowsExpired: n,
@@ -120,7 +120,7 @@ test('counters are summed over CPUs, field by field, past 2^53', (t) => {
   t.deepEqual(tally.reasons.redirect_rss, { packets: sum, bytes: sum });
   t.deepEqual(tally.reasons.control, { packets: sum + 34n, bytes: sum });
   t.deepEqual(tally.reasons.drop_spoofed_ip, { packets: sum + 48n, bytes: sum });
-  t.is(Object.keys(tally.reasons).length, 25);
+  t.is(Object.keys(tally.reasons).length, Reason.COUNT);
   t.is(tally.vfQueues[63], sum * 63n);
   t.deepEqual([tally.fromTap, tally.fromVf], [{ packets: sum, bytes: 2n }, { packets: 4n, bytes: sum }]);
   t.deepEqual([tally.cpuHandovers, tally.flowsLearnt, tally.flowsMoved, tally.pathChanges], [sum, 6n, 8n, 10n]);
