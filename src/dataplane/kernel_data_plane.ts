@@ -2,6 +2,7 @@
 import { ContractLimit, flowCodec, hostMaps, redirectErrorKeyCodec, rssCodec, type Vnic, vnicAddressesCodec } from '../../maps/generated/contract.js';
 import { encode, u32 } from '../btf/codec.js';
 import type { AttachMode, PortOwner, PortRole as Role } from '../core/model.js';
+import { ifindexOf, portKey, vnicKey } from '../core/packet/keys.js';
 import { waitForRunningPrograms } from '../native/grace_period.js';
 import { BpfMap } from '../native/map.js';
 import type { Pins } from '../native/pins.js';
@@ -20,7 +21,7 @@ import { rssRow } from './rss_table.js';
 import { fromHostWishRow, fromWishRow, toHostWishRow, toWishRow, unusedWish } from './rss_wish_row.js';
 import { fromSteering, steeringKey, toSteering, unusedSteering } from './steering_row.js';
 import { toRedirectErrorTally, toVnicTally } from './tallies.js';
-import { ifindexOf, portKey, VnicIndex, vnicKey } from './vnic_index.js';
+import { VnicIndex } from './vnic_index.js';
 import { checksAddresses, fromVnic, isUsed, toVnic, unusedVnic } from './vnic_row.js';
 
 /** Row of `counters` for frames of no known vNIC; no vNIC has this id. */

@@ -10,10 +10,9 @@
  */
 import { ContractLimit, PortRole, portRoleNames, vnicSlotCodec } from '../../maps/generated/contract.js';
 import type { PortOwner, PortRole as Role } from '../core/model.js';
+import { slotOf } from '../core/packet/keys.js';
 
 const { VNIC_SLOTS, VNIC_PROBES } = ContractLimit;
-const MULTIPLIER = 0x9e37_79b9_7f4a_7c15n;
-const SLOT_SHIFT = 50n;
 const FREE = 0n;
 const WORDS_PER_SLOT = vnicSlotCodec.size / 8;
 
@@ -26,25 +25,6 @@ export class VnicIndexFullError extends Error {
   }
 }
 
-/** As vnic_key() in bpf/lib/parse.h. Never 0, which means "free". @param mac six bytes @param vlan 0..4094 */
-export function vnicKey(mac: Uint8Array, vlan: number): bigint {
-  let key = (1n << 63n) | (BigInt(vlan) << 48n);
-  for (let i = 0; i < 6; i++) key |= BigInt(mac[i] ?? 0) << BigInt(8 * i);
-  return key;
-}
-
-const PORT_BIT = 1n << 62n;
-
-/** As port_key() in bpf/lib/vnic.h; no address has it. */
-export function portKey(ifindex: number): bigint {
-  return PORT_BIT | BigInt(ifindex);
-}
-
-/** Of the keys that `portKey` makes; null for an address. */
-export function ifindexOf(key: bigint): number | null {
-  return key >> 62n === 1n ? Number(key & 0xffff_ffffn) : null;
-}
-
 function ownerWord({ vnic, role }: PortOwner): bigint {
   return BigInt(vnic) | (BigInt(role === 'vf' ? PortRole.VF : PortRole.TAP) << 32n);
 }
@@ -53,13 +33,8 @@ function ownerOf(word: bigint): PortOwner {
   return { vnic: Number(word & 0xffff_ffffn), role: portRoleNames[Number((word >> 32n) & 0xffn) as PortRole] as Role };
 }
 
-/** First of the slots that may hold the key. */
-export function firstSlotOf(key: bigint): number {
-  return Number(BigInt.asUintN(64, key * MULTIPLIER) >> SLOT_SHIFT);
-}
-
 function probesOf(key: bigint): number[] {
-  const first = firstSlotOf(key);
+  const first = slotOf(key);
   return Array.from({ length: VNIC_PROBES }, (_, i) => (first + i) % VNIC_SLOTS);
 }
 

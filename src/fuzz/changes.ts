@@ -1,6 +1,6 @@
 /** What happens to a world while frames go through it: time passes for single rows, the control plane writes, devices go and come. */
 import { ContractLimit, type FlowRecord, PortRole } from '../../maps/generated/contract.js';
-import { addressKey, remoteSlot } from '../core/packet/model.js';
+import { remoteSlot, vnicKey } from '../core/packet/model.js';
 import { onlineCpus } from '../native/cpus.js';
 import { anySeen, anyTick } from './ages.js';
 import { DEVICES, UPLINKS, VNIC_IDS } from './ids.js';
@@ -35,7 +35,7 @@ export function ageOthers(world: World, random: Random): void {
 type Change = (world: World, random: Random, index: number, id: number) => void;
 
 function anyKey(random: Random): bigint {
-  return addressKey(random.pick(random.chance(0.7) ? GUEST_MACS : STATION_MACS), 0, random.pick(VLANS));
+  return vnicKey(random.pick(random.chance(0.7) ? GUEST_MACS : STATION_MACS), random.pick(VLANS));
 }
 
 const CHANGES: Readonly<Record<string, readonly [weight: number, change: Change]>> = {
@@ -69,7 +69,7 @@ const CHANGES: Readonly<Record<string, readonly [weight: number, change: Change]
   publish: [6, (world, _random, _index, id) => publishVnic(world, id)],
   withdraw: [2, (world, random) => world.withdraw(anyKey(random))],
   station: [6, (world, random) => {
-    const key = addressKey(random.pick(STATION_MACS), 0, random.pick(VLANS));
+    const key = vnicKey(random.pick(STATION_MACS), random.pick(VLANS));
     world.setRemote(remoteSlot(key), { key, uplinkIfindex: random.pick(UPLINKS), learnt: anyTick(random, world.tick) });
   }],
 };

@@ -1,6 +1,6 @@
 /** One world, and frames through it: the programs and the model side by side. */
 import { type Event, type Flow, handoverCodec, hostMaps } from '../../maps/generated/contract.js';
-import { addressKey, decide, type Decision, type Effect, NOBODY, steerQueue } from '../core/packet/model.js';
+import { decide, type Decision, type Effect, NOBODY, steerQueue, vnicKey } from '../core/packet/model.js';
 import { onlineCpus } from '../native/cpus.js';
 import { ageFlow, ageOthers, changeWorld } from './changes.js';
 import { type Difference, eventText, hex, notedOf, notedText, sameNoted, VERDICTS } from './difference.js';
@@ -119,7 +119,7 @@ export class Episode {
     const handed = new Uint8Array(HANDOVER_BYTES + frame.length);
     handed.set(frame, HANDOVER_BYTES);
     const vnic = this.#world.vnic(random.pick(VNIC_IDS));
-    const key = random.chance(0.7) ? addressKey(vnic.mac, 0, vnic.vlan) : addressKey(random.pick(GUEST_MACS), 0, random.below(4096));
+    const key = random.chance(0.7) ? vnicKey(vnic.mac, vnic.vlan) : vnicKey(random.pick(GUEST_MACS), random.below(4096));
     new DataView(handed.buffer).setBigUint64(0, key, true);
     return random.chance(0.1) ? handed.slice(0, random.between(14, 30)) : handed;
   }

@@ -1,5 +1,5 @@
 /** The few addresses, VLANs and ports that worlds and frames are made of: few, so that they meet. */
-import { addressKey, remoteSlot } from '../core/packet/model.js';
+import { remoteSlot, slotOf, vnicKey } from '../core/packet/model.js';
 
 export type Bytes = Uint8Array;
 
@@ -7,18 +7,13 @@ function mac(text: string): Bytes {
   return Uint8Array.from(Buffer.from(text.replaceAll(':', ''), 'hex'));
 }
 
-/** Slot of the vNIC index where a look-up begins; only to find keys that compete for the same slots. */
-function firstSlot(key: bigint): number {
-  return Number(BigInt.asUintN(64, key * 0x9e37_79b9_7f4a_7c15n) >> 50n);
-}
-
 /** MAC addresses whose untagged keys fall on the same place as `like`. */
 function competing(like: Bytes, count: number, place: (key: bigint) => number): Bytes[] {
-  const wanted = place(addressKey(like, 0, 0));
+  const wanted = place(vnicKey(like, 0));
   const found: Bytes[] = [];
   for (let i = 0; found.length < count; i++) {
     const candidate = mac(`0600${i.toString(16).padStart(8, '0')}`);
-    if (place(addressKey(candidate, 0, 0)) === wanted) found.push(candidate);
+    if (place(vnicKey(candidate, 0)) === wanted) found.push(candidate);
   }
   return found;
 }
@@ -26,7 +21,7 @@ function competing(like: Bytes, count: number, place: (key: bigint) => number): 
 const firstGuest = mac('52:54:00:00:00:01');
 /** Three of them need the same slots of the index. */
 export const GUEST_MACS: readonly Bytes[] = [
-  firstGuest, ...competing(firstGuest, 2, firstSlot), mac('52:54:00:00:00:02'), mac('52:54:00:00:00:03'), mac('52:54:00:00:01:00'),
+  firstGuest, ...competing(firstGuest, 2, slotOf), mac('52:54:00:00:00:02'), mac('52:54:00:00:00:03'), mac('52:54:00:00:01:00'),
   mac('52:55:00:00:00:01'), mac('52:54:00:01:00:01'),
 ];
 

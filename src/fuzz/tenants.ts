@@ -2,7 +2,7 @@
 import {
   ContractLimit, type HashType, type PathWord, PathBit, PortRole, type Steering, type Vnic, type VnicAddresses, VnicFlag, VnicPath,
 } from '../../maps/generated/contract.js';
-import { addressKey, portKey } from '../core/packet/model.js';
+import { portKey, vnicKey } from '../core/packet/model.js';
 import { anyTick } from './ages.js';
 import { GONE, tapOf, UPLINKS, vfOf, VNIC_IDS } from './ids.js';
 import { GUEST_MACS, IPV4, IPV6, VLANS } from './pools.js';
@@ -121,7 +121,7 @@ export function anyAddresses(random: Random): VnicAddresses {
 export function publishVnic(world: World, id: number): void {
   const vnic = world.vnic(id);
   const keys = [
-    ...vnic.vlans.slice(0, vnic.vlanCount).map((vlan) => [addressKey(vnic.mac, 0, vlan), PortRole.TAP] as const),
+    ...vnic.vlans.slice(0, vnic.vlanCount).map((vlan) => [vnicKey(vnic.mac, vlan), PortRole.TAP] as const),
     [portKey(vnic.tapIfindex), PortRole.TAP] as const,
     // The uplink is nobody's port, also where it leads to a VF.
     ...(vnic.vfIfindex === vnic.uplinkIfindex ? [] : [[portKey(vnic.vfIfindex), PortRole.VF] as const]),

@@ -13,7 +13,7 @@ import { type DataPlaneOptions, openDataPlane } from '../../src/dataplane/datapl
 import { loadObject } from '../../src/dataplane/loader.js';
 import type { DataPlane, DataPlaneEvent, VnicRow } from '../../src/dataplane/port.js';
 import { reusablePins } from '../../src/dataplane/upgrade.js';
-import { firstSlotOf, ifindexOf, vnicKey } from '../../src/dataplane/vnic_index.js';
+import { ifindexOf, slotOf, vnicKey } from '../../src/core/packet/keys.js';
 import { macBytes } from '../../src/dataplane/vnic_row.js';
 import { queryXdp, TracingLink, XdpLink } from '../../src/native/link.js';
 import { RawMap } from '../../src/native/map.js';
@@ -141,7 +141,7 @@ function collidingMacs(count: number): VnicRow['mac'][] {
   for (let n = 0; macs.length < count; n++) {
     const last = [n >> 16, (n >> 8) & 0xff, n & 0xff].map((byte) => byte.toString(16).padStart(2, '0'));
     const mac = parseMacAddress(['02:00:00', ...last].join(':'));
-    if (firstSlotOf(vnicKey(macBytes(mac), 0)) === 77) macs.push(mac);
+    if (slotOf(vnicKey(macBytes(mac), 0)) === 77) macs.push(mac);
   }
   return macs;
 }

@@ -12,7 +12,7 @@ import { type HostRssWish, parseMacAddress } from '../../src/core/model.js';
 import { rssInput4Tuple, toeplitzHash } from '../../src/core/toeplitz.js';
 import { openDataPlane } from '../../src/dataplane/dataplane.js';
 import type { DataPlane, SteeringRow, VnicRow } from '../../src/dataplane/port.js';
-import { ifindexOf } from '../../src/dataplane/vnic_index.js';
+import { ifindexOf } from '../../src/core/packet/keys.js';
 import { RawMap } from '../../src/native/map.js';
 import { Pins } from '../../src/native/pins.js';
 import { hostObjectPath } from '../../src/paths.js';

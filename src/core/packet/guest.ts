@@ -9,7 +9,7 @@ import { type Decision, drop, pass, redirect, type Work } from './decision.js';
 import { countedLength, type Ethernet, parseEthernet, SOURCE_AT } from './ethernet.js';
 import { learnFlow } from './flows.js';
 import { type Packet, parsePacket } from './ip.js';
-import { addressKey, portKey, sameMac } from './keys.js';
+import { portKey, sameMac, vnicKey } from './keys.js';
 import { mayBePartial } from './partial_checksum.js';
 import { isRemote } from './remotes.js';
 import { NOBODY } from './state.js';
@@ -28,7 +28,7 @@ function has(vnic: Vnic, flag: number): boolean {
 function isOwnVlan({ state, frame }: Work, id: number, vnic: Vnic, { vlan, tags }: Ethernet): boolean {
   if (tags > 1 && vlan === 0) return false;
   if (has(vnic, VnicFlag.ACCESS)) return vlan === 0;
-  return vlan === vnic.vlan || state.index.get(addressKey(frame, SOURCE_AT, vlan))?.vnic === id;
+  return vlan === vnic.vlan || state.index.get(vnicKey(frame, vlan, SOURCE_AT))?.vnic === id;
 }
 
 export function decideGuest(work: Work): Decision {
@@ -64,7 +64,7 @@ export function decideGuest(work: Work): Decision {
 function forward(work: Work, id: number, vnic: Vnic, from: PortRole, ethernet: Ethernet, packet: Packet): Decision {
   const { state, frame } = work;
   const vlan = has(vnic, VnicFlag.ACCESS) ? vnic.vlan : ethernet.vlan;
-  const destination = addressKey(frame, 0, vlan);
+  const destination = vnicKey(frame, vlan);
   const partial = mayBePartial(ethernet, packet);
   const neighbourId = state.index.get(destination)?.vnic ?? NOBODY;
   if (neighbourId !== NOBODY) {

@@ -14,7 +14,7 @@ export type { Arrival, Decision, Effect, Tally, Verdict } from './decision.js';
 export type { Knobs, Lookup, Members, MutablePacketState, Owner, PacketState, Store } from './state.js';
 export { NOBODY } from './state.js';
 export { steerQueue } from './second_stage.js';
-export { addressKey, portKey, remoteSlot } from './keys.js';
+export { portKey, remoteSlot, slotOf, vnicKey } from './keys.js';
 
 /**
  * What `steer_uplink` or `steer_guest` does with a frame. Changes nothing: see `applyEffects`.

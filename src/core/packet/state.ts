@@ -39,7 +39,7 @@ export interface PacketState {
   readonly tick: number;
   /** By id, 1 .. MAX_VNICS - 1. An id without a row is nobody's. */
   readonly vnics: Lookup<number, Vnic>;
-  /** By `addressKey` and `portKey`. */
+  /** By `vnicKey` and `portKey`. */
   readonly index: Lookup<bigint, Owner>;
   readonly paths: Lookup<number, PathWord>;
   /** By `vNIC id * PORTS_PER_VNIC + role`. */

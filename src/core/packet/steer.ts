@@ -4,7 +4,7 @@ import { type Decision, pass, redirect, retagged, type Work } from './decision.j
 import { countedLength, type Ethernet } from './ethernet.js';
 import { HANDOVER_BYTES, pushHandover } from './handover.js';
 import type { Packet } from './ip.js';
-import { addressKey } from './keys.js';
+import { vnicKey } from './keys.js';
 import { chooseQueue, cpuFor, type QueueChoice } from './queue.js';
 import { changeTag, roomFor, type TagChange, toAccess, toWire } from './tags.js';
 import { isAccelerated } from './vnic_path.js';
@@ -62,7 +62,7 @@ export function steer(work: Work, id: number, vnic: Vnic, ethernet: Ethernet, pa
       return change === 'keep' ? pass(work, id, Reason.PASS_NO_HEADROOM) : retagged(work, id, frame);
     }
     const wire = port.ifindex === vnic.uplinkIfindex;
-    frame = pushHandover(frame, { key: addressKey(work.frame, 0, vlan), retagged: change !== 'keep', wire });
+    frame = pushHandover(frame, { key: vnicKey(work.frame, vlan), retagged: change !== 'keep', wire });
     work.effects.push({ kind: 'tally', vnic: id, tally: 'cpuHandovers' });
   }
   work.effects.push({ kind: 'queue', vnic: id, role: port.role, queue });

@@ -4,7 +4,7 @@ import { isControl } from './control.js';
 import { type Decision, drop, pass, type Work } from './decision.js';
 import { type Ethernet, parseEthernet, SOURCE_AT } from './ethernet.js';
 import { parsePacket } from './ip.js';
-import { addressKey } from './keys.js';
+import { vnicKey } from './keys.js';
 import { mayBePartial } from './partial_checksum.js';
 import { learnRemote } from './remotes.js';
 import { NOBODY } from './state.js';
@@ -15,11 +15,11 @@ export function decideUplink(work: Work): Decision {
   const ethernet = parseEthernet(frame, arrival.firstBuffer ?? frame.length);
   if (ethernet === null) return pass(work, NOBODY, Reason.PASS_RUNT);
 
-  const id = state.index.get(addressKey(frame, 0, ethernet.vlan))?.vnic ?? NOBODY;
+  const id = state.index.get(vnicKey(frame, ethernet.vlan))?.vnic ?? NOBODY;
   const vnic = id === NOBODY ? undefined : state.vnics.get(id);
   if (isControl(ethernet)) return drop(work, vnic === undefined ? NOBODY : id, Reason.DROP_CONTROL);
   const decision = fromWire(work, id, vnic, ethernet);
-  if (!work.fresh) learnRemote(work, addressKey(frame, SOURCE_AT, ethernet.vlan));
+  if (!work.fresh) learnRemote(work, vnicKey(frame, ethernet.vlan, SOURCE_AT));
   return decision;
 }
 

@@ -3,7 +3,7 @@ import test from 'ava';
 import { ContractLimit, type Flow, HashType, PortRole, type Steering, type Vnic, VnicFlag } from '../../../maps/generated/contract.js';
 import { explain as explainWith } from '../../../src/capture/explain.js';
 import { reasonTexts } from '../../../src/capture/reason_texts.js';
-import { type Arrival, addressKey, decide, type PacketState, portKey } from '../../../src/core/packet/model.js';
+import { type Arrival, decide, type PacketState, portKey, vnicKey } from '../../../src/core/packet/model.js';
 import { frame, type FrameBuilder } from '../../support/packet_builder.js';
 import { rssVectorKey } from '../../support/rss_vectors.js';
 
@@ -57,7 +57,7 @@ function state(
     tick: 10_000,
     vnics: new Map([[1, change.vnic ?? vnic()]]),
     index: new Map([
-      [addressKey(bytes, 0, change.vlan ?? 0), { vnic: 1, role: PortRole.TAP }],
+      [vnicKey(bytes, change.vlan ?? 0), { vnic: 1, role: PortRole.TAP }],
       [portKey(TAP), { vnic: 1, role: PortRole.TAP }],
       [portKey(VF), { vnic: 1, role: PortRole.VF }],
     ]),

@@ -2,7 +2,8 @@
 import test from 'ava';
 import fc from 'fast-check';
 import type { PortOwner } from '../../../src/core/model.js';
-import { firstSlotOf, ifindexOf, portKey, VnicIndex, VnicIndexFullError, vnicKey } from '../../../src/dataplane/vnic_index.js';
+import { ifindexOf, portKey, slotOf, vnicKey } from '../../../src/core/packet/keys.js';
+import { VnicIndex, VnicIndexFullError } from '../../../src/dataplane/vnic_index.js';
 
 const SLOTS = 16384;
 const PROBES = 4;
@@ -35,7 +36,7 @@ function keysAt(slot: number, count: number, from = 0): bigint[] {
   const keys: bigint[] = [];
   for (let low = from; keys.length < count; low++) {
     const key = vnicKey(Buffer.from([2, 0, low >>> 24, low >>> 16, low >>> 8, low]), 0);
-    if (firstSlotOf(key) === slot) keys.push(key);
+    if (slotOf(key) === slot) keys.push(key);
   }
   return keys;
 }
@@ -56,7 +57,7 @@ function areFound(memory: Buffer, keys: readonly bigint[]): boolean {
 test('a key is the MAC address in wire order, the VLAN above it, and the top bit', (t) => {
   t.is(vnicKey(Buffer.from('525400aabbcc', 'hex'), 0), 0x8000_ccbb_aa00_5452n);
   t.is(vnicKey(Buffer.from('525400aabbcc', 'hex'), 0xffe), 0x8ffe_ccbb_aa00_5452n);
-  t.is(firstSlotOf(0x8000_ccbb_aa00_5452n), Number((0x8000_ccbb_aa00_5452n * 0x9e3779b97f4a7c15n) % (1n << 64n) >> 50n));
+  t.is(slotOf(0x8000_ccbb_aa00_5452n), Number((0x8000_ccbb_aa00_5452n * 0x9e3779b97f4a7c15n) % (1n << 64n) >> 50n));
 });
 
 test('the key of a port is its ifindex and bit 62, which no address has', (t) => {
@@ -68,7 +69,7 @@ test('the key of a port is its ifindex and bit 62, which no address has', (t) =>
 test('a slot says the vNIC in its third word and the role of a port in the byte after it', (t) => {
   const { index, memory } = makeIndex();
   index.publish(portKey(77), { vnic: 0x0102, role: 'vf' });
-  const at = firstSlotOf(portKey(77)) * SLOT_BYTES;
+  const at = slotOf(portKey(77)) * SLOT_BYTES;
   t.is(memory.subarray(at, at + SLOT_BYTES).toString('hex'), '4d00000000000040' + '02010000' + '01' + '000000');
   t.deepEqual([...index.entries()], [[portKey(77), { vnic: 0x0102, role: 'vf' }]]);
 });

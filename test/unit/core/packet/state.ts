@@ -2,7 +2,7 @@
 import {
   type Flow, type HashType, type PathWord, PortRole, type Remote, type Steering, type Vnic, type VnicAddresses, VnicFlag,
 } from '../../../../maps/generated/contract.js';
-import { addressKey, type MutablePacketState, type Owner, portKey } from '../../../../src/core/packet/model.js';
+import { type MutablePacketState, type Owner, portKey, vnicKey } from '../../../../src/core/packet/model.js';
 import { rssVectorKey } from '../../../support/rss_vectors.js';
 import { macBytes } from '../../../support/packet_layers.js';
 
@@ -54,8 +54,8 @@ export function testState(): TestState {
     index: new Map([
       [portKey(TAP.g1), { vnic: 1, role: PortRole.TAP }], [portKey(VF.g1), { vnic: 1, role: PortRole.VF }],
       [portKey(TAP.g2), { vnic: 2, role: PortRole.TAP }], [portKey(VF.g2), { vnic: 2, role: PortRole.VF }],
-      [addressKey(macBytes(MAC.g1), 0, 0), { vnic: 1, role: PortRole.TAP }],
-      [addressKey(macBytes(MAC.g2), 0, 0), { vnic: 2, role: PortRole.TAP }],
+      [vnicKey(macBytes(MAC.g1), 0), { vnic: 1, role: PortRole.TAP }],
+      [vnicKey(macBytes(MAC.g2), 0), { vnic: 2, role: PortRole.TAP }],
     ]),
     paths: new Map([[1, { word: 0x101n, vfSeen: 0 }], [2, { word: 0n, vfSeen: 0 }]]),
     steerings: new Map([2, 3, 4, 5].map((row) => [row, steering()])),
