@@ -5,7 +5,7 @@
 import { type BpfDevmapVal, ContractLimit, hostKnobs, hostMaps, type Reason, type VnicCounters } from '../../maps/generated/contract.js';
 import { encode, type MapSpec, u32 } from '../btf/codec.js';
 import { parseBtf } from '../btf/parse.js';
-import { parseMacAddress } from '../core/model.js';
+import { macBytes, parseMacAddress } from '../core/model.js';
 import { portKey, vnicKey } from '../core/packet/keys.js';
 import { evenSteering } from './even_steering.js';
 import { fillCpus } from '../dataplane/cpus.js';
@@ -13,7 +13,7 @@ import { PathWords } from '../dataplane/path_word.js';
 import { randomRssKey, rssRow } from '../dataplane/rss_table.js';
 import { steeringKey, toSteering } from '../dataplane/steering_row.js';
 import { VnicIndex } from '../dataplane/vnic_index.js';
-import { macBytes, toVnic } from '../dataplane/vnic_row.js';
+import { toVnic } from '../dataplane/vnic_row.js';
 import { possibleCpus } from '../native/cpus.js';
 import { BpfMap, PerCpuMap, type RawMap } from '../native/map.js';
 import { BpfObject } from '../native/object.js';

@@ -1,4 +1,5 @@
 /** The frames that the bench sends, and where in them a flow shows. UDP ones have 64 bytes with the 4 of the frame check sequence. */
+import { internetChecksum } from '../core/checksum.js';
 
 /** Varied by bench.bpf.c, which has the same numbers. */
 const PORT = { from: 4096, to: 53 } as const;
@@ -78,13 +79,6 @@ function ethernet({ from, to }: Macs, tags: number, type: number): Buffer {
   return header;
 }
 
-function headerChecksum(header: Buffer): number {
-  let sum = 0;
-  for (let i = 0; i < header.length; i += 2) sum += header.readUInt16BE(i);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
-  return ~sum & 0xffff;
-}
-
 /**
  * Hop-by-hop options first, then destination options and a routing header with nothing left to visit. RFC 8200 recommends an order,
  * and section 4.1 has nodes accept any.
@@ -109,7 +103,7 @@ function ipv4(from: Buffer, to: Buffer, protocol: number, options: number, fragm
   const header = Buffer.alloc(20 + options, 1); // options: no operation
   header.set([0x45 + options / 4, 0, 0, 0, 0, 0, fragment ? 0x20 : 0, 0, 64, protocol, 0, 0, ...from, ...to]);
   header.writeUInt16BE(header.length + payload.length, 2);
-  header.writeUInt16BE(headerChecksum(header), 10);
+  header.writeUInt16BE(internetChecksum(header), 10);
   return Buffer.concat([header, payload]);
 }
 

@@ -4,6 +4,7 @@
  */
 import { ContractLimit, PortRole, Reason, reasonNames, type FlowRecord, type Steering } from '../../maps/generated/contract.js';
 import type { Explanation, FlowRecordStatus } from '../control/protocol.js';
+import { macText } from '../core/model.js';
 import type { Work } from '../core/packet/decision.js';
 import { type Ethernet, parseEthernet } from '../core/packet/ethernet.js';
 import { flowSlot, type FlowSlot } from '../core/packet/flows.js';
@@ -131,10 +132,6 @@ function destinationSteps(facts: Facts): Steps {
   if (decision.vnic === 0) return [];
   if (!isFor(decision.vnic, facts)) return [];
   return [{ step: 'lookup', text: `${address} is ${names.vnic(decision.vnic)}` }];
-}
-
-function macText(bytes: Uint8Array): string {
-  return Array.from(bytes.subarray(0, 6), (byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
 interface TargetFacts {

@@ -1,5 +1,7 @@
 /** A frame made of a flow's fields, with finished checksums: what `flow explain` asks about. Pure. */
 import ipaddr from 'ipaddr.js';
+import { internetChecksum } from '../core/checksum.js';
+import { macBytes } from '../core/model.js';
 
 export interface FrameFields {
   readonly from: string;
@@ -24,16 +26,6 @@ const PAYLOAD = 8;
 /** Of protocols with ports: TCP, UDP and SCTP headers. */
 const HEADER_BYTES: Readonly<Record<number, number>> = { [ICMP]: 8, [TCP]: 20, [UDP]: 8, [ICMPV6]: 8, [SCTP]: 12 };
 
-const macBytes = (mac: string): Buffer => Buffer.from(mac.replaceAll(':', ''), 'hex');
-
-/** One's complement sum, not complemented. */
-function sum16(...parts: readonly Uint8Array[]): number {
-  let sum = 0;
-  for (const part of parts) for (let i = 0; i < part.length; i += 2) sum += ((part[i] ?? 0) << 8) | (part[i + 1] ?? 0);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return sum;
-}
-
 function pseudoHeader(source: Buffer, destination: Buffer, protocol: number, length: number): Buffer {
   const tail = Buffer.alloc(8);
   tail.writeUInt32BE(length, 0);
@@ -50,7 +42,7 @@ function upper(fields: FrameFields, source: Buffer, destination: Buffer, length:
     bytes.writeUInt16BE(ports.destination, 2);
   }
   const finish = (at: number, covered: Buffer): void => {
-    const checksum = ~sum16(covered, bytes) & 0xffff;
+    const checksum = internetChecksum(covered, bytes);
     bytes.writeUInt16BE(checksum === 0 && protocol === UDP ? 0xffff : checksum, at);
   };
   const pseudo = pseudoHeader(source, destination, protocol, length);
@@ -107,7 +99,7 @@ function ipv4(protocol: number, source: Buffer, destination: Buffer, payload: nu
   header.writeUInt8(protocol, 9);
   source.copy(header, 12);
   destination.copy(header, 16);
-  header.writeUInt16BE(~sum16(header) & 0xffff, 10);
+  header.writeUInt16BE(internetChecksum(header), 10);
   return header;
 }
 

@@ -21,6 +21,16 @@ export function parseMacAddress(text: string): MacAddress {
 /** `auto`: where it is faster than the bridge. */
 export type CutThroughSetting = 'auto' | 'on' | 'off';
 
+/** Six bytes in wire order. @param mac as `macText` writes it */
+export function macBytes(mac: string): Buffer {
+  return Buffer.from(mac.replaceAll(':', ''), 'hex');
+}
+
+/** The MAC address that `bytes` begin with. */
+export function macText(bytes: Uint8Array): MacAddress {
+  return Array.from(bytes.subarray(0, 6), (byte) => byte.toString(16).padStart(2, '0')).join(':') as MacAddress;
+}
+
 /** The two ways between a vNIC and the wire. */
 export type VnicPath = 'software' | 'accelerated';
 export type PortRole = 'tap' | 'vf';

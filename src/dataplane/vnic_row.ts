@@ -1,19 +1,10 @@
 /** Rows of map `vnics`: the control plane's words to the contract's and back. */
 import { ContractLimit, type Vnic, VnicFlag } from '../../maps/generated/contract.js';
-import type { MacAddress, VnicPath } from '../core/model.js';
+import { macBytes, macText, type VnicPath } from '../core/model.js';
 import type { VnicRow } from './port.js';
 
 /** What a row of `vnics` holds: the addresses are in a map of their own. */
 export type VnicRowFields = Omit<VnicRow, 'addresses'>;
-
-/** Six bytes in wire order. */
-export function macBytes(mac: MacAddress): Buffer {
-  return Buffer.from(mac.replaceAll(':', ''), 'hex');
-}
-
-function macText(bytes: Uint8Array): MacAddress {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':') as MacAddress;
-}
 
 function wantFlag(want: VnicPath | null): number {
   if (want === null) return 0;

@@ -1,5 +1,6 @@
 /** What a frame carries: IPv4 and IPv6 with everything that may stand in them, ARP, neighbour discovery, control frames. */
 import { ContractLimit } from '../../maps/generated/contract.js';
+import { internetChecksum, onesSum } from '../core/checksum.js';
 import { GUEST_MACS, IPV4, IPV6, L4_PORTS, UNSPECIFIED_IPV4, UNSPECIFIED_IPV6 } from './pools.js';
 import type { Random } from './random.js';
 import type { FrameWriter } from './writer.js';
@@ -35,18 +36,6 @@ export function reversed({ family, from, to, fromPort, toPort, protocol }: Flow)
   return { family, from: to, to: from, fromPort: toPort, toPort: fromPort, protocol };
 }
 
-function sumOf(bytes: Uint8Array, from: number, to: number): number {
-  let sum = 0;
-  for (let i = from; i < to; i += 2) sum += ((bytes[i] ?? 0) << 8) | (i + 1 < to ? (bytes[i + 1] ?? 0) : 0);
-  return sum;
-}
-
-function folded(sum: number): number {
-  let left = sum;
-  while (left > 0xffff) left = (left % 0x1_0000) + Math.floor(left / 0x1_0000);
-  return left;
-}
-
 /** Where the things are that a checksum is made of. */
 interface Segment {
   readonly addressesAt: number;
@@ -57,10 +46,12 @@ interface Segment {
 
 function writeChecksum(random: Random, writer: FrameWriter, segment: Segment, fieldAt: number): void {
   const { addressesAt, addressBytes, at, protocol } = segment;
-  const pseudo = folded(sumOf(writer.bytes, addressesAt, addressesAt + addressBytes) + protocol + (writer.length - at));
+  const length = writer.length - at;
+  const addresses = writer.bytes.subarray(addressesAt, addressesAt + addressBytes);
+  const pseudo = onesSum(addresses, Uint8Array.of(0, protocol, length >> 8, length));
   switch (random.weighted({ finished: 16, partial: 3, zero: 2, ones: 1, off: 1, any: 3 })) {
     case 'finished':
-      writer.patch16(fieldAt, ~folded(pseudo + sumOf(writer.bytes, at, writer.length)) & 0xffff);
+      writer.patch16(fieldAt, internetChecksum(Uint8Array.of(pseudo >> 8, pseudo), writer.bytes.subarray(at, writer.length)));
       break;
     case 'partial': writer.patch16(fieldAt, pseudo); break;
     case 'zero': writer.patch16(fieldAt, 0); break;

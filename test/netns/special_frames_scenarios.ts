@@ -3,7 +3,7 @@
  * cut short, what has no target, and what goes by way of another CPU.
  */
 import type { VnicPath } from '../../src/core/model.js';
-import { internetChecksum } from '../support/checksum.js';
+import { internetChecksum } from '../../src/core/checksum.js';
 import { frame, type FrameBuilder } from '../support/packet_builder.js';
 import { Bed, type Risen, WORLD } from './bed/bed.js';
 import { ip } from './bed/commands.js';

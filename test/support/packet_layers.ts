@@ -1,6 +1,6 @@
 /** The headers that packet_builder.ts strings together: how each is written before what it carries. */
 import ipaddr from 'ipaddr.js';
-import { internetChecksum, onesSum } from './checksum.js';
+import { internetChecksum, onesSum } from '../../src/core/checksum.js';
 
 export const EtherType = { ipv4: 0x0800, arp: 0x0806, vlan: 0x8100, serviceVlan: 0x88a8, ipv6: 0x86dd, control: 0x88b5 } as const;
 export const IpProtocol = {

@@ -1,6 +1,6 @@
 /** The packet builder against bytes that tcpdump reads without complaint, so that the tables of packets stand on firm ground. */
 import test from 'ava';
-import { internetChecksum, onesSum } from '../../support/checksum.js';
+import { internetChecksum, onesSum } from '../../../src/core/checksum.js';
 import { BROADCAST, frame, type FrameBuilder } from '../../support/packet_builder.js';
 
 const A = '02:00:00:00:00:0a';
