@@ -21,6 +21,7 @@ import { BpfProgram } from '../../src/native/program.js';
 import { PacketSocket } from '../../src/native/socket.js';
 import { hostObjectPath } from '../../src/paths.js';
 import { frame } from '../support/packet_builder.js';
+import { asText, printScenario } from '../support/scenario.js';
 
 const [, , name = '', pinsRoot = '', objectPath = hostObjectPath] = process.argv;
 const MAC = parseMacAddress('52:54:00:00:00:01');
@@ -385,14 +386,4 @@ const scenarios: Record<string, () => Promise<unknown>> = {
   },
 };
 
-function asText(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? String(value) : value;
-}
-
-const scenario = scenarios[name];
-if (scenario === undefined) throw new Error(`no scenario ${name}`);
-// Keeps the process alive while it is awaiting; what a scenario leaves behind must not.
-const alive = setInterval(() => undefined, 1_000);
-const result = await scenario();
-clearInterval(alive);
-process.stdout.write(JSON.stringify(result, asText));
+await printScenario(scenarios, name);

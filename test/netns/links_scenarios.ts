@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BridgePortFlags, FdbEntry, HostNetwork } from '../../src/host/port.js';
 import { Links } from '../../src/host/links.js';
 import { parseMacAddress } from '../../src/core/model.js';
+import { printScenario } from '../support/scenario.js';
 
 const sh = (command: string): void => {
   const [name, ...args] = command.split(' ');
@@ -261,10 +262,4 @@ const scenarios: Readonly<Record<string, () => Promise<unknown>>> = {
   },
 };
 
-const scenario = scenarios[process.argv[2] ?? ''];
-if (scenario === undefined) throw new Error(`no scenario ${process.argv[2]}`);
-// Keeps the process alive while it is awaiting; what a scenario leaves behind must not.
-const alive = setInterval(() => undefined, 1_000);
-const result = await scenario();
-clearInterval(alive);
-process.stdout.write(JSON.stringify(result));
+await printScenario(scenarios, process.argv[2]);

@@ -5,15 +5,13 @@
  *   in the test:      const seen = await runOnBed<Seen>(t, scenarios, 'tapToTap', ['world', 'g1', 'g2']);
  *   in the scenarios: await serveScenarios({ async tapToTap(place) { ...; return seen; } });
  */
+import { asText } from '../../support/scenario.js';
+
 /** Namespace of the host, and of each station by its name. */
 export interface Place {
   readonly pins: string;
   readonly host: string;
   readonly stations: Readonly<Record<string, string>>;
-}
-
-function asText(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? String(value) : value;
 }
 
 /** The main program of a module of scenarios: SCENARIO PLACE; prints what the scenario returns. */
