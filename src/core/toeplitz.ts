@@ -51,11 +51,15 @@ export function buildToeplitzTables(key: Uint8Array): Uint32Array {
   return tables;
 }
 
-/** Hash by the tables of `buildToeplitzTables`. @throws RangeError when the input is longer than they are. */
-export function toeplitzHashByTables(tables: Uint32Array, input: Uint8Array): number {
-  if (input.length * 256 > tables.length) throw new RangeError(`${input.length} bytes are more than the tables cover`);
+/**
+ * Hash by the tables of `buildToeplitzTables`. Input in pieces: the XOR of their hashes.
+ * @param position of the piece in the whole input
+ * @throws RangeError when the input is longer than the tables are
+ */
+export function toeplitzHashByTables(tables: Uint32Array, input: Uint8Array, position = 0): number {
+  if ((position + input.length) * 256 > tables.length) throw new RangeError(`${position + input.length} bytes are more than the tables cover`);
   let hash = 0;
-  for (const [position, byte] of input.entries()) hash ^= tables[position * 256 + byte] ?? 0;
+  for (let i = 0; i < input.length; i++) hash ^= tables[(position + i) * 256 + (input[i] ?? 0)] ?? 0;
   return hash >>> 0;
 }
 

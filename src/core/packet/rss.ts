@@ -1,6 +1,6 @@
 /** RSS: which fields of a frame are hashed (the table in maps/hash_types.h), and their Toeplitz hash. */
 import type { HashType } from '../../../maps/generated/contract.js';
-import { buildToeplitzTables } from '../toeplitz.js';
+import { buildToeplitzTables, toeplitzHashByTables } from '../toeplitz.js';
 import { addressBytes, L4, type Packet } from './ip.js';
 
 /** Bit of the addresses alone, by family; the bits of TCP, UDP and SCTP follow it in the order of `L4`. */
@@ -30,10 +30,8 @@ export function rssHash(bytes: Uint8Array, packet: Packet, types: HashType, key:
   if (fields === 'nothing') return 0;
   const tables = tablesFor(key);
   const addresses = 2 * addressBytes(packet);
-  let hash = 0;
-  for (let i = 0; i < addresses; i++) hash ^= tables[i * 256 + (bytes[packet.addressesAt + i] ?? 0)] ?? 0;
-  if (fields === 'addresses and ports') {
-    for (let i = 0; i < 4; i++) hash ^= tables[(addresses + i) * 256 + (bytes[packet.at + i] ?? 0)] ?? 0;
-  }
-  return hash >>> 0;
+  const piece = (at: number, length: number): Uint8Array => bytes.subarray(at, at + length);
+  const hash = toeplitzHashByTables(tables, piece(packet.addressesAt, addresses));
+  if (fields === 'addresses') return hash;
+  return (hash ^ toeplitzHashByTables(tables, piece(packet.at, 4), addresses)) >>> 0;
 }
