@@ -9,7 +9,6 @@ import {
   captureConfigCodec,
   captureCountsCodec,
   ContractLimit,
-  hostMaps,
   metaCodec,
   Reason,
 } from '../../maps/generated/contract.js';
@@ -194,6 +193,3 @@ function openMaps(pins: Pins): Maps {
   for (const map of Object.values(open)) map.close();
   throw new NothingToCaptureError(`the programs at ${pins.folder} are not whole, or of another version`);
 }
-
-/** Bytes of the ring. */
-export const RING_BYTES = hostMaps.capture_ring.maxEntries;

@@ -2,6 +2,7 @@
 import { type Event, type Flow, handoverCodec, hostMaps } from '../../maps/generated/contract.js';
 import { decide, type Decision, type Effect, NOBODY, steerQueue, vnicKey } from '../core/packet/model.js';
 import { onlineCpus } from '../native/cpus.js';
+import { LARGEST_FIRST_BUFFER } from '../native/frame_runner.js';
 import { ageFlow, ageOthers, changeWorld } from './changes.js';
 import { type Difference, eventText, hex, notedOf, notedText, sameNoted, VERDICTS } from './difference.js';
 import { FrameMaker, type SentFrame } from './frames.js';
@@ -104,7 +105,7 @@ export class Episode {
     }
     if (random.chance(0.1)) changeWorld(this.#world, random);
     const length = handed.length;
-    const firstBuffer = Math.min(length, 3520);
+    const firstBuffer = Math.min(length, LARGEST_FIRST_BUFFER);
     const decision = steerQueue(this.#world, handed, firstBuffer);
     const arrival = { ...sent.arrival, ifindex: UPLINKS[0], firstBuffer };
     const { shot } = this;

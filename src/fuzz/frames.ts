@@ -1,6 +1,7 @@
 /** Frames for a world: by a grammar whose every rule is broken now and then, by damage to what came out, and of random bytes. */
 import { ContractLimit, type Vnic, VnicFlag } from '../../maps/generated/contract.js';
 import type { Arrival } from '../core/packet/model.js';
+import { LARGEST_FIRST_BUFFER } from '../native/frame_runner.js';
 import { RX_QUEUES, STRAY, tapOf, UPLINKS, vfOf, VNIC_IDS } from './ids.js';
 import { LARGEST_FRAME } from './limits.js';
 import { anyFlow, type Flow, reversed, writeArp, writeControl, writeIpv4, writeIpv6 } from './packets.js';
@@ -87,9 +88,9 @@ export class FrameMaker {
     const random = this.#random;
     if (metadata === 0 && random.chance(0.06)) {
       // Mostly such that it ends within the headers.
-      return { firstBuffer: random.between(SHORTEST, Math.min(length, random.chance(0.5) ? 120 : LARGEST_FIRST)) };
+      return { firstBuffer: random.between(SHORTEST, Math.min(length, random.chance(0.5) ? 120 : LARGEST_FIRST_BUFFER)) };
     }
-    return length > LARGEST_FIRST ? { firstBuffer: LARGEST_FIRST } : {};
+    return length > LARGEST_FIRST_BUFFER ? { firstBuffer: LARGEST_FIRST_BUFFER } : {};
   }
 
   #sender(): Sender {
@@ -207,7 +208,3 @@ export class FrameMaker {
     }
   }
 }
-
-/** A frame that is longer than this comes in several buffers. */
-const LARGEST_FIRST = 3520;
-

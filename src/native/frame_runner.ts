@@ -17,7 +17,7 @@ export interface FrameRun {
   readonly firstBuffer?: number;
 }
 
-/** The kernel's test bed: a page without XDP_PACKET_HEADROOM and struct skb_shared_info. */
+/** The kernel's test bed: a page without XDP_PACKET_HEADROOM and struct skb_shared_info. What is longer comes in several buffers. */
 export const LARGEST_FIRST_BUFFER = 4096 - 256 - 320;
 /** A program may put this much before the frame. */
 const GROWTH = 256;

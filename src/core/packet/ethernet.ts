@@ -4,7 +4,6 @@ import { u16 } from './bytes.js';
 
 export const EtherType = { ipv4: 0x0800, arp: 0x0806, vlan: 0x8100, serviceVlan: 0x88a8, ipv6: 0x86dd } as const;
 
-export const MAC_BYTES = 6;
 export const SOURCE_AT = 6;
 export const TYPE_AT = 12;
 export const ETHERNET_BYTES = 14;
