@@ -8,9 +8,10 @@
 #include "control_frame.h"
 #include "events.h"
 #include "remote.h"
+#include "seen.h"
 #include "steer.h"
 
-static __always_inline void tell_path_changed(__u32 id, __u32 ifindex, __u64 word)
+static __always_inline void tell(enum event_kind kind, __u32 id, __u32 ifindex, __u64 word, enum vnic_path path)
 {
 	struct event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 
@@ -20,8 +21,8 @@ static __always_inline void tell_path_changed(__u32 id, __u32 ifindex, __u64 wor
 	e->vnic = id;
 	e->generation = word >> PATH_GENERATION_SHIFT;
 	e->ifindex = ifindex;
-	e->kind = EVENT_PATH_CHANGED;
-	e->path = word & PATH_MASK;
+	e->kind = kind;
+	e->path = path;
 	e->command = 0;
 	e->reserved = 0;
 	bpf_ringbuf_submit(e, 0);
@@ -41,6 +42,15 @@ static __always_inline void follow_transmission(__u32 id, const struct vnic *v, 
 	if (!p)
 		return;
 	word = *(volatile __u64 *)&p->word;
+	/* Whoever holds its frames back decides; a guest that transmits on its VF hears there. */
+	if (is_holding(p, word)) {
+		if (!from_vf)
+			return;
+		if (p->vf_seen != now && (word & (PATH_MASK | PATH_RELEASE)) == PATH_SOFTWARE)
+			tell(EVENT_HEARD, id, ifindex, word, PATH_ACCELERATED);
+		p->vf_seen = now;
+		return;
+	}
 	if (from_vf) {
 		if (p->vf_seen != now)
 			p->vf_seen = now;
@@ -61,7 +71,7 @@ static __always_inline void follow_transmission(__u32 id, const struct vnic *v, 
 		return; /* someone else moved it; the next frame looks again */
 	if (c)
 		c->path_changes++;
-	tell_path_changed(id, ifindex, next);
+	tell(EVENT_PATH_CHANGED, id, ifindex, next, next & PATH_MASK);
 }
 
 /* A control frame from a guest is for unipathd, whatever it says; only an answer of the plug-in is passed on. */
@@ -104,9 +114,20 @@ static __always_inline int is_own_vlan(__u32 id, const struct vnic *v, const str
 	return f->vlan == v->vlan || find_vnic(f->source) == id;
 }
 
+/* What comes back for a question of ours proves that the guest hears on this port. It is not passed on. */
+static __always_inline int take_answer(struct xdp_md *ctx, __u32 id, struct vnic_counters *c, const struct frame *f, int from_vf)
+{
+	struct path_word *p = path_of(id);
+
+	if (p)
+		tell(EVENT_HEARD, id, ctx->ingress_ifindex, *(volatile __u64 *)&p->word, from_vf ? PATH_ACCELERATED : PATH_SOFTWARE);
+	return count(id, c, REASON_CONTROL, f->length, XDP_DROP);
+}
+
 SEC("xdp.frags")
 int steer_guest(struct xdp_md *ctx)
 {
+	const __u64 control_mac = bpf_htons(CONTROL_MAC_HIGH) | (__u64)bpf_htonl(CONTROL_MAC_LOW) << 16;
 	const __u64 mac_mask = 0xffffffffffffULL;
 	__u32 id, to, ifindex = ctx->ingress_ifindex, now, l3_offset;
 	struct choice choice = FIRST_CHOICE;
@@ -147,8 +168,12 @@ int steer_guest(struct xdp_md *ctx)
 		return count(id, c, REASON_DROP_SPOOFED_VLAN, f.length, XDP_DROP);
 	if (c)
 		tally(from_vf ? &c->from_vf : &c->from_tap, f.length);
+	if (!((f.destination ^ control_mac) & mac_mask))
+		return take_answer(ctx, id, c, &f, from_vf);
 	l3_offset = offset_in(ctx, cursor.at);
 	parse_tuple(ctx, &cursor, &f, &t);
+	if (!(v->flags & VNIC_PLUGIN) && (f.type == bpf_htons(ETH_P_ARP) || (t.family == 6 && t.protocol == IPPROTO_ICMPV6)))
+		note_addresses(ctx, id, l3_offset | offset_in(ctx, cursor.at) << 16, frame_kind(&f, &t));
 	if (v->flags & VNIC_CHECK_ADDRESSES) {
 		__u32 offsets = l3_offset | offset_in(ctx, cursor.at) << 16;
 		__u32 reason = is_refused(ctx, id, offsets, frame_kind(&f, &t), t.ports);

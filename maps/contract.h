@@ -23,7 +23,7 @@
 
 /* Sizes fixed by the contract. */
 enum contract_limit {
-	CONTRACT_VERSION = 2,
+	CONTRACT_VERSION = 3,
 	/* vNIC ids are 1 .. MAX_VNICS - 1; id 0 stands for "no vNIC known". */
 	MAX_VNICS = 1024,
 	/* Queues of one port that can be told apart. */
@@ -68,6 +68,12 @@ enum contract_limit {
 	CONTROL_ETHERTYPE = 0x88b5,
 	/* "UNIP", first in every control frame. */
 	CONTROL_MAGIC = 0x554e4950,
+	/*
+	 * Source of control frames and of questions to a guest, 02:00:00:00:00:01, locally administered: first two bytes, last four. What a
+	 * guest sends to it is an answer to us.
+	 */
+	CONTROL_MAC_HIGH = 0x0200,
+	CONTROL_MAC_LOW = 0x00000001,
 };
 
 /* What made the pinned state, so that a restarted daemon knows whether it may adopt it. */

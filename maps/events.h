@@ -5,12 +5,14 @@
 
 #include "verdicts.h"
 #include "capture.h"
+#include "holds.h"
 #include "ports.h"
 #include "vnics.h"
 
 enum event_kind {
 	EVENT_PATH_CHANGED = 0,	/* the guest's own transmission moved the vNIC to `path` */
 	EVENT_CONTROL = 1,	/* the guest plug-in answered a control frame */
+	EVENT_HEARD = 2,	/* the guest hears on `path`: it answered a question there; or, during a hold, it transmitted on its VF */
 } __attribute__((packed));
 
 struct event {
@@ -45,6 +47,8 @@ struct exported_types {
 	enum handover_bit handover_bit;
 	enum capture_limit capture_limit;
 	struct capture_head capture_head;
+	struct held_frame held_frame;
+	enum hold_room hold_room;
 };
 
 struct {

@@ -13,6 +13,20 @@ struct {
 	__type(value, struct bpf_devmap_val);
 } tx_ports __weak SEC(".maps");
 
+/* Devices whose egress hook (tc) has steer_tap. */
+struct tap_program {
+	__u32 made_qdisc;	/* 1: the clsact qdisc was made for it, and goes with it */
+};
+_Static_assert(sizeof(struct tap_program) == 4, "struct tap_program is a wire format");
+
+/* By ifindex. Read and written by the control plane only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_VNICS);
+	__type(key, __u32);
+	__type(value, struct tap_program);
+} tap_programs __weak SEC(".maps");
+
 enum handover_bit {
 	HANDOVER_RETAGGED_SHIFT = 60,	/* its VLAN tag was changed */
 	HANDOVER_WIRE_SHIFT = 61,	/* it was made for the uplink, behind which the VF is, so an access vNIC's has its tag */

@@ -34,7 +34,7 @@ enum reason {
 	REASON_DROP_SPOOFED_MAC = 14,	/* a guest sent from a MAC address that is not its vNIC's */
 	REASON_DROP_SPOOFED_VLAN = 15,	/* right MAC address, wrong VLAN */
 	REASON_DROP_CONTROL = 16,	/* control frame from where none may come */
-	REASON_CONTROL = 17,		/* control frame from the guest plug-in, consumed */
+	REASON_CONTROL = 17,		/* control frame from the guest plug-in, or the guest's answer to a question of ours, consumed */
 
 	/* Later ones. */
 	REASON_REDIRECT_DRAIN = 18,	/* to the guest's current port, on the queue as before: the flow has a new one, and the old one may not
@@ -47,7 +47,12 @@ enum reason {
 	REASON_DROP_SPOOFED_IP = 24,	/* an IP source address which is not the vNIC's */
 	REASON_DROP_RETAGGED = 25,	/* its way was gone after its VLAN tag had been changed for it: the bridge would take it for another VLAN's */
 
-	REASON_COUNT = 26,
+	REASON_HELD = 26,		/* kept back while its guest changes its path; delivered as soon as the guest hears again */
+	REASON_DROP_HOLD_FULL = 27,	/* the same, but there was no room */
+	REASON_REDIRECT_VF = 28,	/* came by the bridge to the tap of a guest that hears on its VF only: to the VF port */
+	REASON_DROP_REFLECTED = 29,	/* the guest's own frame, which the bridge brought back to its tap */
+
+	REASON_COUNT = 30,
 };
 
 /* The two ways between a vNIC and the wire. */

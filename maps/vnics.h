@@ -8,7 +8,8 @@
 enum vnic_flag {
 	VNIC_CUT_THROUGH = 1 << 0,	/* on the software path, redirect straight to the tap instead of asking the bridge */
 	VNIC_PLUGIN = 1 << 1,		/* the guest runs the plug-in: it accepts frames on both paths, and sends
-					 * broadcast and multicast by the tap whatever its path is */
+					 * broadcast and multicast by the tap whatever its path is. Without it the guest
+					 * hears on one path only (net_failover) */
 	VNIC_WANT_SOFTWARE = 1 << 2,	/* the operator asked for the software path; read by the control plane only */
 	VNIC_WANT_ACCELERATED = 1 << 3,	/* the operator asked for the VF; read by the control plane only */
 	VNIC_ACCESS = 1 << 4,		/* the guest's frames are untagged; on the wire they carry `vlan` */
@@ -79,11 +80,15 @@ struct {
  * The path of a vNIC is one 64-bit word, changed by compare-and-swap from both sides (the map is mmap-able):
  *   bits  0..7   enum vnic_path
  *   bit   8      PATH_VF_ALLOWED   the guest may move itself to the VF
+ *   bit   9      PATH_HOLD         frames for the guest are kept back (`holds`) until hold_until_ns, and the path stays as it is
+ *   bit   10     PATH_RELEASE      with PATH_HOLD: only while others still wait, so that none overtakes another
  *   bits 32..63  generation, raised by one with every change of path
  */
 enum path_bit {
 	PATH_MASK = 0xff,
 	PATH_VF_ALLOWED = 1 << 8,
+	PATH_HOLD = 1 << 9,
+	PATH_RELEASE = 1 << 10,
 	PATH_GENERATION_SHIFT = 32,
 };
 
@@ -91,8 +96,9 @@ struct path_word {
 	__u64 word;
 	__u32 vf_seen;		/* tick when the guest last transmitted on the VF; written by the programs only */
 	__u32 reserved;
+	__u64 hold_until_ns;	/* CLOCK_MONOTONIC: a hold ends by itself, whatever became of who began it */
 };
-_Static_assert(sizeof(struct path_word) == 16, "struct path_word is a wire format");
+_Static_assert(sizeof(struct path_word) == 24, "struct path_word is a wire format");
 
 /* Which path each vNIC is on, by id. */
 struct {
@@ -102,6 +108,24 @@ struct {
 	__type(key, __u32);
 	__type(value, struct path_word);
 } paths __weak SEC(".maps");
+
+/*
+ * Addresses that the guest was last seen to use, by ARP and neighbour discovery: whom to ask whether it hears. Network order, all zero =
+ * none seen.
+ */
+struct seen_addresses {
+	__be32 ipv4;
+	__be32 ipv6[4];
+};
+_Static_assert(sizeof(struct seen_addresses) == 20, "struct seen_addresses is a wire format");
+
+/* By vNIC id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_VNICS);
+	__type(key, __u32);
+	__type(value, struct seen_addresses);
+} seen_addresses __weak SEC(".maps");
 
 /* Addresses are compared as address & mask == prefix; network order. */
 struct ipv4_prefix {

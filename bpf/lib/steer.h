@@ -5,6 +5,7 @@
 
 #include "count.h"
 #include "flow.h"
+#include "hold.h"
 #include "ports.h"
 #include "tag.h"
 #include "vnic.h"
@@ -144,6 +145,19 @@ static __always_inline int push_handover(struct xdp_md *ctx, __u64 key)
 	return 0;
 }
 
+/* Keeps the frame back, as its guest's port takes it. */
+static __always_inline int hold(struct xdp_md *ctx, __u32 id, const struct vnic *v, struct vnic_counters *c, const struct frame *f,
+				__u16 vlan)
+{
+	enum tag_change change = to_wire(f, vlan);
+
+	if (v->flags & VNIC_ACCESS)
+		change = f->vlan ? TAG_POP : TAG_KEEP;
+	if (change_tag(ctx, change, vlan))
+		return count(id, c, REASON_PASS_NO_HEADROOM, f->length, XDP_PASS);
+	return count(id, c, keep_frame(ctx, id) ? REASON_HELD : REASON_DROP_HOLD_FULL, f->length, XDP_DROP);
+}
+
 /*
  * Redirects a frame to the vNIC's current port, on the queue that RFS or RSS gives, or passes it to the bridge with the
  * reason. `vlan` is the VLAN that the frame is in, whatever tag it carries now. The tuple must be parsed already, and the choice be
@@ -159,6 +173,8 @@ static __always_inline int steer(struct xdp_md *ctx, __u32 id, const struct vnic
 
 	if (!p)
 		return count(id, c, REASON_PASS_NO_TARGET, f->length, XDP_PASS);
+	if (*(volatile __u64 *)&p->word & PATH_HOLD && must_wait(id))
+		return hold(ctx, id, v, c, f, vlan);
 	accelerated = is_accelerated(v, p);
 	if (!accelerated && !(v->flags & VNIC_CUT_THROUGH))
 		return count(id, c, REASON_PASS_SOFTWARE, f->length, XDP_PASS);

@@ -17,11 +17,13 @@ export const BridgeVlanFlag = {
 export const EventKind = {
   PATH_CHANGED: 0,
   CONTROL: 1,
+  HEARD: 2,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 export const eventKindNames = {
   0: 'path_changed',
   1: 'control',
+  2: 'heard',
 } as const satisfies Record<EventKind, string>;
 
 /** enum vnic_path; the prefix PATH_ is left out. */
@@ -37,7 +39,7 @@ export const vnicPathNames = {
 
 /** enum contract_limit. */
 export const ContractLimit = {
-  CONTRACT_VERSION: 2,
+  CONTRACT_VERSION: 3,
   MAX_VNICS: 1024,
   MAX_QUEUES: 64,
   RETA_SIZE: 128,
@@ -61,6 +63,8 @@ export const ContractLimit = {
   PORTS_PER_VNIC: 2,
   CONTROL_ETHERTYPE: 34997,
   CONTROL_MAGIC: 1431193936,
+  CONTROL_MAC_HIGH: 512,
+  CONTROL_MAC_LOW: 1,
 } as const;
 
 /** enum reason; the prefix REASON_ is left out. */
@@ -91,7 +95,11 @@ export const Reason = {
   DROP_SPOOFED_ND: 23,
   DROP_SPOOFED_IP: 24,
   DROP_RETAGGED: 25,
-  COUNT: 26,
+  HELD: 26,
+  DROP_HOLD_FULL: 27,
+  REDIRECT_VF: 28,
+  DROP_REFLECTED: 29,
+  COUNT: 30,
 } as const;
 export type Reason = (typeof Reason)[Exclude<keyof typeof Reason, 'COUNT'>];
 export const reasonNames = {
@@ -121,12 +129,18 @@ export const reasonNames = {
   23: 'drop_spoofed_nd',
   24: 'drop_spoofed_ip',
   25: 'drop_retagged',
+  26: 'held',
+  27: 'drop_hold_full',
+  28: 'redirect_vf',
+  29: 'drop_reflected',
 } as const satisfies Record<Reason, string>;
 
 /** enum path_bit; the prefix PATH_ is left out. */
 export const PathBit = {
   MASK: 255,
   VF_ALLOWED: 256,
+  HOLD: 512,
+  RELEASE: 1024,
   GENERATION_SHIFT: 32,
 } as const;
 
@@ -154,6 +168,21 @@ export const CaptureLimit = {
   FRAMES: 2,
   SNAPLEN: 4096,
 } as const;
+
+/** enum hold_room; the prefix HOLD_ROOM_ is left out. */
+export const HoldRoom = {
+  SMALL: 256,
+  USUAL: 1600,
+  JUMBO: 10240,
+  LARGE: 66048,
+} as const;
+export type HoldRoom = (typeof HoldRoom)[keyof typeof HoldRoom];
+export const holdRoomNames = {
+  256: 'small',
+  1600: 'usual',
+  10240: 'jumbo',
+  66048: 'large',
+} as const satisfies Record<HoldRoom, string>;
 
 /** enum redirect_error; the prefix REDIRECT_ERROR_ is left out. */
 export const RedirectError = {
@@ -445,11 +474,11 @@ export const counterCodec: Codec<Counter> = {
   },
 };
 
-const counterx26 = arrayOf(counterCodec, 26);
+const counterx30 = arrayOf(counterCodec, 30);
 
 const u64x64 = arrayOf(u64, 64);
 
-/** struct vnic_counters, 1520 bytes. */
+/** struct vnic_counters, 1584 bytes. */
 export interface VnicCounters {
   readonly reasons: readonly Counter[];
   readonly tapQueues: readonly bigint[];
@@ -465,32 +494,32 @@ export interface VnicCounters {
 }
 
 export const vnicCountersCodec: Codec<VnicCounters> = {
-  size: 1520,
+  size: 1584,
   read: (buffer, offset = 0) => ({
-    reasons: counterx26.read(buffer, offset),
-    tapQueues: u64x64.read(buffer, offset + 416),
-    vfQueues: u64x64.read(buffer, offset + 928),
-    fromTap: counterCodec.read(buffer, offset + 1440),
-    fromVf: counterCodec.read(buffer, offset + 1456),
-    cpuHandovers: buffer.readBigUInt64LE(offset + 1472),
-    flowsLearnt: buffer.readBigUInt64LE(offset + 1480),
-    flowsMoved: buffer.readBigUInt64LE(offset + 1488),
-    pathChanges: buffer.readBigUInt64LE(offset + 1496),
-    flowsReplaced: buffer.readBigUInt64LE(offset + 1504),
-    flowsExpired: buffer.readBigUInt64LE(offset + 1512),
+    reasons: counterx30.read(buffer, offset),
+    tapQueues: u64x64.read(buffer, offset + 480),
+    vfQueues: u64x64.read(buffer, offset + 992),
+    fromTap: counterCodec.read(buffer, offset + 1504),
+    fromVf: counterCodec.read(buffer, offset + 1520),
+    cpuHandovers: buffer.readBigUInt64LE(offset + 1536),
+    flowsLearnt: buffer.readBigUInt64LE(offset + 1544),
+    flowsMoved: buffer.readBigUInt64LE(offset + 1552),
+    pathChanges: buffer.readBigUInt64LE(offset + 1560),
+    flowsReplaced: buffer.readBigUInt64LE(offset + 1568),
+    flowsExpired: buffer.readBigUInt64LE(offset + 1576),
   }),
   write: (value, buffer, offset = 0) => {
-    counterx26.write(value.reasons, buffer, offset);
-    u64x64.write(value.tapQueues, buffer, offset + 416);
-    u64x64.write(value.vfQueues, buffer, offset + 928);
-    counterCodec.write(value.fromTap, buffer, offset + 1440);
-    counterCodec.write(value.fromVf, buffer, offset + 1456);
-    buffer.writeBigUInt64LE(value.cpuHandovers, offset + 1472);
-    buffer.writeBigUInt64LE(value.flowsLearnt, offset + 1480);
-    buffer.writeBigUInt64LE(value.flowsMoved, offset + 1488);
-    buffer.writeBigUInt64LE(value.pathChanges, offset + 1496);
-    buffer.writeBigUInt64LE(value.flowsReplaced, offset + 1504);
-    buffer.writeBigUInt64LE(value.flowsExpired, offset + 1512);
+    counterx30.write(value.reasons, buffer, offset);
+    u64x64.write(value.tapQueues, buffer, offset + 480);
+    u64x64.write(value.vfQueues, buffer, offset + 992);
+    counterCodec.write(value.fromTap, buffer, offset + 1504);
+    counterCodec.write(value.fromVf, buffer, offset + 1520);
+    buffer.writeBigUInt64LE(value.cpuHandovers, offset + 1536);
+    buffer.writeBigUInt64LE(value.flowsLearnt, offset + 1544);
+    buffer.writeBigUInt64LE(value.flowsMoved, offset + 1552);
+    buffer.writeBigUInt64LE(value.pathChanges, offset + 1560);
+    buffer.writeBigUInt64LE(value.flowsReplaced, offset + 1568);
+    buffer.writeBigUInt64LE(value.flowsExpired, offset + 1576);
   },
 };
 
@@ -558,6 +587,34 @@ export const handoverCodec: Codec<Handover> = {
   }),
   write: (value, buffer, offset = 0) => {
     buffer.writeBigUInt64LE(value.key, offset);
+  },
+};
+
+/** struct held_frame, 24 bytes. */
+export interface HeldFrame {
+  readonly timeNs: bigint;
+  readonly length: number;
+  readonly segmentSize: number;
+  readonly tag: number;
+  readonly tagProtocol: number;
+}
+
+export const heldFrameCodec: Codec<HeldFrame> = {
+  size: 24,
+  read: (buffer, offset = 0) => ({
+    timeNs: buffer.readBigUInt64LE(offset),
+    length: buffer.readUInt32LE(offset + 8),
+    segmentSize: buffer.readUInt16LE(offset + 12),
+    tag: buffer.readUInt16LE(offset + 14),
+    tagProtocol: buffer.readUInt16LE(offset + 16),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeBigUInt64LE(value.timeNs, offset);
+    buffer.writeUInt32LE(value.length, offset + 8);
+    buffer.writeUInt16LE(value.segmentSize, offset + 12);
+    buffer.writeUInt16LE(value.tag, offset + 14);
+    buffer.writeUInt16LE(value.tagProtocol, offset + 16);
+    buffer.fill(0, offset + 18, offset + 24);
   },
 };
 
@@ -630,22 +687,25 @@ export const metaCodec: Codec<Meta> = {
   },
 };
 
-/** struct path_word, 16 bytes. */
+/** struct path_word, 24 bytes. */
 export interface PathWord {
   readonly word: bigint;
   readonly vfSeen: number;
+  readonly holdUntilNs: bigint;
 }
 
 export const pathWordCodec: Codec<PathWord> = {
-  size: 16,
+  size: 24,
   read: (buffer, offset = 0) => ({
     word: buffer.readBigUInt64LE(offset),
     vfSeen: buffer.readUInt32LE(offset + 8),
+    holdUntilNs: buffer.readBigUInt64LE(offset + 16),
   }),
   write: (value, buffer, offset = 0) => {
     buffer.writeBigUInt64LE(value.word, offset);
     buffer.writeUInt32LE(value.vfSeen, offset + 8);
     buffer.fill(0, offset + 12, offset + 16);
+    buffer.writeBigUInt64LE(value.holdUntilNs, offset + 16);
   },
 };
 
@@ -743,6 +803,26 @@ export const rssWishCodec: Codec<RssWish> = {
   },
 };
 
+const be32x4 = arrayOf(be32, 4);
+
+/** struct seen_addresses, 20 bytes. */
+export interface SeenAddresses {
+  readonly ipv4: number;
+  readonly ipv6: readonly number[];
+}
+
+export const seenAddressesCodec: Codec<SeenAddresses> = {
+  size: 20,
+  read: (buffer, offset = 0) => ({
+    ipv4: buffer.readUInt32BE(offset),
+    ipv6: be32x4.read(buffer, offset + 4),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32BE(value.ipv4, offset);
+    be32x4.write(value.ipv6, buffer, offset + 4);
+  },
+};
+
 const bytes128 = bytesOf(128);
 
 const u16x64 = arrayOf(u16, 64);
@@ -772,6 +852,21 @@ export const steeringCodec: Codec<Steering> = {
     buffer.fill(0, offset + 6, offset + 8);
     bytes128.write(value.reta, buffer, offset + 8);
     u16x64.write(value.queueCpus, buffer, offset + 136);
+  },
+};
+
+/** struct tap_program, 4 bytes. */
+export interface TapProgram {
+  readonly madeQdisc: number;
+}
+
+export const tapProgramCodec: Codec<TapProgram> = {
+  size: 4,
+  read: (buffer, offset = 0) => ({
+    madeQdisc: buffer.readUInt32LE(offset),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.madeQdisc, offset);
   },
 };
 
@@ -810,8 +905,6 @@ export const ipv4PrefixCodec: Codec<Ipv4Prefix> = {
     buffer.writeUInt32BE(value.mask, offset + 4);
   },
 };
-
-const be32x4 = arrayOf(be32, 4);
 
 /** struct ipv6_prefix, 32 bytes. */
 export interface Ipv6Prefix {
@@ -1024,13 +1117,16 @@ export const hostMaps = {
   decisions: mapSpec('decisions', 'percpu_array', u32, decisionCodec, { maxEntries: 1, flags: 0 }),
   events: { name: 'events', type: 'ringbuf', maxEntries: 262144 } satisfies RingSpec,
   flows: mapSpec('flows', 'array', u32, flowCodec, { maxEntries: 1024, flags: 0 }),
+  holds: mapSpec('holds', 'array_of_maps', u32, u32, { maxEntries: 1024, flags: 0 }),
   metas: mapSpec('metas', 'array', u32, metaCodec, { maxEntries: 1, flags: 0 }),
   paths: mapSpec('paths', 'array', u32, pathWordCodec, { maxEntries: 1024, flags: 1024 }),
   redirect_errors: mapSpec('redirect_errors', 'percpu_hash', redirectErrorKeyCodec, u64, { maxEntries: 4096, flags: 0 }),
   remotes: mapSpec('remotes', 'array', u32, remoteCodec, { maxEntries: 4096, flags: 0 }),
   rss: mapSpec('rss', 'array', u32, rssCodec, { maxEntries: 2, flags: 0 }),
   rss_wishes: mapSpec('rss_wishes', 'array', u32, rssWishCodec, { maxEntries: 1024, flags: 0 }),
+  seen_addresses: mapSpec('seen_addresses', 'array', u32, seenAddressesCodec, { maxEntries: 1024, flags: 0 }),
   steerings: mapSpec('steerings', 'array', u32, steeringCodec, { maxEntries: 2048, flags: 0 }),
+  tap_programs: mapSpec('tap_programs', 'hash', u32, tapProgramCodec, { maxEntries: 1024, flags: 0 }),
   tx_ports: mapSpec('tx_ports', 'devmap_hash', u32, bpfDevmapValCodec, { maxEntries: 2112, flags: 0 }),
   vnic_addresses: mapSpec('vnic_addresses', 'array', u32, vnicAddressesCodec, { maxEntries: 1024, flags: 0 }),
   vnic_slots: mapSpec('vnic_slots', 'array', u32, vnicSlotCodec, { maxEntries: 16384, flags: 1024 }),
@@ -1095,18 +1191,18 @@ export const hostFingerprint: Fingerprint = {
     'counter': { size: 16 },
     'counter.packets': { offset: 0, type: '__u64' },
     'counter.bytes': { offset: 8, type: '__u64' },
-    'vnic_counters': { size: 1520 },
-    'vnic_counters.reasons': { offset: 0, type: 'struct counter[26]' },
-    'vnic_counters.tap_queues': { offset: 416, type: '__u64[64]' },
-    'vnic_counters.vf_queues': { offset: 928, type: '__u64[64]' },
-    'vnic_counters.from_tap': { offset: 1440, type: 'struct counter' },
-    'vnic_counters.from_vf': { offset: 1456, type: 'struct counter' },
-    'vnic_counters.cpu_handovers': { offset: 1472, type: '__u64' },
-    'vnic_counters.flows_learnt': { offset: 1480, type: '__u64' },
-    'vnic_counters.flows_moved': { offset: 1488, type: '__u64' },
-    'vnic_counters.path_changes': { offset: 1496, type: '__u64' },
-    'vnic_counters.flows_replaced': { offset: 1504, type: '__u64' },
-    'vnic_counters.flows_expired': { offset: 1512, type: '__u64' },
+    'vnic_counters': { size: 1584 },
+    'vnic_counters.reasons': { offset: 0, type: 'struct counter[30]' },
+    'vnic_counters.tap_queues': { offset: 480, type: '__u64[64]' },
+    'vnic_counters.vf_queues': { offset: 992, type: '__u64[64]' },
+    'vnic_counters.from_tap': { offset: 1504, type: 'struct counter' },
+    'vnic_counters.from_vf': { offset: 1520, type: 'struct counter' },
+    'vnic_counters.cpu_handovers': { offset: 1536, type: '__u64' },
+    'vnic_counters.flows_learnt': { offset: 1544, type: '__u64' },
+    'vnic_counters.flows_moved': { offset: 1552, type: '__u64' },
+    'vnic_counters.path_changes': { offset: 1560, type: '__u64' },
+    'vnic_counters.flows_replaced': { offset: 1568, type: '__u64' },
+    'vnic_counters.flows_expired': { offset: 1576, type: '__u64' },
     'bpf_cpumap_val': { size: 8 },
     'bpf_cpumap_val.qsize': { offset: 0, type: '__u32' },
     'bpf_cpumap_val.bpf_prog': { offset: 4, type: 'union bpf_prog' },
@@ -1121,6 +1217,13 @@ export const hostFingerprint: Fingerprint = {
     'event.reserved': { offset: 23, type: '__u8' },
     'handover': { size: 8 },
     'handover.key': { offset: 0, type: '__u64' },
+    'held_frame': { size: 24 },
+    'held_frame.time_ns': { offset: 0, type: '__u64' },
+    'held_frame.length': { offset: 8, type: '__u32' },
+    'held_frame.segment_size': { offset: 12, type: '__u16' },
+    'held_frame.tag': { offset: 14, type: '__u16' },
+    'held_frame.tag_protocol': { offset: 16, type: '__u16' },
+    'held_frame.reserved': { offset: 18, type: '__u8[6]' },
     'flow_record': { size: 8 },
     'flow_record.tag': { offset: 0, type: '__u32' },
     'flow_record.seen': { offset: 4, type: '__u16' },
@@ -1135,10 +1238,11 @@ export const hostFingerprint: Fingerprint = {
     'meta.object_sha256': { offset: 8, type: '__u8[32]' },
     'meta.capturing': { offset: 40, type: '__u32' },
     'meta.reserved': { offset: 44, type: '__u32' },
-    'path_word': { size: 16 },
+    'path_word': { size: 24 },
     'path_word.word': { offset: 0, type: '__u64' },
     'path_word.vf_seen': { offset: 8, type: '__u32' },
     'path_word.reserved': { offset: 12, type: '__u32' },
+    'path_word.hold_until_ns': { offset: 16, type: '__u64' },
     'redirect_error_key': { size: 12 },
     'redirect_error_key.ifindex': { offset: 0, type: '__u32' },
     'redirect_error_key.error': { offset: 4, type: '__s32' },
@@ -1157,6 +1261,9 @@ export const hostFingerprint: Fingerprint = {
     'rss_wish.rss_row': { offset: 2, type: '__u8' },
     'rss_wish.reserved': { offset: 3, type: '__u8' },
     'rss_wish.weights': { offset: 4, type: '__u8[64]' },
+    'seen_addresses': { size: 20 },
+    'seen_addresses.ipv4': { offset: 0, type: '__be32' },
+    'seen_addresses.ipv6': { offset: 4, type: '__be32[4]' },
     'steering': { size: 264 },
     'steering.queues': { offset: 0, type: '__u32' },
     'steering.hash_types': { offset: 4, type: 'enum hash_type' },
@@ -1164,6 +1271,8 @@ export const hostFingerprint: Fingerprint = {
     'steering.reserved': { offset: 6, type: '__u8[2]' },
     'steering.reta': { offset: 8, type: '__u8[128]' },
     'steering.queue_cpus': { offset: 136, type: '__u16[64]' },
+    'tap_program': { size: 4 },
+    'tap_program.made_qdisc': { offset: 0, type: '__u32' },
     'bpf_devmap_val': { size: 8 },
     'bpf_devmap_val.ifindex': { offset: 0, type: '__u32' },
     'bpf_devmap_val.bpf_prog': { offset: 4, type: 'union bpf_prog' },
@@ -1198,11 +1307,11 @@ export const hostFingerprint: Fingerprint = {
   },
   enums: {
     'enum bridge_vlan_flag': { size: 1, BRIDGE_VLAN_PRESENT: 1, BRIDGE_VLAN_PVID: 2, BRIDGE_VLAN_UNTAGGED: 4 },
-    'enum event_kind': { size: 1, EVENT_PATH_CHANGED: 0, EVENT_CONTROL: 1 },
+    'enum event_kind': { size: 1, EVENT_PATH_CHANGED: 0, EVENT_CONTROL: 1, EVENT_HEARD: 2 },
     'enum vnic_path': { size: 1, PATH_SOFTWARE: 0, PATH_ACCELERATED: 1 },
     'enum contract_limit': {
       size: 4,
-      CONTRACT_VERSION: 2,
+      CONTRACT_VERSION: 3,
       MAX_VNICS: 1024,
       MAX_QUEUES: 64,
       RETA_SIZE: 128,
@@ -1226,6 +1335,8 @@ export const hostFingerprint: Fingerprint = {
       PORTS_PER_VNIC: 2,
       CONTROL_ETHERTYPE: 34997,
       CONTROL_MAGIC: 1431193936,
+      CONTROL_MAC_HIGH: 512,
+      CONTROL_MAC_LOW: 1,
     },
     'enum reason': {
       size: 4,
@@ -1255,12 +1366,17 @@ export const hostFingerprint: Fingerprint = {
       REASON_DROP_SPOOFED_ND: 23,
       REASON_DROP_SPOOFED_IP: 24,
       REASON_DROP_RETAGGED: 25,
-      REASON_COUNT: 26,
+      REASON_HELD: 26,
+      REASON_DROP_HOLD_FULL: 27,
+      REASON_REDIRECT_VF: 28,
+      REASON_DROP_REFLECTED: 29,
+      REASON_COUNT: 30,
     },
-    'enum path_bit': { size: 4, PATH_MASK: 255, PATH_VF_ALLOWED: 256, PATH_GENERATION_SHIFT: 32 },
+    'enum path_bit': { size: 4, PATH_MASK: 255, PATH_VF_ALLOWED: 256, PATH_HOLD: 512, PATH_RELEASE: 1024, PATH_GENERATION_SHIFT: 32 },
     'enum decision_none': { size: 4, DECISION_NO_QUEUE: 255, DECISION_NO_CPU: 65535 },
     'enum handover_bit': { size: 4, HANDOVER_RETAGGED_SHIFT: 60, HANDOVER_WIRE_SHIFT: 61 },
     'enum capture_limit': { size: 4, CAPTURE_OFF: 0, CAPTURE_DECISIONS: 1, CAPTURE_FRAMES: 2, CAPTURE_SNAPLEN: 4096 },
+    'enum hold_room': { size: 4, HOLD_ROOM_SMALL: 256, HOLD_ROOM_USUAL: 1600, HOLD_ROOM_JUMBO: 10240, HOLD_ROOM_LARGE: 66048 },
     'enum redirect_error': {
       size: 1,
       REDIRECT_ERROR_REDIRECT: 0,
@@ -1306,13 +1422,16 @@ export const hostFingerprint: Fingerprint = {
     'map decisions': { type: 'percpu_array', key: '__u32', value: 'struct decision', max_entries: 1, flags: 0 },
     'map events': { type: 'ringbuf', max_entries: 262144, flags: 0 },
     'map flows': { type: 'array', key: '__u32', value: 'struct flow', max_entries: 1024, flags: 0 },
+    'map holds': { type: 'array_of_maps', key: '__u32', value: '__u32', max_entries: 1024, flags: 0 },
     'map metas': { type: 'array', key: '__u32', value: 'struct meta', max_entries: 1, flags: 0 },
     'map paths': { type: 'array', key: '__u32', value: 'struct path_word', max_entries: 1024, flags: 1024 },
     'map redirect_errors': { type: 'percpu_hash', key: 'struct redirect_error_key', value: '__u64', max_entries: 4096, flags: 0 },
     'map remotes': { type: 'array', key: '__u32', value: 'struct remote', max_entries: 4096, flags: 0 },
     'map rss': { type: 'array', key: '__u32', value: 'struct rss', max_entries: 2, flags: 0 },
     'map rss_wishes': { type: 'array', key: '__u32', value: 'struct rss_wish', max_entries: 1024, flags: 0 },
+    'map seen_addresses': { type: 'array', key: '__u32', value: 'struct seen_addresses', max_entries: 1024, flags: 0 },
     'map steerings': { type: 'array', key: '__u32', value: 'struct steering', max_entries: 2048, flags: 0 },
+    'map tap_programs': { type: 'hash', key: '__u32', value: 'struct tap_program', max_entries: 1024, flags: 0 },
     'map tx_ports': { type: 'devmap_hash', key: '__u32', value: 'struct bpf_devmap_val', max_entries: 2112, flags: 0 },
     'map vnic_addresses': { type: 'array', key: '__u32', value: 'struct vnic_addresses', max_entries: 1024, flags: 0 },
     'map vnic_slots': { type: 'array', key: '__u32', value: 'struct vnic_slot', max_entries: 16384, flags: 1024 },

@@ -20,6 +20,7 @@ export const MAP_TYPES = {
   lru_hash: 9,
   lru_percpu_hash: 10,
   lpm_trie: 11,
+  array_of_maps: 12,
   devmap: 14,
   cpumap: 16,
   percpu_cgroup_storage: 21,

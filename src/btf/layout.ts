@@ -178,7 +178,9 @@ class Collector {
   map(name: string, typeId: number): MapLayout | null {
     const definition = this.types.resolve(typeId);
     if (definition.kind !== 'struct') throw refuse(`map ${name}`, 'not a BTF-defined map');
-    const targets = new Map(definition.members.map((member) => [member.name, this.#pointee(name, member)]));
+    // What the maps in a map hold is nothing that is shared.
+    const attributes = definition.members.filter((member) => member.name !== 'values');
+    const targets = new Map(attributes.map((member) => [member.name, this.#pointee(name, member)]));
     const number = (attribute: string): number | null => {
       const target = targets.get(attribute);
       if (target === undefined) return null;

@@ -28,4 +28,8 @@ export const reasonTexts: Readonly<Record<ReasonName, string>> = {
   drop_spoofed_nd: "neighbour discovery that claims an address which is not the guest's",
   drop_spoofed_ip: "an IP source address which is not the guest's",
   drop_retagged: 'its way was gone after its VLAN tag had been changed for it',
+  held: 'the guest changes its path and hears on neither: kept back until it hears again',
+  drop_hold_full: 'the guest changes its path, and there was no room to keep the frame back',
+  redirect_vf: 'the bridge gave it to the tap, but the guest hears on its VF only',
+  drop_reflected: "the guest's own frame, which the bridge brought back to its tap",
 };

@@ -164,8 +164,12 @@ export interface VnicRow {
   readonly operatorWant: VnicPath | null;
 }
 
+/** Frames for the guest are kept back; `releasing`: what waits is being delivered, and nothing overtakes it. */
+export type HoldState = 'none' | 'holding' | 'releasing';
+
 export interface PathState {
   readonly path: VnicPath;
+  readonly hold: HoldState;
   readonly vfAllowed: boolean;
   readonly generation: number;
 }

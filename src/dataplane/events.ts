@@ -4,7 +4,7 @@ import type { RawMap } from '../native/map.js';
 import { RingBuffer } from '../native/ring_buffer.js';
 import type { DataPlaneEvent } from './port.js';
 
-const POLL_MS = 5;
+const POLL_MS = 2;
 
 type Listener = (event: DataPlaneEvent) => void;
 
@@ -15,6 +15,10 @@ export function toDataPlaneEvent(event: Event): DataPlaneEvent | null {
     case EventKind.PATH_CHANGED: {
       const path = vnicPathNames[event.path];
       return path === undefined ? null : { kind: 'path-changed', timeNs, vnic, path, generation, ifindex };
+    }
+    case EventKind.HEARD: {
+      const path = vnicPathNames[event.path];
+      return path === undefined ? null : { kind: 'heard', timeNs, vnic, path, ifindex };
     }
     case EventKind.CONTROL: {
       if (event.command !== ControlCommand.DRAINED && event.command !== ControlCommand.RESUMED) return null;

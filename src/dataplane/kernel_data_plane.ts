@@ -10,12 +10,14 @@ import { fromVnicAddresses, toVnicAddresses } from './address_row.js';
 import { Attachments, type XdpModeChoice } from './attachments.js';
 import { fromNoteRow, toNoteRow } from './bridge_vlan_row.js';
 import { EventPump } from './events.js';
+import { Holds } from './holds.js';
+import { TapPrograms } from './tap_programs.js';
 import type { ProgramSettings } from './identity.js';
 import { type PathChange, PathWords } from './path_word.js';
 import type { Started } from './start.js';
 import type {
-  Attachment, BridgeVlanNote, DataPlane, DataPlaneEvent, HostRssWish, PathState, ProgramName, RedirectErrorTally, RssWish, SteeringRow,
-  VnicRow, VnicTally,
+  Attachment, BridgeVlanNote, DataPlane, DataPlaneEvent, HoldReport, HostRssWish, PathState, ProgramName, RedirectErrorTally, RssWish,
+  SeenAddresses, SteeringRow, VnicPath, VnicRow, VnicTally,
 } from './port.js';
 import { rssRow } from './rss_table.js';
 import { fromHostWishRow, fromWishRow, toHostWishRow, toWishRow, unusedWish } from './rss_wish_row.js';
@@ -62,6 +64,8 @@ export class KernelDataPlane implements DataPlane {
   readonly #settings: ProgramSettings;
   readonly #index: VnicIndex;
   readonly #paths: PathWords;
+  readonly #holds: Holds;
+  readonly #taps: TapPrograms;
   readonly #events: EventPump;
   /** Ids that a program may still hold for another MAC address: let go of since the last wait. */
   readonly #releasedIds = new Set<number>();
@@ -74,6 +78,8 @@ export class KernelDataPlane implements DataPlane {
     this.#maps = typed(maps);
     this.#settings = settings;
     this.#paths = new PathWords(maps.paths.mmap());
+    this.#holds = new Holds(maps.holds, this.#paths);
+    this.#taps = new TapPrograms(programs.steer_tap, maps.tap_programs);
     this.#index = new VnicIndex(maps.vnic_slots.mmap(), waitForRunningPrograms);
     this.#events = new EventPump(maps.events);
     this.#attachments = new Attachments(pins, programs, mode);
@@ -138,6 +144,8 @@ export class KernelDataPlane implements DataPlane {
     for (const role of ['tap', 'vf'] as const) this.writeSteering(id, role, null);
     this.#maps.rssWishes.set(id, unusedWish);
     this.#forgetFlows(id);
+    this.#holds.drop(id);
+    this.#started.maps.seen_addresses.set(encode(u32, id), Buffer.alloc(20));
     const { counters } = this.#started.maps;
     counters.set(encode(u32, id), Buffer.alloc(counters.entrySize));
   }
@@ -150,6 +158,39 @@ export class KernelDataPlane implements DataPlane {
   changePath(id: number, change: PathChange): PathState {
     this.#checkId(id);
     return this.#paths.change(id, change);
+  }
+
+  hold(id: number, durationMs: number, bytes: number): void {
+    this.#checkId(id);
+    this.#holds.begin(id, durationMs, bytes);
+  }
+
+  release(id: number, change: { readonly path: VnicPath; readonly vfAllowed: boolean }, ifindex: number): Promise<HoldReport> {
+    this.#checkId(id);
+    return this.#holds.release(id, change.path, ifindex, change.vfAllowed);
+  }
+
+  isHeld(id: number): boolean {
+    return this.#holds.exists(id);
+  }
+
+  seenAddresses(id: number): SeenAddresses {
+    this.#checkId(id);
+    const row = this.#started.maps.seen_addresses.get(encode(u32, id)) ?? Buffer.alloc(20);
+    const [ipv4, ipv6] = [row.subarray(0, 4), row.subarray(4, 20)];
+    return { ipv4: ipv4.some(Boolean) ? ipv4 : null, ipv6: ipv6.some(Boolean) ? ipv6 : null };
+  }
+
+  attachTap(ifindex: number, name: string): void {
+    this.#taps.attach(ifindex, name);
+  }
+
+  detachTap(ifindex: number): void {
+    this.#taps.detach(ifindex);
+  }
+
+  tapAttachments(): ReadonlySet<number> {
+    return this.#taps.attached();
   }
 
   writePort(ifindex: number, owner: PortOwner | null): void {
@@ -259,6 +300,7 @@ export class KernelDataPlane implements DataPlane {
   }
 
   close(): void {
+    this.#holds.close();
     this.#events.close();
     this.#attachments.close();
     const { maps, programs } = this.#started;
@@ -266,6 +308,7 @@ export class KernelDataPlane implements DataPlane {
   }
 
   remove(): void {
+    this.#taps.detachAll();
     // With the descriptors closed, only the pins hold the links; they go first.
     this.close();
     this.#pins.removeAll();

@@ -12,7 +12,7 @@ export type MapName = keyof typeof hostMaps;
 export const MAP_NAMES = Object.keys(hostMaps) as readonly MapName[];
 
 /** Programs that are pinned, because a later daemon attaches them or puts them into a map. */
-export const PINNED_PROGRAMS = ['steer_uplink', 'steer_guest', 'steer_queue'] as const;
+export const PINNED_PROGRAMS = ['steer_uplink', 'steer_guest', 'steer_queue', 'steer_tap'] as const;
 export type PinnedProgram = (typeof PINNED_PROGRAMS)[number];
 
 export const OBSERVER_PREFIX = 'observe_';

@@ -7,7 +7,7 @@ import type { AttachMode,
 } from '../core/model.js';
 
 export type {
-  BridgeVlanNote, HostRssWish, PathState, PortOwner, ProgramName, RssWish, SteeringRow, VnicRow,
+  BridgeVlanNote, HoldState, HostRssWish, PathState, PortOwner, ProgramName, RssWish, SteeringRow, VnicPath, VnicRow,
 } from '../core/model.js';
 
 export type XdpMode = 'native' | 'generic';
@@ -52,7 +52,27 @@ export interface RedirectErrorTally {
 
 export type DataPlaneEvent =
   | { readonly kind: 'path-changed'; readonly timeNs: bigint; readonly vnic: number; readonly path: VnicPath; readonly generation: number; readonly ifindex: number }
+  /** The guest hears on this path: it answered a question there, or transmitted on its VF while its frames were kept back. */
+  | { readonly kind: 'heard'; readonly timeNs: bigint; readonly vnic: number; readonly path: VnicPath; readonly ifindex: number }
   | { readonly kind: 'control'; readonly timeNs: bigint; readonly vnic: number; readonly command: 'drained' | 'resumed'; readonly sequence: number; readonly ifindex: number };
+
+/** What became of the frames that were kept back. */
+export interface HoldReport {
+  /** Given to the port, in order. */
+  readonly delivered: number;
+  /** Too old to be of use to anyone. */
+  readonly stale: number;
+  /** The port did not take them. */
+  readonly lost: number;
+  /** How long the first of them waited. */
+  readonly longestMs: number;
+}
+
+/** Addresses that a guest was last seen to use, network order; null: none. */
+export interface SeenAddresses {
+  readonly ipv4: Buffer | null;
+  readonly ipv6: Buffer | null;
+}
 
 export interface DataPlane {
   /** True when the pinned programs of an earlier daemon were taken over as they were. */
@@ -74,6 +94,23 @@ export interface DataPlane {
   path(id: number): PathState;
   /** One compare-and-swap; the generation rises when the path changes. Returns the state after it. */
   changePath(id: number, change: { readonly path?: VnicPath; readonly vfAllowed?: boolean }): PathState;
+
+  /**
+   * Frames for the vNIC are kept back, `bytes` of them at most (a power of two), until `release`, or by themselves after `durationMs`.
+   * Of one that is held already, the end is put off.
+   */
+  hold(id: number, durationMs: number, bytes: number): void;
+  /** Puts the vNIC on this path, delivers what was kept back to a port in order, and ends the hold; without one, only the path changes. */
+  release(id: number, change: { readonly path: VnicPath; readonly vfAllowed: boolean }, ifindex: number): Promise<HoldReport>;
+  /** Is anything kept back, or left of a hold that ended by itself? */
+  isHeld(id: number): boolean;
+  seenAddresses(id: number): SeenAddresses;
+
+  /** The program where the bridge hands frames to a tap (tc egress): of guests that hear on one path only. Idempotent. */
+  attachTap(ifindex: number, name: string): void;
+  /** Idempotent. */
+  detachTap(ifindex: number): void;
+  tapAttachments(): ReadonlySet<number>;
 
   writePort(ifindex: number, owner: PortOwner | null): void;
   ports(): ReadonlyMap<number, PortOwner>;

@@ -171,7 +171,7 @@ export class Episode {
 
   #comparePaths(): Difference | null {
     for (const id of [NOBODY, ...VNIC_IDS]) {
-      const expected = this.#world.paths.get(id) ?? { word: 0n, vfSeen: 0 };
+      const expected = this.#world.paths.get(id) ?? { word: 0n, vfSeen: 0, holdUntilNs: 0n };
       const actual = this.#subject.paths.get(id)!;
       if (expected.word !== actual.word || expected.vfSeen !== actual.vfSeen) {
         const text = ({ word, vfSeen }: typeof actual): string => `0x${word.toString(16)}, VF seen ${vfSeen}`;

@@ -67,7 +67,7 @@ export function anyPath(random: Random, now: number): PathWord {
   // Bits without a meaning yet stay as they are.
   const others = random.chance(0.1) ? random.word() & 0xffff_fe00 : 0;
   const low = (path | allowed | others) >>> 0;
-  return { word: (BigInt(generation) << BigInt(PathBit.GENERATION_SHIFT)) | BigInt(low), vfSeen: anyTick(random, now) };
+  return { word: (BigInt(generation) << BigInt(PathBit.GENERATION_SHIFT)) | BigInt(low), vfSeen: anyTick(random, now), holdUntilNs: 0n };
 }
 
 const HIGHEST_CPU = 7;

@@ -30,6 +30,7 @@ const signatures = {
   bpf_program__set_autoload: ['i32', ['ptr', 'i32']],
   bpf_program__set_expected_attach_type: ['i32', ['ptr', 'u32']],
   // maps
+  bpf_map_create: ['i32', ['u32', 'str', 'u32', 'u32', 'u32', 'ptr']],
   bpf_map_lookup_elem: ['i32', ['i32', 'ptr', 'ptr']],
   bpf_map_update_elem: ['i32', ['i32', 'ptr', 'ptr', 'u64']],
   bpf_map_delete_elem: ['i32', ['i32', 'ptr']],

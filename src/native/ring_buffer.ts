@@ -64,6 +64,34 @@ export class RingBuffer {
     return count;
   }
 
+  /**
+   * The same, but a record's room is given back only after `take` has returned true; at false it ends, and the record is the first of
+   * the next call. What `take` is given is valid until it returns. At most `limit` records.
+   */
+  drain(take: (data: Buffer) => boolean, limit: number): number {
+    if (this.#closed) throw new Error('the ring buffer is closed');
+    let count = 0;
+    let position = Atomics.load(this.#consumer, 0);
+    while (count < limit && position < Atomics.load(this.#producer, 0)) {
+      const offset = Number(position & BigInt(this.#mask));
+      const header = Atomics.load(this.#lengths, offset >> 2) >>> 0;
+      if ((header & BUSY) !== 0) break;
+      const length = header & LENGTH;
+      if ((header & DISCARDED) === 0) {
+        if (!take(this.#data.subarray(offset + headerBytes, offset + headerBytes + length))) break;
+        count++;
+      }
+      position += BigInt((length + headerBytes + 7) & ~7);
+      Atomics.store(this.#consumer, 0, position);
+    }
+    return count;
+  }
+
+  /** Nothing waits, not even a record that is being written. */
+  get isEmpty(): boolean {
+    return Atomics.load(this.#consumer, 0) >= Atomics.load(this.#producer, 0);
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

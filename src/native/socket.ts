@@ -1,4 +1,5 @@
 /** Sockets that Node cannot make itself: with a forced receive buffer, and raw ones. */
+import type { UnfinishedFrame } from '../core/packet/offload.js';
 import { check } from './errors.js';
 import { libc } from './libc.js';
 import { inNetns } from './netns.js';
@@ -57,34 +58,67 @@ export function openUdpSocket(options: UdpSocketOptions): number {
   }
 }
 
-/** Largest frame that send() takes. */
-const frameBytes = 65_536;
-const macBytes = 6;
+// linux/if_packet.h
+const SOL_PACKET = 263;
+const PACKET_VNET_HDR = 15;
+const PACKET_QDISC_BYPASS = 20;
 
-/** Sends whole Ethernet frames on any device of its network namespace; receives nothing. */
+/** Largest frame that send() takes. */
+const frameBytes = 66_048;
+const macBytes = 6;
+/** struct virtio_net_hdr (linux/virtio_net.h). */
+const vnetHeaderBytes = 10;
+
+
+const SEGMENT_KINDS = { tcp4: 1, tcp6: 4, udp: 5 } as const;
+const NEEDS_CHECKSUM = 1;
+
+/** Sends whole Ethernet frames on any device of its network namespace, past its queueing discipline; receives nothing. */
 export class PacketSocket {
   #fd: number;
-  readonly #frame = Buffer.alloc(frameBytes);
+  /** The header comes first, then the frame. */
+  readonly #frame = Buffer.alloc(vnetHeaderBytes + frameBytes);
   readonly #target = Buffer.alloc(sockaddrLl.size);
 
   /** @param netns e.g. `/run/netns/NAME`; default: where the caller is. @throws NativeError EPERM without CAP_NET_RAW */
   constructor(netns?: string) {
     // Protocol 0: nothing is received.
     this.#fd = inNamespace(netns, () => check('socket', libc().socket(AddressFamily.PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), 'AF_PACKET'));
+    for (const option of [PACKET_VNET_HDR, PACKET_QDISC_BYPASS]) {
+      const one = Buffer.from([1, 0, 0, 0]);
+      check('setsockopt', libc().setsockopt(this.#fd, SOL_PACKET, option, one, one.length), 'AF_PACKET');
+    }
     this.#target.writeUInt16LE(AddressFamily.PACKET, sockaddrLl.at.sll_family);
     this.#target.writeUInt8(macBytes, sockaddrLl.at.sll_halen);
   }
 
   /**
    * @param frame from its destination MAC address on, without frame check sequence
+   * @param unfinished what the kernel or the device still does to it
    * @throws NativeError ENXIO or ENETDOWN when the device is gone or down, ENOBUFS or EAGAIN when it takes no more now
    */
-  send(ifindex: number, frame: Buffer): void {
+  send(ifindex: number, frame: Uint8Array, unfinished: UnfinishedFrame | null = null): void {
     if (this.#fd < 0) throw new Error('the packet socket is closed');
     if (frame.length > frameBytes) throw new RangeError(`a frame of ${frame.length} bytes`);
-    frame.copy(this.#frame);
+    this.#writeHeader(unfinished);
+    this.#frame.set(frame, vnetHeaderBytes);
     this.#target.writeInt32LE(ifindex, sockaddrLl.at.sll_ifindex);
-    check('sendto', libc().sendto(this.#fd, this.#frame, frame.length, MSG_DONTWAIT, this.#target, sockaddrLl.size), `ifindex ${ifindex}`);
+    const length = vnetHeaderBytes + frame.length;
+    check('sendto', libc().sendto(this.#fd, this.#frame, length, MSG_DONTWAIT, this.#target, sockaddrLl.size), `ifindex ${ifindex}`);
+  }
+
+  #writeHeader(unfinished: UnfinishedFrame | null): void {
+    const header = this.#frame;
+    header.fill(0, 0, vnetHeaderBytes);
+    if (unfinished === null) return;
+    const { checksumStart, checksumOffset, segment } = unfinished;
+    header.writeUInt8(NEEDS_CHECKSUM, 0);
+    header.writeUInt16LE(checksumStart, 6);
+    header.writeUInt16LE(checksumOffset, 8);
+    if (segment === null) return;
+    header.writeUInt8(SEGMENT_KINDS[segment.kind], 1);
+    header.writeUInt16LE(segment.headerBytes, 2);
+    header.writeUInt16LE(segment.payloadBytes, 4);
   }
 
   close(): void {

@@ -52,7 +52,7 @@ const RELOAD_DEADLINE_MS = 10_000;
 const DOWN_DEADLINE_MS = 20_000;
 const RSS_DEADLINE_MS = 5_000;
 
-const NO_PATH: PathState = { path: 'software', vfAllowed: false, generation: 0 };
+const NO_PATH: PathState = { path: 'software', vfAllowed: false, generation: 0, hold: 'none' };
 const NO_RSS: RssStatus = {
   key: '',
   key_source: 'default',
@@ -466,6 +466,7 @@ export class Reconciler implements Controller {
       if (event.command === 'drained') this.#dispatch(tenant.key, { kind: 'drained', sequence: event.sequence });
       return;
     }
+    if (event.kind === 'heard') return;
     const { name, adapter } = tenant.spec;
     const fields = { path: event.path, generation: event.generation, by: 'guest' };
     this.#report.event('path', name, adapter, `the guest moved ${name} to the ${event.path} path`, fields);

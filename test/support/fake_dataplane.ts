@@ -2,7 +2,8 @@
  * The pinned maps, programs and events in memory; it outlives a reconciler as pins outlive a daemon.
  *
  * What it does not prove: that maps hold these bytes, that a program attaches, that the packet programs read rows as they
- * are meant; that two sides change a path word at once (here nothing runs in between); the room of the index. Rules learnt
+ * are meant; that two sides change a path word at once (here nothing runs in between); the room of the index; what becomes of
+ * frames that are kept back, and that a hold ends by itself. Rules learnt
  * from the kernel: a deleted device leaves `tx_ports` and takes its program along, but not its row in `ports`; only devices
  * that exist can be attached to or redirected to; a foreign program is refused.
  */
@@ -10,11 +11,11 @@ import type {
   BridgeVlanNote, HostRssWish, PathState, PortOwner, PortRole, ProgramName, RssWish, SteeringRow, VnicPath, VnicRow,
 } from '../../src/core/model.js';
 import { NO_RSS_WISH } from '../../src/core/model.js';
-import type { Attachment, DataPlane, DataPlaneEvent, RedirectErrorTally, VnicTally } from '../../src/dataplane/port.js';
+import type { Attachment, DataPlane, DataPlaneEvent, HoldReport, RedirectErrorTally, SeenAddresses, VnicTally } from '../../src/dataplane/port.js';
 import type { FakeHost } from './fake_host.js';
 import type { Faults } from './faults.js';
 
-const NO_PATH: PathState = { path: 'software', vfAllowed: false, generation: 0 };
+const NO_PATH: PathState = { path: 'software', vfAllowed: false, generation: 0, hold: 'none' };
 
 export class FakeDataPlane implements DataPlane {
   readonly adopted = false;
@@ -25,6 +26,7 @@ export class FakeDataPlane implements DataPlane {
   readonly #paths = new Map<number, PathState>();
   readonly #ports = new Map<number, PortOwner>();
   readonly #txPorts = new Set<number>();
+  readonly #tapPrograms = new Set<number>();
   readonly #steerings = new Map<string, SteeringRow>();
   readonly #rssKeys = ['aa'.repeat(40), '00'.repeat(40)];
   readonly #rssWishes = new Map<number, RssWish>();
@@ -53,10 +55,22 @@ export class FakeDataPlane implements DataPlane {
     if (row === undefined || ifindex === undefined || ifindex === 0 || this.#programs.get(ifindex) !== 'steer_guest') return;
     const path: VnicPath = role === 'vf' ? 'accelerated' : 'software';
     const state = this.path(id);
+    if (state.hold !== 'none') {
+      if (role === 'vf' && state.hold === 'holding') this.#tell({ kind: 'heard', timeNs: 0n, vnic: id, path, ifindex });
+      return;
+    }
     if (state.path === path || (role === 'vf' && !state.vfAllowed)) return;
     const moved = { ...state, path, generation: state.generation + 1 };
     this.#paths.set(id, moved);
     this.#tell({ kind: 'path-changed', timeNs: 0n, vnic: id, path, generation: moved.generation, ifindex });
+  }
+
+  /** The guest answers a question that came by one of its ports. */
+  guestAnswers(id: number, role: PortRole): void {
+    const row = this.#vnics.get(id);
+    const ifindex = role === 'vf' ? row?.vfIfindex : row?.tapIfindex;
+    if (ifindex === undefined || ifindex === 0 || this.#programs.get(ifindex) !== 'steer_guest') return;
+    this.#tell({ kind: 'heard', timeNs: 0n, vnic: id, path: role === 'vf' ? 'accelerated' : 'software', ifindex });
   }
 
   guestAnswersDrain(id: number, sequence: number): void {
@@ -70,6 +84,7 @@ export class FakeDataPlane implements DataPlane {
       vnics: [...this.#vnics].sort(([a], [b]) => a - b),
       ports: [...this.#ports].sort(([a], [b]) => a - b),
       txPorts: [...this.#txPorts].sort((a, b) => a - b),
+      tapPrograms: [...this.#tapPrograms].sort((a, b) => a - b),
       steerings: [...this.#steerings.keys()].sort(),
       rssWishes: [...this.#rssWishes.keys()].sort(),
       bridgeVlanNotes: [...this.#bridgeVlanNotes.keys()].sort(),
@@ -135,6 +150,46 @@ export class FakeDataPlane implements DataPlane {
       this.#paths.set(id, after);
       return after;
     });
+  }
+
+  hold(id: number): void {
+    this.#faults.aroundSync(`hold ${id}`, () => void this.#paths.set(id, { ...this.path(id), hold: 'holding' }));
+  }
+
+  async release(id: number, change: { path: VnicPath; vfAllowed: boolean }, ifindex: number): Promise<HoldReport> {
+    await this.#faults.around(`release ${id} ${change.path}`, () => {
+      const row = this.#vnics.get(id);
+      const port = change.path === 'software' ? row?.tapIfindex : row?.vfIfindex;
+      if (port !== ifindex) this.#faults.violate(`what waited for vNIC ${id} was delivered to ${ifindex} and not to its port ${port}`);
+      const before = this.path(id);
+      const generation = before.generation + (before.path === change.path ? 0 : 1);
+      this.#paths.set(id, { ...before, ...change, generation, hold: 'none' });
+    });
+    return { delivered: 0, stale: 0, lost: 0, longestMs: 0 };
+  }
+
+  isHeld(id: number): boolean {
+    return this.path(id).hold !== 'none';
+  }
+
+  seenAddresses(): SeenAddresses {
+    return { ipv4: Buffer.from([192, 0, 2, 1]), ipv6: null };
+  }
+
+  attachTap(ifindex: number, name: string): void {
+    this.#faults.aroundSync(`attachTap ${name}`, () => {
+      this.#mustExist(ifindex);
+      this.#tapPrograms.add(ifindex);
+    });
+  }
+
+  detachTap(ifindex: number): void {
+    this.#faults.aroundSync(`detachTap ${this.#host.byIfindex(ifindex)}`, () => this.#tapPrograms.delete(ifindex));
+  }
+
+  tapAttachments(): ReadonlySet<number> {
+    this.#dropDead();
+    return new Set(this.#tapPrograms);
   }
 
   writePort(ifindex: number, owner: PortOwner | null): void {
@@ -240,6 +295,7 @@ export class FakeDataPlane implements DataPlane {
     this.removed = true;
     for (const map of [this.#programs, this.#vnics, this.#paths, this.#ports, this.#steerings]) map.clear();
     this.#txPorts.clear();
+    this.#tapPrograms.clear();
   }
 
   // ---
@@ -254,6 +310,7 @@ export class FakeDataPlane implements DataPlane {
 
   #dropDead(): void {
     for (const ifindex of this.#programs.keys()) if (this.#host.byIfindex(ifindex) === null) this.#programs.delete(ifindex);
+    for (const ifindex of this.#tapPrograms) if (this.#host.byIfindex(ifindex) === null) this.#tapPrograms.delete(ifindex);
     for (const ifindex of this.#txPorts) if (this.#host.byIfindex(ifindex) === null) this.#txPorts.delete(ifindex);
   }
 }

@@ -111,6 +111,7 @@ export function storedG1(more: Partial<StoredVnic> = {}): StoredVnic {
     path: 'software',
     vfAllowed: false,
     generation: 0,
+    hold: 'none',
     tapSteering: planSteering(2, CPUS, 1),
     vfSteering: null,
     rssWish: NO_RSS_WISH,

@@ -42,7 +42,7 @@ export function followTransmission(work: Work, id: number, vnic: Vnic, role: Por
   const vfSeen = role === PortRole.VF ? work.state.tick : path.vfSeen;
   let { word } = path;
   if (next !== null) word = BigInt.asUintN(64, (word & ~BigInt(PathBit.MASK)) + BigInt(next) + GENERATION);
-  if (word !== path.word || vfSeen !== path.vfSeen) work.effects.push({ kind: 'path', vnic: id, path: { word, vfSeen } });
+  if (word !== path.word || vfSeen !== path.vfSeen) work.effects.push({ kind: 'path', vnic: id, path: { ...path, word, vfSeen } });
   if (next === null) return;
   work.effects.push({ kind: 'tally', vnic: id, tally: 'pathChanges' });
   const generation = Number(word >> BigInt(PathBit.GENERATION_SHIFT));

@@ -205,7 +205,7 @@ export class Bed {
       vlanCount: 1,
       vlans: [vlan, ...new Array<number>(ContractLimit.MAX_VLANS - 1).fill(0)],
     });
-    this.paths.set(id, { word: 0n, vfSeen: 0 });
+    this.paths.set(id, { word: 0n, vfSeen: 0, holdUntilNs: 0n });
     this.addSlot(vnicKey(mac, vlan), id);
     this.setSteering(name, 'tap', {});
     this.setSteering(name, 'vf', {});
@@ -252,11 +252,12 @@ export class Bed {
 
   changePath(name: VnicName, change: { readonly path?: VnicPath; readonly vfAllowed?: boolean; readonly vfSeen?: number }): void {
     const { id } = bedVnic(name);
-    let { word, vfSeen } = this.paths.get(id)!;
+    const row = this.paths.get(id)!;
+    let { word, vfSeen } = row;
     if (change.path !== undefined) word = (word & ~BigInt(PathBit.MASK)) | BigInt(pathCode(change.path));
     if (change.vfAllowed !== undefined) word = (word & ~BigInt(PathBit.VF_ALLOWED)) | (change.vfAllowed ? BigInt(PathBit.VF_ALLOWED) : 0n);
     vfSeen = change.vfSeen ?? vfSeen;
-    this.paths.set(id, { word, vfSeen });
+    this.paths.set(id, { ...row, word, vfSeen });
   }
 
   /** Default: one queue. Queue q is served by CPU q % 2 unless said otherwise; queues beyond the last have a CPU, too, from larger days. */

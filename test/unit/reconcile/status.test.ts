@@ -7,7 +7,7 @@ test('queues that no CPU reaches are named in the status of a vNIC, for each of 
   const observed = { ...seen, cpus: [0, 1, 5] };
   const [tenant] = tenantsAt(observed, desired({ policy: 'accelerated' }));
   if (tenant === undefined) throw new Error('no tenant');
-  const status = vnicStatus(tenant, observed, { path: 'accelerated', vfAllowed: true, generation: 1 }, 0);
+  const status = vnicStatus(tenant, observed, { path: 'accelerated', vfAllowed: true, generation: 1, hold: 'none' }, 0);
   t.like(status.tap_queues, { queues: 3, unreachable: [] });
   t.like(status.vf_queues, { queues: 8, unreachable: [2, 3, 4, 6, 7] });
 });

@@ -57,7 +57,7 @@ export function testState(): TestState {
       [vnicKey(macBytes(MAC.g1), 0), { vnic: 1, role: PortRole.TAP }],
       [vnicKey(macBytes(MAC.g2), 0), { vnic: 2, role: PortRole.TAP }],
     ]),
-    paths: new Map([[1, { word: 0x101n, vfSeen: 0 }], [2, { word: 0n, vfSeen: 0 }]]),
+    paths: new Map([[1, { word: 0x101n, vfSeen: 0, holdUntilNs: 0n }], [2, { word: 0n, vfSeen: 0, holdUntilNs: 0n }]]),
     steerings: new Map([2, 3, 4, 5].map((row) => [row, steering()])),
     rss: new Map([[0, { key: rssVectorKey }]]),
     flows: new Map(Array.from({ length: VNICS * FLOWS_PER_VNIC }, (_, row) => [row, { learnt: NO_RECORD, steered: NO_RECORD }])),
