@@ -57,7 +57,7 @@ export function checkConfig(config: ConfigFile): readonly Problem[] {
     }
     for (const [j, vf] of adapter.vfs.entries()) {
       devices.add(vf.port, ['adapters', i, 'vfs', j, 'port']);
-      devices.add(vf.device, ['adapters', i, 'vfs', j, 'device']);
+      if (vf.kind === 'netdev') devices.add(vf.device, ['adapters', i, 'vfs', j, 'device']);
     }
   }
 
@@ -68,7 +68,11 @@ export function checkConfig(config: ConfigFile): readonly Problem[] {
   for (const [i, vnic] of config.vnics.entries()) {
     vnicNames.add(vnic.name, ['vnics', i, 'name']);
     for (const vlan of vnic.vlan.vlans) stations.add(`${vnic.mac} ${vlan}`, ['vnics', i, 'mac'], `${vnic.mac} with VLAN ${vlan}`);
-    devices.add(vnic.tap, ['vnics', i, 'tap']);
+    if (vnic.tap !== undefined) devices.add(vnic.tap, ['vnics', i, 'tap']);
+    else if (vnic.guest.kind === 'netns') problems.push({ path: ['vnics', i], message: 'tap is missing; only that of a virtual machine is found by itself' });
+    if (vnic.guest.kind === 'vm' && config.hypervisors.length === 0) {
+      problems.push({ path: ['vnics', i, 'guest'], message: 'there is nobody to ask for it; say in hypervisors where: [{qmp: /run/vms/*.qmp}]' });
+    }
     if (!adapters.includes(vnic.adapter)) {
       const near = nearName(vnic.adapter, adapters);
       const advice = near === null ? `adapters are: ${adapters.join(', ') || 'none'}` : `did you mean "${near}"?`;

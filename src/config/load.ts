@@ -5,7 +5,7 @@ import type { $ZodIssue } from 'zod/v4/core';
 import type { Desired } from '../core/model.js';
 import { nearName } from '../core/near_name.js';
 import { checkConfig, fieldName, type Problem } from './check.js';
-import { type ConfigFile, configSchema, knownKeys } from './schema.js';
+import { type ConfigFile, configSchema, type HypervisorFile, knownKeys } from './schema.js';
 
 /** What is not about adapters, vNICs and RSS. A change of these takes effect with the next start. */
 export interface Settings {
@@ -16,6 +16,8 @@ export interface Settings {
   /** A power of two. */
   readonly flowsPerVnic: number;
   readonly xdpMode: 'auto' | 'native' | 'generic';
+  /** Where virtual machines are found. */
+  readonly hypervisors: readonly HypervisorFile[];
 }
 
 export interface Config {
@@ -190,13 +192,16 @@ function toConfig(file: ConfigFile): Config {
       metricsListen: file.metrics?.listen ?? null,
       flowsPerVnic: file.flows_per_vnic,
       xdpMode: file.xdp_mode,
+      hypervisors: file.hypervisors,
     },
     desired: {
       adapters: file.adapters,
-      vnics: file.vnics.map(({ cut_through, guest, vlan, addresses, reta, ...rest }) => ({
+      discover: file.discover ?? null,
+      vnics: file.vnics.map(({ cut_through, guest, vlan, addresses, reta, tap, ...rest }) => ({
         ...rest,
         ...vlan,
-        guest: { kind: 'netns', netns: guest.netns },
+        tap: tap ?? '',
+        guest: guest.kind === 'vm' ? { ...guest, mac: rest.mac } : guest,
         addresses: addresses ?? null,
         cutThrough: cut_through,
         weights: reta,

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { canonicalAddresses, parsePrefix, prefixText } from '../core/addresses.js';
 import { HASH_TYPE_NAMES, hashTypeProblem, hashTypesOf } from '../core/hash_types.js';
 import { DEFAULT_HASH_TYPES, MAX_PREFIXES, MAX_QUEUES, MAX_VLANS } from '../core/limits.js';
-import { type CutThroughSetting, parseMacAddress } from '../core/model.js';
+import { type CutThroughSetting, type GuestModeSetting, parseMacAddress, type VfSpec } from '../core/model.js';
 import { MAX_WEIGHT, trimWeights, weightsProblem } from '../core/reta.js';
 import { KEY_WORDS, parseRssKey } from '../core/rss_plan.js';
 import { interfaceNameProblem, netnsNameProblem } from '../host/names.js';
@@ -152,7 +152,54 @@ const flowsPerVnic = z
   .max(MAX_FLOWS_PER_VNIC)
   .refine(isPowerOfTwo, { error: 'must be a power of two, such as 4096' });
 
-const vf = z.strictObject({ port: device, device });
+/** NICs of QEMU that a Linux guest enslaves to its virtio NIC, and that can be unplugged. */
+export const EMULATED_MODELS = ['vmxnet3', 'e1000e', 'rtl8139', 'e1000'] as const;
+
+const netdevVf = z.strictObject({ port: device, device }).transform((spec): VfSpec => ({ kind: 'netdev', ...spec }));
+const emulatedVf = z
+  .strictObject({ port: device, model: z.enum(EMULATED_MODELS) })
+  .transform(({ port, model }): VfSpec => ({ kind: 'emulated', port, device: model }));
+
+/** A device of the host that a guest is given, or {port: TAP, model: MODEL}: a NIC that QEMU makes in its place. */
+const vf = chosen<VfSpec>(
+  (value) => (typeof value === 'object' && value !== null && 'model' in value ? emulatedVf : netdevVf),
+  ['port', 'device', 'model'],
+);
+
+const netnsGuest = z.strictObject({ netns }).transform((guest): GuestFile => ({ kind: 'netns', ...guest }));
+const machineName = checked((text) => (text !== '' && text.length <= 255 && !/[\s/]/.test(text) ? null : `"${text}" is no name of a virtual machine`));
+const vmGuest = z
+  .strictObject({ vm: machineName, mode: z.enum(['auto', 'net_failover', 'plugin']).default('auto') })
+  .transform((guest): GuestFile => ({ kind: 'vm', ...guest }));
+
+export type GuestFile =
+  | { readonly kind: 'netns'; readonly netns: string }
+  | { readonly kind: 'vm'; readonly vm: string; readonly mode: GuestModeSetting };
+
+/** A network namespace, or a virtual machine, whose NIC is found by the MAC address. */
+const guest = chosen<GuestFile>(
+  (value) => (typeof value === 'object' && value !== null && 'vm' in value ? vmGuest : netnsGuest),
+  ['netns', 'vm', 'mode'],
+);
+
+const qmpPattern = checked((text) => {
+  if (!isAbsolute(text)) return `"${text}" is not an absolute path`;
+  return text.slice(0, text.lastIndexOf('/')).includes('*') ? 'only the last part of the path may have a *' : null;
+});
+const libvirtUri = checked((text) =>
+  /^[a-z][a-z0-9+.-]*:\/\/\S*$/i.test(text) ? null : `"${text}" is no libvirt URI such as qemu:///system`,
+);
+
+export type HypervisorFile = { readonly kind: 'qmp'; readonly qmp: string } | { readonly kind: 'libvirt'; readonly libvirt: string };
+
+/** QMP sockets, by path or with a * in the last part; or a libvirt URI. */
+const hypervisor = chosen<HypervisorFile>(
+  (value) =>
+    typeof value === 'object' && value !== null && 'libvirt' in value
+      ? z.strictObject({ libvirt: libvirtUri }).transform((one): HypervisorFile => ({ kind: 'libvirt', ...one }))
+      : z.strictObject({ qmp: qmpPattern }).transform((one): HypervisorFile => ({ kind: 'qmp', ...one })),
+  ['qmp', 'libvirt'],
+);
 
 const limits = z.strictObject({
   vfs: z.int().min(0).max(MAX_VFS_PER_ADAPTER).default(MAX_VFS_PER_ADAPTER),
@@ -173,8 +220,8 @@ const vnic = z.strictObject({
   vlan: vlan.default({ vlans: [0], access: false }),
   addresses: addresses.optional(),
   adapter: name,
-  tap: device,
-  guest: z.strictObject({ netns }),
+  tap: device.optional(),
+  guest,
   policy: z.enum(['accelerated', 'software']).default('accelerated'),
   cut_through: cutThrough.default('auto'),
   reta: reta.default([]),
@@ -187,6 +234,8 @@ export const configSchema = z.strictObject({
   flows_per_vnic: flowsPerVnic.default(4096),
   rss: rss.default({ key: 'random', hash_types: DEFAULT_HASH_TYPES }),
   xdp_mode: z.enum(['auto', 'native', 'generic']).default('auto'),
+  hypervisors: z.array(hypervisor).default([]),
+  discover: z.strictObject({ policy: z.enum(['accelerated', 'software']).default('accelerated') }).optional(),
   adapters: z.array(adapter).default([]),
   vnics: z.array(vnic).default([]),
 });

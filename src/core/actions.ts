@@ -3,21 +3,23 @@
  * shall be, and what was before where the undo needs it. The executor's switch performs them; nothing else does.
  */
 import { hashTypeNames } from './hash_types.js';
-import type {
-  AttachMode,
-  BridgePortFlags,
-  BridgeVlanFlags,
-  FdbEntry,
-  GuestSpec,
-  HostRssWish,
-  MacAddress,
-  PortOwner,
-  PortRole,
-  ProgramName,
-  RssWish,
-  SteeringRow,
-  VfSpec,
-  VnicRow,
+import {
+  guestName,
+  type AttachMode,
+  type BridgePortFlags,
+  type BridgeVlanFlags,
+  type FdbEntry,
+  type GuestSpec,
+  type HostRssWish,
+  type MacAddress,
+  type PortOwner,
+  type PortRole,
+  type ProgramName,
+  type RssWish,
+  type SteeringRow,
+  type VfSpec,
+  type VnicPath,
+  type VnicRow,
 } from './model.js';
 
 /** `bridge` null: in none. */
@@ -93,6 +95,23 @@ export type Action =
   | { readonly kind: 'go-software'; readonly vnic: number }
   | { readonly kind: 'plug-vf'; readonly vnic: number; readonly guest: GuestSpec; readonly vf: VfSpec; readonly mac: MacAddress }
   | { readonly kind: 'unplug-vf'; readonly guest: GuestSpec; readonly vf: VfSpec }
+  /** Asks the guest to let go of the VF's device, and does not wait for it; `unplug-vf` does the rest. */
+  | { readonly kind: 'eject-vf'; readonly guest: GuestSpec; readonly vf: VfSpec }
+  /** Frames for the vNIC are kept back. The tap is where they go when it comes to nothing. */
+  | { readonly kind: 'hold'; readonly vnic: number; readonly durationMs: number; readonly tapIfindex: number; readonly tap: string }
+  /** The guest hears on `path`: what waits is delivered to the path's port. */
+  | {
+      readonly kind: 'release';
+      readonly vnic: number;
+      readonly path: VnicPath;
+      readonly vfAllowed: boolean;
+      readonly ifindex: number;
+      readonly device: string;
+    }
+  /** Tells switches where the guest is now. */
+  | { readonly kind: 'announce'; readonly ifindex: number; readonly device: string; readonly mac: MacAddress; readonly vlans: readonly number[] }
+  | { readonly kind: 'attach-tap'; readonly ifindex: number; readonly device: string }
+  | { readonly kind: 'detach-tap'; readonly ifindex: number; readonly device: string }
   | { readonly kind: 'send-drain'; readonly ifindex: number; readonly device: string; readonly mac: MacAddress; readonly sequence: number };
 
 /** Actions of one owner, done one after the other. */
@@ -153,7 +172,18 @@ export function undosOf(action: Action): readonly Action[] {
         { kind: 'go-software', vnic: action.vnic },
         { kind: 'unplug-vf', guest: action.guest, vf: action.vf },
       ];
+    case 'hold': {
+      const { vnic, tapIfindex: ifindex, tap: device } = action;
+      return [{ kind: 'release', vnic, path: 'software', vfAllowed: false, ifindex, device }];
+    }
+    case 'attach-tap':
+      return [{ ...action, kind: 'detach-tap' }];
+    case 'detach-tap':
+      return [{ ...action, kind: 'attach-tap' }];
     case 'unplug-vf':
+    case 'eject-vf':
+    case 'release':
+    case 'announce':
     case 'go-software':
     case 'send-drain':
     case 'forget-bridge-vlan':
@@ -239,9 +269,21 @@ export function describeAction(action: Action): string {
     case 'go-software':
       return `put vNIC ${action.vnic} on the software path`;
     case 'plug-vf':
-      return `plug ${action.vf.device} into guest ${action.guest.netns}`;
+      return `plug ${action.vf.device} into guest ${guestName(action.guest)}`;
     case 'unplug-vf':
-      return `unplug ${action.vf.device} from guest ${action.guest.netns}`;
+      return `unplug ${action.vf.device} from guest ${guestName(action.guest)}`;
+    case 'eject-vf':
+      return `ask guest ${guestName(action.guest)} to let go of ${action.vf.device}`;
+    case 'hold':
+      return `keep frames for vNIC ${action.vnic} back, for ${action.durationMs} ms at most`;
+    case 'release':
+      return `put vNIC ${action.vnic} on the ${action.path} path and deliver what was kept back to ${action.device}`;
+    case 'announce':
+      return `announce ${action.mac} by ${action.device}`;
+    case 'attach-tap':
+      return `attach steer_tap to the egress of ${action.device}`;
+    case 'detach-tap':
+      return `detach steer_tap from the egress of ${action.device}`;
     case 'send-drain':
       return `ask the guest of ${action.mac} by ${action.device} to drain its VF (${action.sequence})`;
     default:

@@ -9,6 +9,14 @@ export interface Timing {
   readonly drainDeadlineMs: number;
   /** After the last frame was sent toward a VF, until every ring on the way is empty. */
   readonly settleMs: number;
+  /** A guest that hears on one path must be heard on its VF within this time after the plug, else it is taken back. */
+  readonly plugHoldMs: number;
+  /** Until frames that are on their way to the VF have arrived, when it is taken back. */
+  readonly holdSettleMs: number;
+  /** A guest that was asked to let go of its VF must have done so within this time. */
+  readonly ejectMs: number;
+  /** A hold lasts this much longer in the data plane, for a daemon that is restarted meanwhile. */
+  readonly holdReserveMs: number;
   readonly backoffBaseMs: number;
   readonly backoffCapMs: number;
   /** Accelerated for this long: earlier failures do not count any more. */
@@ -20,6 +28,10 @@ export const DEFAULT_TIMING: Timing = {
   drainResendMs: 50,
   drainDeadlineMs: 1000,
   settleMs: 30,
+  plugHoldMs: 2500,
+  holdSettleMs: 3,
+  ejectMs: 3000,
+  holdReserveMs: 3000,
   backoffBaseMs: 250,
   backoffCapMs: 30_000,
   stableMs: 10_000,

@@ -35,8 +35,13 @@ export function macText(bytes: Uint8Array): MacAddress {
 export type VnicPath = 'software' | 'accelerated';
 export type PortRole = 'tap' | 'vf';
 
-/** A VF as the configuration names it: the netdev by which the host reaches it, and the device that a guest is given. */
+/**
+ * A VF as the configuration names it: the netdev by which the host reaches it, and what a guest is given.
+ * `netdev`: a network device of the host, moved into a guest that is a network namespace.
+ * `emulated`: a NIC that QEMU makes, of the model `device`, on the tap `port`: stands for a VF where there is no adapter with any.
+ */
 export interface VfSpec {
+  readonly kind: 'netdev' | 'emulated';
   readonly port: string;
   readonly device: string;
 }
@@ -51,11 +56,38 @@ export interface AdapterSpec {
   readonly limits: { readonly vfs: number; readonly queues: number };
 }
 
-/** How a guest is reached to give it a VF. */
-export interface GuestSpec {
-  readonly kind: 'netns';
-  readonly netns: string;
+/** How a guest is reached to give it a VF. Of a virtual machine the one NIC is meant that has the vNIC's MAC address. */
+export type GuestSpec =
+  | { readonly kind: 'netns'; readonly netns: string }
+  | { readonly kind: 'vm'; readonly vm: string; readonly mac: MacAddress; readonly mode: GuestModeSetting };
+
+/**
+ * `net_failover`: Linux' own driver for VIRTIO_NET_F_STANDBY; it hears on one path only. `plugin`: unipath's; it hears on both.
+ * `auto`: what the guest negotiated, and who answers in it.
+ */
+export type GuestMode = 'net_failover' | 'plugin';
+export type GuestModeSetting = GuestMode | 'auto';
+
+/** A guest, as whoever runs it and the guest itself show it. */
+export interface GuestState {
+  /** null: it can do neither, or it is not known yet; `refusal` then says which. */
+  readonly mode: GuestMode | null;
+  /** Why it can be given no VF now; null: nothing stands in the way. */
+  readonly refusal: NotAcceleratedReason | null;
+  /** What exactly, if there is something to say. */
+  readonly detail: string | null;
+  /** Its CPUs run: only then can it take or give a device. */
+  readonly running: boolean;
+  /** It is on its way here by live migration, and not here yet. */
+  readonly incoming: boolean;
+  /** It is on its way to another host: the hypervisor takes its VF and, if it stays, gives it back. */
+  readonly leaving: boolean;
 }
+
+/** Of a guest that hears on both paths and can always be asked. */
+export const PLUGIN_GUEST: GuestState = {
+  mode: 'plugin', refusal: null, detail: null, running: true, incoming: false, leaving: false,
+};
 
 export interface VnicSpec {
   readonly name: string;
@@ -67,7 +99,7 @@ export interface VnicSpec {
   /** IP addresses and prefixes that it may speak for, in canonical form; null = not checked. */
   readonly addresses: readonly string[] | null;
   readonly adapter: string;
-  /** Netdev of the software path's host end. */
+  /** Netdev of the software path's host end. Of a virtual machine it need not be configured: empty until it is found. */
   readonly tap: string;
   readonly guest: GuestSpec;
   readonly policy: VnicPath;
@@ -85,8 +117,25 @@ export interface RssSpec {
   readonly hashTypes: number;
 }
 
+/** A NIC of a virtual machine, as its hypervisor shows it. */
+export interface FoundNic {
+  readonly vm: string;
+  /** Of the NIC in its machine. */
+  readonly id: string;
+  readonly mac: MacAddress;
+  /** Netdev of its host end; null: cannot be told. */
+  readonly tap: string | null;
+}
+
+/** What is asked for of NICs that are found and that no vNIC of the configuration stands for. */
+export interface DiscoverSpec {
+  readonly policy: VnicPath;
+}
+
 /** Everything asked for. */
 export interface Desired {
+  /** null: of what is found, only what is configured. */
+  readonly discover: DiscoverSpec | null;
   readonly adapters: readonly AdapterSpec[];
   readonly vnics: readonly VnicSpec[];
   readonly rss: RssSpec;
@@ -245,6 +294,8 @@ export interface BridgePortFlags {
 /** All that the pinned maps hold of one vNIC. */
 export interface StoredVnic extends VnicRow, PathState {
   readonly id: number;
+  /** Frames wait, or may: also of a hold that ended by itself. */
+  readonly held: boolean;
   readonly tapSteering: SteeringRow | null;
   readonly vfSteering: SteeringRow | null;
   readonly rssWish: RssWish;
@@ -255,8 +306,8 @@ export interface Observed {
   readonly links: ReadonlyMap<string, ObservedLink>;
   readonly vfs: readonly ObservedVf[];
   readonly stored: readonly StoredVnic[];
-  /** Names of the guests (network namespaces) that exist. */
-  readonly guests: ReadonlySet<string>;
+  /** The guests that exist, by `guestName`. */
+  readonly guests: ReadonlyMap<string, GuestState>;
   /** Usable CPU numbers, ascending. */
   readonly cpus: readonly number[];
   /** Our programs, by the ifindex they are attached to. */
@@ -264,6 +315,8 @@ export interface Observed {
   /** Rows of `ports` and of `tx_ports`, by ifindex. */
   readonly ports: ReadonlyMap<number, PortOwner>;
   readonly txPorts: ReadonlySet<number>;
+  /** ifindexes of taps that have our program where the bridge hands frames to them. */
+  readonly tapPrograms: ReadonlySet<number>;
   /** Static entries that are there, of those that were asked about, as `fdbKey` writes them. */
   readonly fdb: ReadonlySet<string>;
   /** Flags of VF ports that are in a bridge, by device. */
@@ -291,7 +344,12 @@ export function fdbKey(entry: FdbEntry): string {
 
 /** What tells guests apart. */
 export function guestName(guest: GuestSpec): string {
-  return guest.netns;
+  return guest.kind === 'netns' ? guest.netns : `${guest.vm}/${guest.mac}`;
+}
+
+/** Can this guest be given this VF at all? */
+export function fitsGuest(vf: VfSpec, guest: GuestSpec): boolean {
+  return (vf.kind === 'netdev') === (guest.kind === 'netns');
 }
 
 /** Where a vNIC is between its two paths. */
@@ -323,5 +381,13 @@ export const NOT_ACCELERATED_REASONS = [
   'internal_error',
   'bridge_missing',
   'bridge_without_vlan_filtering',
+  'guest_paused',
+  'guest_incoming',
+  'guest_leaving',
+  'guest_without_failover',
+  'guest_not_ready',
+  'guest_refuses',
+  'no_hotplug_port',
+  'hypervisor_unreachable',
 ] as const;
 export type NotAcceleratedReason = (typeof NOT_ACCELERATED_REASONS)[number];

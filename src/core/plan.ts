@@ -3,6 +3,7 @@
  * is as it should be gives no action, whoever brought it there; that is also how a restarted daemon adopts a host.
  */
 import type { Action, Sequence } from './actions.js';
+import type { Timing } from './backoff.js';
 import type { AdapterSpec, Observed } from './model.js';
 import { storedOf } from './rows.js';
 import { planSweep } from './sweep.js';
@@ -50,15 +51,25 @@ export function planAdapter(adapter: AdapterSpec, observed: Observed): Sequence 
   return actions.length === 0 ? null : { purpose: 'adapter', actions, onFailure: 'undo' };
 }
 
-/** What must be done at once when links are bad, before anything else is looked at: off the VF, on paper and in the maps. */
-export function planRescue(tenants: Iterable<Tenant>, links: Observed['links']): { readonly key: string; readonly action: Action }[] {
+/**
+ * What must be done at once when links are bad, before anything else is looked at: off the VF, on paper and in the maps. A guest
+ * that hears on one path is not reached by the other before it has let go of its VF, so its frames are kept back.
+ */
+export function planRescue(tenants: Iterable<Tenant>, links: Observed['links'], timing: Timing): { readonly key: string; readonly action: Action }[] {
   const rescues: { key: string; action: Action }[] = [];
   for (const tenant of tenants) {
     const { stage } = tenant.state;
     if (stage.phase !== 'accelerated' || tenant.id === null) continue;
     const port = links.get(stage.vf.port);
     if (port?.ifindex === stage.vf.ifindex && port.up && port.carrier) continue;
-    rescues.push({ key: tenant.key, action: { kind: 'go-software', vnic: tenant.id } });
+    const tap = links.get(tenant.spec.tap);
+    const durationMs = timing.ejectMs + timing.holdReserveMs;
+    rescues.push({
+      key: tenant.key,
+      action: tenant.state.oneEared
+        ? { kind: 'hold', vnic: tenant.id, durationMs, tapIfindex: tap?.ifindex ?? 0, tap: tenant.spec.tap }
+        : { kind: 'go-software', vnic: tenant.id },
+    });
   }
   return rescues;
 }

@@ -1,5 +1,5 @@
 /** One sentence per reason: why a vNIC is not accelerated, and what would change that. */
-import type { NotAcceleratedReason, VnicSpec } from './model.js';
+import { guestName, type NotAcceleratedReason, type VnicSpec } from './model.js';
 
 const SENTENCES: Readonly<Record<NotAcceleratedReason, (vnic: VnicSpec, bridge: string) => string>> = {
   none: () => 'it is accelerated',
@@ -8,7 +8,7 @@ const SENTENCES: Readonly<Record<NotAcceleratedReason, (vnic: VnicSpec, bridge: 
   operator_software: (vnic) => `the operator asked for the software path; run: unipath vnic accelerate ${vnic.name}`,
   uplink_missing: (vnic) => `the uplink of adapter ${vnic.adapter} is not there; it goes on when the device appears`,
   tap_missing: (vnic) => `the tap ${vnic.tap} is not there; it goes on when the device appears`,
-  guest_missing: (vnic) => `the guest ${vnic.guest.netns} is not there; it goes on when the guest is started`,
+  guest_missing: (vnic) => `the guest ${guestName(vnic.guest)} is not there; it goes on when the guest is started`,
   duplicate_mac: (vnic) =>
     `another vNIC has the same MAC address ${vnic.mac} in VLAN ${vnic.vlans.join(' or ')}; give each its own in the configuration`,
   adapter_without_vfs: (vnic) => `adapter ${vnic.adapter} has no VFs; add some to the configuration`,
@@ -28,6 +28,16 @@ const SENTENCES: Readonly<Record<NotAcceleratedReason, (vnic: VnicSpec, bridge: 
   bridge_without_vlan_filtering: (vnic, bridge) =>
     `${bridge} does not look at VLAN tags, so the broadcasts of an access vNIC would leave without the tag of VLAN ${vnic.vlans.join()}; ` +
     `run: ip link set ${bridge} type bridge vlan_filtering 1`,
+  guest_paused: () => 'the guest is paused and can take no device; it goes on when the guest runs',
+  guest_incoming: () => 'the guest is on its way here by live migration; it goes on when the guest has arrived',
+  guest_leaving: () => 'the guest is on its way to another host by live migration',
+  guest_without_failover: () =>
+    'the guest can use no VF beside its virtio NIC: neither has it negotiated failover (virtio-net-pci,failover=on, driver net_failover) ' +
+    "nor does unipath's plug-in answer in it",
+  guest_not_ready: () => 'it is not known yet whether the guest can use a VF; its driver may not be loaded',
+  guest_refuses: () => 'the guest, or its hypervisor, refused; it is tried again',
+  no_hotplug_port: () => 'the guest has no free PCIe port for hot-plug; give it one more (-device pcie-root-port) and restart it',
+  hypervisor_unreachable: () => "the guest's monitor cannot be reached; check that its socket is there and that nobody else holds it",
 };
 
 /** `detail`: what exactly went wrong, and when it is tried again, if there is something to say. `bridge`: of its adapter. */

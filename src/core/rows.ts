@@ -32,7 +32,7 @@ export function softwareRow(tenant: Tenant, tap: ObservedLink, uplink: ObservedL
     vfFrameMax: 0,
     uplinkFrameMax: frameMax(uplink.mtu),
     cutThrough: decideCutThrough(tenant.spec.cutThrough, tap).inForce,
-    plugin: true,
+    plugin: tenant.mode === 'plugin',
     operatorWant: tenant.operatorWant,
   };
 }
@@ -48,7 +48,7 @@ export function withoutVf(row: VnicRow): VnicRow {
 
 /** The row itself, without the state that is stored with it. */
 export function rowOf(stored: StoredVnic): VnicRow {
-  const { id: _id, path: _path, vfAllowed: _allowed, generation: _gen, hold: _hold, tapSteering: _tap, vfSteering: _vf, rssWish: _rss, ...row } = stored;
+  const { id: _id, path: _path, vfAllowed: _allowed, generation: _gen, hold: _hold, held: _held, tapSteering: _tap, vfSteering: _vf, rssWish: _rss, ...row } = stored;
   return row;
 }
 

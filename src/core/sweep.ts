@@ -26,6 +26,9 @@ export function planSweep(desired: Desired, tenants: readonly Tenant[], observed
   for (const [ifindex, program] of observed.programs) {
     if (!owned(ifindex)) actions.push({ kind: 'detach-program', program, ifindex, device: nameOf(ifindex) });
   }
+  for (const ifindex of observed.tapPrograms) {
+    if (!guestPorts.has(ifindex)) actions.push({ kind: 'detach-tap', ifindex, device: nameOf(ifindex) });
+  }
   for (const [ifindex, before] of observed.ports) {
     if (!guestPorts.has(ifindex)) actions.push({ kind: 'write-port', ifindex, device: nameOf(ifindex), owner: null, before });
   }

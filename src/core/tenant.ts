@@ -4,7 +4,7 @@
  */
 import { adoptStage, claimOf } from './adopt.js';
 import type { Timing } from './backoff.js';
-import type { AdapterSpec, Desired, Observed, RssWish, StoredVnic, VnicPath, VnicSpec } from './model.js';
+import type { AdapterSpec, Desired, GuestMode, Observed, RssWish, StoredVnic, VnicPath, VnicSpec } from './model.js';
 import { guestName, NO_RSS_WISH } from './model.js';
 import { claimedVf, INITIAL_STATE, type ClaimedVf, type VnicState } from './vnic_state.js';
 
@@ -21,6 +21,8 @@ export interface Tenant {
   readonly rssWish: RssWish;
   /** Its static FDB entries that were there before unipath came, and are left alone; null: not looked for yet. */
   readonly fdbFound: readonly string[] | null;
+  /** How the guest uses a VF, as it was last known. */
+  readonly mode: GuestMode;
   readonly state: VnicState;
 }
 
@@ -58,11 +60,12 @@ export function duplicateNames(desired: Desired): Set<string> {
   return new Set([...byAddress.values()].filter((names) => names.length > 1).flat());
 }
 
-const NEW: Pick<Tenant, 'id' | 'operatorWant' | 'rssWish' | 'fdbFound' | 'state'> = {
+const NEW: Pick<Tenant, 'id' | 'operatorWant' | 'rssWish' | 'fdbFound' | 'mode' | 'state'> = {
   id: null,
   operatorWant: null,
   rssWish: NO_RSS_WISH,
   fdbFound: null,
+  mode: 'plugin',
   state: INITIAL_STATE,
 };
 const MISSING_ADAPTER: Omit<AdapterSpec, 'name'> = { uplink: '', bridge: '', vfs: [], limits: { vfs: 0, queues: 0 } };
@@ -96,7 +99,8 @@ export function matchTenants(desired: Desired, tenants: readonly Tenant[], obser
 function adopt(tenant: Tenant, row: StoredVnic, observed: Observed, nowMs: number, timing: Timing): Tenant {
   const stage = adoptStage(row, tenant.spec, observed, nowMs, timing);
   const { id, operatorWant, rssWish } = row;
-  return { ...tenant, id, operatorWant, rssWish, fdbFound: [], state: { ...INITIAL_STATE, stage } };
+  const mode = row.plugin ? 'plugin' : 'net_failover';
+  return { ...tenant, id, operatorWant, rssWish, fdbFound: [], mode, state: { ...INITIAL_STATE, oneEared: !row.plugin, stage } };
 }
 
 /** A row whose vNIC is not asked for: what can be known of it is on the row, on the links, and in the guest that holds its VF. */

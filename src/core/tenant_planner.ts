@@ -49,7 +49,7 @@ export class TenantPlanner {
   plan(start: Tenant): PlannedTenant {
     const { observed, nowMs, timing } = this.#input;
     const warnings: string[] = [];
-    let tenant = start;
+    let tenant = this.#withMode(start);
     for (let states = 0; states < MAX_STATES_PER_LOOK; states++) {
       const before = stageName(tenant);
       const step = stepTenant(tenant, { kind: 'look', facts: this.#facts(tenant, start) }, observed, nowMs, timing);
@@ -63,6 +63,12 @@ export class TenantPlanner {
       if (stageName(tenant) === before) break;
     }
     return { tenant, warnings, sequence: null };
+  }
+
+  /** How its guest uses a VF is settled while it has none. */
+  #withMode(tenant: Tenant): Tenant {
+    const mode = this.#input.observed.guests.get(guestName(tenant.spec.guest))?.mode ?? null;
+    return mode === null || mode === tenant.mode || claimedVf(tenant.state) !== null ? tenant : { ...tenant, mode };
   }
 
   /** The links that the vNIC stands on, with an id; null when it cannot stand. */
@@ -79,11 +85,16 @@ export class TenantPlanner {
     if (tenant.removed) return 'draining';
     if (this.#duplicates.has(tenant.spec.name)) return 'duplicate_mac';
     if (!observed.links.has(tenant.adapter.uplink)) return 'uplink_missing';
+    const guest = observed.guests.get(guestName(tenant.spec.guest));
+    // Where it is to be found is not known while it is not there.
+    if (guest === undefined && tenant.spec.guest.kind === 'vm') return 'guest_missing';
+    // Its MAC address is still another host's.
+    if (guest?.incoming === true) return 'guest_incoming';
     if (!observed.links.has(tenant.spec.tap)) return 'tap_missing';
     // Its frames would be in the VLAN of every other port, and its broadcasts would leave without a tag.
     const bridge = observed.links.get(tenant.adapter.bridge);
     if (tenant.spec.access && bridge !== undefined && bridge.vlanFiltering === null) return 'bridge_without_vlan_filtering';
-    if (!observed.guests.has(guestName(tenant.spec.guest))) return 'guest_missing';
+    if (guest === undefined) return 'guest_missing';
     if (storedOf(tenant, observed) !== null) return null;
     if (adapterTroubles.has(tenant.adapter.name)) return 'attach_refused';
     return this.#tenants.some((other) => isInTheWay(other, tenant)) ? 'draining' : null;
@@ -97,6 +108,7 @@ export class TenantPlanner {
     const stored = storedOf(tenant, observed);
     const tap = observed.links.get(tenant.spec.tap);
     const footing = this.#footing(tenant);
+    const guest = observed.guests.get(guestName(tenant.spec.guest));
     const offered = vf === null || tenant.adapter.vfs.some((spec) => spec.port === vf.port && spec.device === vf.device);
     return {
       blocked: this.#blocked(tenant),
@@ -107,7 +119,13 @@ export class TenantPlanner {
       // Links are seen before the maps: of a guest that has only just moved, the carrier may be that of the moment before.
       vfLost: vf !== null && isLost(tenant, vf, stage.phase === 'accelerated' && start.state.stage.phase === 'accelerated', observed),
       released: vf !== null && isReturned(vf, observed) && releaseActions(tenant, vf, observed).length === 0,
-      canAsk: tap !== undefined && tap.up && observed.guests.has(guestName(tenant.spec.guest)),
+      canAsk: tap !== undefined && tap.up && guest !== undefined,
+      oneEared: tenant.mode === 'net_failover',
+      held: stored?.held ?? false,
+      refusal: guest?.refusal ?? null,
+      inGuest: vf !== null && !isReturned(vf, observed),
+      running: guest?.running ?? false,
+      leaving: guest?.leaving ?? false,
       stray: vf === null ? strayVf(tenant, this.#tenants, observed) : null,
     };
   }
@@ -120,7 +138,7 @@ export class TenantPlanner {
       const others = this.#tenants.filter((other) => other.key !== tenant.key);
       const pool = poolOf(tenant.adapter, observed, claimedPorts(others));
       const failed = tenant.state.vfTrouble;
-      const choice = chooseVf(tenant.adapter, pool, failed?.port ?? null);
+      const choice = chooseVf(tenant.adapter, tenant.spec.guest, pool, failed?.port ?? null);
       if ('vf' in choice) return { kind: 'granted', vf: this.#claim(choice.vf) };
       const stillLost = failed?.reason === 'vf_lost' && pool.some((vf) => vf.seen.spec.port === failed.port && vf.state === 'lost');
       return { kind: 'refused', reason: choice.refusal === 'no_free_vf' && stillLost ? 'vf_lost' : choice.refusal };
@@ -131,7 +149,7 @@ export class TenantPlanner {
   #claim({ seen }: PooledVf): Extract<VnicEvent, { kind: 'granted' }>['vf'] {
     const { port, spec } = seen;
     if (port === null) throw new Error(`VF port ${spec.port} is free but not there`);
-    return { port: spec.port, device: spec.device, ifindex: port.ifindex, before: settingsNow(port, this.#input.observed) };
+    return { kind: spec.kind, port: spec.port, device: spec.device, ifindex: port.ifindex, before: settingsNow(port, this.#input.observed) };
   }
 
   #act(tenant: Tenant): PlannedTenant {
@@ -144,21 +162,21 @@ export class TenantPlanner {
     const mends = (purpose: Sequence['purpose'], actions: readonly Action[]): PlannedTenant =>
       actions.length > 0 || tenant.state.rowTrouble === null
         ? does(purpose, actions, 'stop')
-        : { ...nothing, tenant: { ...tenant, state: next(tenant.state, { kind: 'step-done' }, nowMs, timing).state } };
+        : { ...nothing, tenant: { ...tenant, state: next(tenant.state, { kind: 'step-done', did: 'other' }, nowMs, timing).state } };
     if (stage.phase === 'draining') {
       if (stage.step !== 'releasing' || nowMs < stage.notBeforeMs) return nothing;
       return does('release', releaseActions(tenant, stage.vf, observed), 'stop');
     }
     const footing = this.#footing(tenant);
     if (stage.phase === 'plugging' && stage.step === 'connecting') {
-      return footing === null ? nothing : does('connect', connectActions(tenant, stage.vf, footing, observed), 'undo');
+      return footing === null ? nothing : does('connect', connectActions(tenant, stage.vf, footing, observed, timing), 'undo');
     }
     if (!mayTry(tenant.state.rowTrouble, nowMs)) return nothing;
     if (stage.phase === 'absent') return stage.blocked === null ? this.#setUp(tenant) : mends('remove', removeActions(tenant, observed));
     if (footing === null) return nothing;
     const actions = footingActions(tenant, footing, observed);
     if (stage.phase === 'software') return mends('repair', actions);
-    const connection = connectActions(tenant, stage.vf, footing, observed);
+    const connection = connectActions(tenant, stage.vf, footing, observed, timing);
     return mends('repair', [...actions.filter((action) => action.kind !== 'write-vnic' || connection.length === 0), ...connection]);
   }
 
@@ -177,7 +195,7 @@ export class TenantPlanner {
 
   #fail(tenant: Tenant, message: string): Tenant {
     const { nowMs, timing } = this.#input;
-    return { ...tenant, state: next(tenant.state, { kind: 'step-failed', reason: 'internal_error', message }, nowMs, timing).state };
+    return { ...tenant, state: next(tenant.state, { kind: 'step-failed', did: 'other', reason: 'internal_error', message }, nowMs, timing).state };
   }
 
   #freeId(): number | null {

@@ -15,13 +15,34 @@ export interface Step {
 /** Tells a tenant's state machine what happened. */
 export function stepTenant(tenant: Tenant, event: VnicEvent, observed: Observed, nowMs: number, timing: Timing): Step {
   const { state, effects } = next(tenant.state, event, nowMs, timing);
-  const actions = effects.flatMap((effect): Action[] => {
-    if (effect.kind === 'go-software') return tenant.id === null ? [] : [{ kind: 'go-software', vnic: tenant.id }];
-    if (effect.kind !== 'send-drain') return [];
-    const tap = observed.links.get(tenant.spec.tap);
-    return tap === undefined
-      ? []
-      : [{ kind: 'send-drain', ifindex: tap.ifindex, device: tap.name, mac: tenant.spec.mac, sequence: effect.sequence }];
-  });
-  return { tenant: { ...tenant, state }, effects, actions };
+  return { tenant: { ...tenant, state }, effects, actions: effects.flatMap((effect) => actionsOf(effect, tenant, observed)) };
+}
+
+function actionsOf(effect: Effect, { id, spec }: Tenant, observed: Observed): Action[] {
+  if (id === null) return [];
+  const tap = observed.links.get(spec.tap);
+  const [tapIfindex, tapName] = tap === undefined ? [0, spec.tap] : [tap.ifindex, tap.name];
+  switch (effect.kind) {
+    case 'go-software':
+      return [{ kind: 'go-software', vnic: id }];
+    case 'send-drain':
+      return tap === undefined ? [] : [{ kind: 'send-drain', ifindex: tapIfindex, device: tapName, mac: spec.mac, sequence: effect.sequence }];
+    case 'hold':
+      return [{ kind: 'hold', vnic: id, durationMs: effect.durationMs, tapIfindex, tap: tapName }];
+    case 'release': {
+      const { path, vf } = effect;
+      const [ifindex, device] = path === 'accelerated' && vf !== null ? [vf.ifindex, vf.port] : [tapIfindex, tapName];
+      return [{ kind: 'release', vnic: id, path, vfAllowed: path === 'accelerated', ifindex, device }];
+    }
+    case 'eject': {
+      const seen = observed.vfs.find(({ spec: vf }) => vf.port === effect.vf.port && vf.device === effect.vf.device);
+      return seen === undefined ? [] : [{ kind: 'eject-vf', guest: spec.guest, vf: seen.spec }];
+    }
+    case 'want-vf':
+    case 'look-again':
+    case 'warn':
+      return [];
+    default:
+      return effect satisfies never;
+  }
 }

@@ -3,6 +3,7 @@
  * last: a port that the maps give to a vNIC is one whose settings are unipath's to put back.
  */
 import type { Action, LinkChange } from './actions.js';
+import type { Timing } from './backoff.js';
 import { settingsNow } from './adopt.js';
 import { guestPortActions } from './bridge_vlans.js';
 import { guestName, type BridgePortFlags, type Observed, type ObservedLink, type ObservedVf } from './model.js';
@@ -53,7 +54,7 @@ function preparePort(tenant: Tenant, port: ObservedLink, inUse: boolean, mtu: nu
 }
 
 /** Up to where the guest may use the VF. Empty when it may. */
-export function connectActions(tenant: Tenant, vf: ClaimedVf, footing: Footing, observed: Observed): Action[] {
+export function connectActions(tenant: Tenant, vf: ClaimedVf, footing: Footing, observed: Observed, timing: Timing): Action[] {
   const seen = seenVf(vf, observed);
   const stored = storedOf(tenant, observed);
   if (seen === null || stored === null) return [];
@@ -72,8 +73,14 @@ export function connectActions(tenant: Tenant, vf: ClaimedVf, footing: Footing, 
   const row = withVf(softwareRow(tenant, tap, uplink), port);
   const before = rowOf(stored);
   if (!sameRow(before, row)) actions.push({ kind: 'write-vnic', vnic: id, row, before });
+  // From the moment it has the device, such a guest hears by neither port.
+  const plugs = seen.vf.place.kind === 'host';
+  if (plugs && tenant.state.oneEared) {
+    const durationMs = timing.plugHoldMs + timing.holdReserveMs;
+    actions.push({ kind: 'hold', vnic: id, durationMs, tapIfindex: tap.ifindex, tap: tap.name });
+  }
   if (!stored.vfAllowed) actions.push({ kind: 'allow-vf', vnic: id });
-  if (seen.vf.place.kind === 'host')
+  if (plugs)
     actions.push({ kind: 'plug-vf', vnic: id, guest: tenant.spec.guest, vf: seen.vf.spec, mac: tenant.spec.mac });
   return actions;
 }
@@ -109,8 +116,10 @@ export function releaseActions(tenant: Tenant, vf: ClaimedVf, observed: Observed
   const seen = seenVf(vf, observed);
   const device = seen === null ? `ifindex ${vf.ifindex}` : vf.port;
   const actions: Action[] = [];
+  // As long as the hypervisor migrates the guest, the device is its business.
+  const migrates = observed.guests.get(guestName(tenant.spec.guest))?.leaving ?? false;
   if (stored !== null && (stored.path === 'accelerated' || stored.vfAllowed)) actions.push({ kind: 'go-software', vnic: stored.id });
-  actions.push(...unplugActions(vf, observed));
+  if (!migrates) actions.push(...unplugActions(vf, observed));
   if (stored !== null && stored.vfIfindex !== 0) {
     const before = rowOf(stored);
     actions.push({ kind: 'write-vnic', vnic: stored.id, row: withoutVf(before), before });

@@ -1,6 +1,6 @@
 /** The VFs of one adapter: which are free, used or lost, and which one a vNIC may have. */
 import { checkBudget, type Usage } from './budget.js';
-import type { AdapterSpec, NotAcceleratedReason, Observed, ObservedVf } from './model.js';
+import { fitsGuest, type AdapterSpec, type GuestSpec, type NotAcceleratedReason, type Observed, type ObservedVf } from './model.js';
 
 export interface PooledVf {
   readonly seen: ObservedVf;
@@ -35,18 +35,19 @@ export function usageOf(pool: readonly PooledVf[]): Usage {
 }
 
 /**
- * The first VF in the configuration's order that is free and within the budget, or the reason why there is none.
+ * The first VF in the configuration's order that the guest can take, that is free and within the budget, or the reason why there is none.
  * `avoid` (a port that just failed) is taken only when there is no other.
  */
 export function chooseVf(
   adapter: AdapterSpec,
+  guest: GuestSpec,
   pool: readonly PooledVf[],
   avoid: string | null,
 ): { readonly vf: PooledVf } | { readonly refusal: NotAcceleratedReason } {
   if (adapter.vfs.length === 0) return { refusal: 'adapter_without_vfs' };
   const used = usageOf(pool);
   const free = pool
-    .filter((vf) => vf.state === 'free')
+    .filter((vf) => vf.state === 'free' && fitsGuest(vf.seen.spec, guest))
     .sort((a, b) => Number(a.seen.spec.port === avoid) - Number(b.seen.spec.port === avoid));
   let refusal: NotAcceleratedReason = 'no_free_vf';
   for (const [index, vf] of free.entries()) {

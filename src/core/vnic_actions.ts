@@ -99,8 +99,15 @@ export function footingActions(tenant: Tenant, footing: Footing, observed: Obser
     const mode = tapAttachMode(tenant.spec.cutThrough, tap);
     actions.push({ kind: 'attach-program', program: 'steer_guest', ifindex: tap.ifindex, device: tap.name, mode });
   }
-  actions.push(...writeTxPortUnless(observed, tap.ifindex, tap.name, tap.up));
+  actions.push(...tapProgramActions(tenant, tap, observed), ...writeTxPortUnless(observed, tap.ifindex, tap.name, tap.up));
   return actions;
+}
+
+/** Where the bridge hands frames to the tap: of a guest that hears on one path, not all of them are to arrive there. */
+function tapProgramActions(tenant: Tenant, tap: ObservedLink, observed: Observed): Action[] {
+  const wanted = tenant.mode === 'net_failover';
+  if (observed.tapPrograms.has(tap.ifindex) === wanted) return [];
+  return [{ kind: wanted ? 'attach-tap' : 'detach-tap', ifindex: tap.ifindex, device: tap.name }];
 }
 
 /** Down to where nothing is left of the vNIC. Empty when nothing is. */
@@ -114,6 +121,7 @@ export function removeActions(tenant: Tenant, observed: Observed): Action[] {
     const device = tap?.ifindex === ifindex ? tap.name : `ifindex ${ifindex}`;
     actions.push(...writeTxPortUnless(observed, ifindex, device, false));
     if (observed.programs.has(ifindex)) actions.push({ kind: 'detach-program', program: 'steer_guest', ifindex, device });
+    if (observed.tapPrograms.has(ifindex)) actions.push({ kind: 'detach-tap', ifindex, device });
   }
   for (const entry of stored === null || tap === undefined ? [] : fdbEntriesOf(tenant, observed.links)) {
     if (isOurs(tenant, entry) && observed.fdb.has(fdbKey(entry))) actions.push({ kind: 'delete-fdb', entry });

@@ -27,6 +27,7 @@ export function reasonOf(state: VnicState, want: VnicPath, source: 'policy' | 'o
 /** What exactly went wrong, for the reason's text; null when there is nothing to add. */
 export function troubleOf(state: VnicState): Trouble | null {
   const { stage, vfTrouble, rowTrouble } = state;
+  if (stage.phase === 'accelerated') return stage.refusal;
   if (stage.phase === 'absent') return stage.blocked === null ? rowTrouble : null;
   if (stage.phase === 'draining')
     return stage.step === 'releasing' && stage.problem !== null ? stage.problem : stage.failed ? vfTrouble : null;

@@ -4,21 +4,18 @@
  */
 import { statfs } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { GuestSpec, MacAddress, ObservedLink, VfSpec } from '../core/model.js';
+import { PLUGIN_GUEST, type FoundNic, type GuestSpec, type GuestState, type MacAddress, type ObservedLink, type VfSpec } from '../core/model.js';
 import { readOffloads, writeOffloads } from '../host/ethtool.js';
 import { CommandError, run, runJson } from '../host/exec.js';
 import { checkInterfaceName, checkNetnsName } from '../host/names.js';
 import { type DeviceBefore, formatAlias, parseAlias } from './alias.js';
-import type { Hypervisor } from './port.js';
+import { PlugError, type Hypervisor } from './port.js';
+
+export { PlugError } from './port.js';
 
 const NSFS_MAGIC = 0x6e736673;
 const ARRIVAL_DEADLINE_MS = 3_000;
 const ARRIVAL_POLL_MS = 10;
-
-/** A VF's device cannot be given to or taken from a guest; the message says what to do. */
-export class PlugError extends Error {
-  override readonly name = 'PlugError';
-}
 
 /** One device as `ip -j link show` tells it. */
 interface LinkJson {
@@ -42,6 +39,12 @@ async function undone(error: Error, undo: () => Promise<void>): Promise<Error> {
   }
 }
 
+/** @throws PlugError for a guest that is none */
+function netnsOf(guest: GuestSpec): string {
+  if (guest.kind !== 'netns') throw new PlugError(`guest ${guest.vm} is no network namespace`);
+  return checkNetnsName(guest.netns);
+}
+
 type LinkLister = () => Promise<ReadonlyMap<string, ObservedLink>>;
 
 export class NetnsHypervisor implements Hypervisor {
@@ -54,8 +57,22 @@ export class NetnsHypervisor implements Hypervisor {
     this.#hostPid = hostPid;
   }
 
-  async exists(guest: GuestSpec): Promise<boolean> {
-    const info = await statfs(`/run/netns/${checkNetnsName(guest.netns)}`).catch((error: NodeJS.ErrnoException) => {
+  /** There is nothing to be found: namespaces are named in the configuration. */
+  async found(): Promise<readonly FoundNic[]> {
+    return [];
+  }
+
+  /** Namespaces tell of nothing by themselves. */
+  onEvent(): () => void {
+    return () => undefined;
+  }
+
+  async look(guest: GuestSpec): Promise<GuestState | null> {
+    return (await this.#exists(guest)) ? PLUGIN_GUEST : null;
+  }
+
+  async #exists(guest: GuestSpec): Promise<boolean> {
+    const info = await statfs(`/run/netns/${netnsOf(guest)}`).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return null;
       throw error;
     });
@@ -64,15 +81,15 @@ export class NetnsHypervisor implements Hypervisor {
   }
 
   async holds(guest: GuestSpec, vf: VfSpec): Promise<boolean> {
-    if (!(await this.exists(guest))) return false;
+    if (!(await this.#exists(guest))) return false;
     const inside = await this.#show(vf.device, guest);
     return inside !== null && (await this.#isDeviceOf(inside, vf));
   }
 
   async plug(guest: GuestSpec, vf: VfSpec, mac: MacAddress): Promise<void> {
-    const netns = checkNetnsName(guest.netns);
+    const netns = netnsOf(guest);
     const device = checkInterfaceName(vf.device);
-    if (!(await this.exists(guest))) throw new PlugError(`guest ${netns} is not there: no network namespace of this name`);
+    if (!(await this.#exists(guest))) throw new PlugError(`guest ${netns} is not there: no network namespace of this name`);
     const inside = await this.#show(device, guest);
     if (inside !== null && !(await this.#isDeviceOf(inside, vf))) {
       throw new PlugError(`guest ${netns} has an interface ${device} of its own; rename it there, or give the VF's device another name`);
@@ -109,7 +126,7 @@ export class NetnsHypervisor implements Hypervisor {
   }
 
   async unplug(guest: GuestSpec, vf: VfSpec): Promise<void> {
-    const netns = checkNetnsName(guest.netns);
+    const netns = netnsOf(guest);
     const device = checkInterfaceName(vf.device);
     if (await this.holds(guest, vf)) {
       if ((await this.#show(device, null)) !== null) {
@@ -121,8 +138,13 @@ export class NetnsHypervisor implements Hypervisor {
     await this.#restore(device);
   }
 
+  /** A namespace gives back whatever is taken from it: there is nobody to ask. */
+  async eject(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async #moveToHost(guest: GuestSpec, device: string): Promise<void> {
-    await run('ip', ['-n', guest.netns, 'link', 'set', 'dev', device, 'netns', String(this.#hostPid)]);
+    await run('ip', ['-n', netnsOf(guest), 'link', 'set', 'dev', device, 'netns', String(this.#hostPid)]);
   }
 
   /** The kernel gives back devices of a namespace that ends (physical ones) or destroys them (virtual ones); both take a while. */
@@ -148,7 +170,7 @@ export class NetnsHypervisor implements Hypervisor {
 
   /** A device of the guest, or of the host; null when there is none of this name. */
   async #show(device: string, guest: GuestSpec | null): Promise<LinkJson | null> {
-    const where = guest === null ? [] : ['-n', checkNetnsName(guest.netns)];
+    const where = guest === null ? [] : ['-n', netnsOf(guest)];
     try {
       const rows = await runJson('ip', [...where, '-j', 'link', 'show', 'dev', checkInterfaceName(device)]);
       return (rows as readonly LinkJson[]).find((row) => row.ifname === device) ?? null;

@@ -1,12 +1,14 @@
 /** Looks at everything the planner needs: links, bridge entries, guests, VFs; then, in one instant, the pinned maps. */
 import {
   fdbKey,
+  fitsGuest,
   guestName,
   type BridgePortFlags,
   type BridgeVlan,
   type Desired,
   type FdbEntry,
   type GuestSpec,
+  type GuestState,
   type NicKey,
   type Observed,
   type ObservedLink,
@@ -32,6 +34,10 @@ export type HostView = Pick<Observed, 'links' | 'vfs' | 'guests' | 'fdb' | 'brid
 export type Links = Observed['links'];
 
 const RECALL_MS = 5000;
+/** Of a guest of which nothing can be learnt now. */
+const UNREACHABLE: GuestState = {
+  mode: null, refusal: 'hypervisor_unreachable', detail: null, running: false, incoming: false, leaving: false,
+};
 
 export class Observer {
   readonly #hands: Hands;
@@ -80,6 +86,7 @@ export class Observer {
       programs: new Map(dataPlane.attachments().map(({ ifindex, program }) => [ifindex, program])),
       ports: dataPlane.ports(),
       txPorts: dataPlane.txPorts(),
+      tapPrograms: dataPlane.tapAttachments(),
     };
   }
 
@@ -90,6 +97,7 @@ export class Observer {
         ...row,
         ...dataPlane.path(id),
         id,
+        held: dataPlane.isHeld(id),
         tapSteering: dataPlane.steering(id, 'tap'),
         vfSteering: dataPlane.steering(id, 'vf'),
         rssWish: dataPlane.rssWish(id),
@@ -97,14 +105,15 @@ export class Observer {
       .sort((a, b) => a.id - b.id);
   }
 
-  async #presentGuests(guests: ReadonlyMap<string, GuestSpec>): Promise<Set<string>> {
-    const present = new Set<string>();
+  async #presentGuests(guests: ReadonlyMap<string, GuestSpec>): Promise<Map<string, GuestState>> {
+    const present = new Map<string, GuestState>();
     const ask = async (name: string, guest: GuestSpec): Promise<void> => {
       try {
-        if (await this.#hands.hypervisor.exists(guest)) present.add(name);
+        const state = await this.#hands.hypervisor.look(guest);
+        if (state !== null) present.set(name, state);
       } catch (error) {
         // Nothing may be concluded; a guest that is taken for missing would lose its VF.
-        present.add(name);
+        present.set(name, { ...UNREACHABLE, detail: messageOf(error) });
         this.#warn(`guest ${name}`, `guest ${name} could not be looked for: ${messageOf(error)}`);
       }
     };
@@ -194,16 +203,16 @@ export class Observer {
       const owner = owners.get(spec.port);
       // Its owner is asked first: usually that is all there is to ask.
       const order =
-        owner === undefined ? guests : [...guests].sort((a, b) => Number(b.netns === owner.netns) - Number(a.netns === owner.netns));
+        owner === undefined ? guests : [...guests].sort((a, b) => Number(guestName(b) === guestName(owner)) - Number(guestName(a) === guestName(owner)));
       return { adapter, spec, port, place: await this.#place(spec, port, links, order) };
     };
     return Promise.all(allVfs(desired, tenants).map(look));
   }
 
   async #place(spec: VfSpec, port: ObservedLink | null, links: Links, guests: readonly GuestSpec[]): Promise<VfPlace> {
-    if (links.has(spec.device)) return { kind: 'host' };
+    if (spec.kind === 'netdev' && links.has(spec.device)) return { kind: 'host' };
     try {
-      for (const guest of guests) {
+      for (const guest of guests.filter((candidate) => fitsGuest(spec, candidate))) {
         const question = `holds ${guestName(guest)} ${spec.device} ${port?.ifindex ?? 0}`;
         if (
           await this.#recall.ask(
@@ -214,7 +223,8 @@ export class Observer {
         )
           return { kind: 'guest', guest };
       }
-      return { kind: 'gone' };
+      // Nobody has it: a device of the host that is not there is nowhere; one that QEMU makes is where its port is.
+      return spec.kind === 'emulated' && port !== null ? { kind: 'host' } : { kind: 'gone' };
     } catch (error) {
       this.#warn(`VF ${spec.port}`, `it could not be seen who has VF ${spec.device}: ${messageOf(error)}`);
       return { kind: 'unknown' };
@@ -232,7 +242,7 @@ function allVfs(desired: Desired, tenants: readonly Tenant[]): { adapter: string
     const vf = claimedVf(tenant.state);
     const key = `${vf?.port} ${vf?.device}`;
     if (vf !== null && vf.device !== '' && !vfs.has(key))
-      vfs.set(key, { adapter: tenant.adapter.name, spec: { port: vf.port, device: vf.device } });
+      vfs.set(key, { adapter: tenant.adapter.name, spec: { kind: vf.kind, port: vf.port, device: vf.device } });
   }
   return [...vfs.values()];
 }

@@ -14,9 +14,13 @@ import type { Desired, NotAcceleratedReason, Observed, RssWish, VnicPath } from 
 import { earliestWake, plan, planAdapter, planRescue, stepTenant, type Plan } from '../core/plan.js';
 import { planKeyChange, planRss } from '../core/rss_plan.js';
 import { wantedPath, type Tenant } from '../core/tenant.js';
-import { phaseOf, type VnicEvent } from '../core/vnic_state.js';
-import type { DataPlaneEvent, PathState } from '../dataplane/port.js';
+import { resolve, type KnownTaps } from '../core/discovery.js';
+import { questions } from '../core/question.js';
+import { askedPort, claimedVf, phaseOf, type StepKind, type VnicEvent } from '../core/vnic_state.js';
+import type { DataPlaneEvent, HoldReport, PathState } from '../dataplane/port.js';
+import type { HypervisorEvent } from '../hypervisor/port.js';
 import { Alarm } from './alarm.js';
+import { Asking } from './asking.js';
 import { systemClock, type Clock } from './clock.js';
 import { differenceOf } from './difference.js';
 import { messageOf, NotUndoneError, RssRefusedError, StepError, UnknownNameError } from './errors.js';
@@ -73,8 +77,12 @@ export class Reconciler implements Controller {
   readonly #executor: Executor;
   readonly #waiters: Waiters;
   readonly #alarm: Alarm;
+  readonly #asking: Asking;
 
+  /** What the configuration says, and with what is found of virtual machines. */
+  #configured: Desired;
   #desired: Desired;
+  #taps: KnownTaps = new Map();
   #tenants = new Map<string, Tenant>();
   readonly #adapterTroubles = new Map<string, Trouble>();
   #observed: Observed | null = null;
@@ -102,6 +110,7 @@ export class Reconciler implements Controller {
 
   constructor(parts: ReconcilerParts) {
     this.#hands = { dataPlane: parts.dataPlane, host: parts.host, hypervisor: parts.hypervisor };
+    this.#configured = parts.desired;
     this.#desired = parts.desired;
     this.#clock = parts.clock ?? systemClock;
     this.#timing = { ...DEFAULT_TIMING, ...parts.timing };
@@ -119,7 +128,9 @@ export class Reconciler implements Controller {
       this.#hands,
       (action) => this.#actionBegins(action),
       (action, owner) => this.#actionDone(action, owner),
+      (owner, path, report) => this.#released(owner, path, report),
     );
+    this.#asking = new Asking(this.#clock, (ifindex, frame) => this.#hands.host.sendFrame(ifindex, frame));
   }
 
   // --- Controller ---
@@ -175,8 +186,9 @@ export class Reconciler implements Controller {
   }
 
   async setDesired(desired: Desired): Promise<Omit<ReloadReply, 'schema'>> {
-    const difference = differenceOf(this.#desired, desired);
-    this.#desired = desired;
+    const difference = differenceOf(this.#configured, desired);
+    this.#configured = desired;
+    await this.#resolve();
     this.#report.event('config', null, null, 'the configuration was replaced', {
       added: difference.added.length,
       removed: difference.removed.length,
@@ -196,6 +208,7 @@ export class Reconciler implements Controller {
     this.#unsubscribe = [
       this.#hands.dataPlane.onEvent((event) => this.#dataPlaneEvent(event)),
       this.#hands.host.onChange(() => this.#linksChanged()),
+      this.#hands.hypervisor.onEvent((event) => this.#hypervisorEvent(event)),
     ];
     this.#requestLook(0);
     await this.#waiters.until(() => this.#quiet || !this.#running, START_DEADLINE_MS);
@@ -205,13 +218,15 @@ export class Reconciler implements Controller {
     this.#running = false;
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     this.#alarm.cancel();
+    this.#asking.stop();
     this.#waiters.wake();
     await Promise.allSettled([...this.#busy.values()]);
   }
 
   async down(): Promise<Omit<DownReply, 'schema'>> {
     this.#undone ??= [];
-    this.#desired = { ...this.#desired, adapters: [], vnics: [] };
+    this.#configured = { ...this.#configured, adapters: [], vnics: [], discover: null };
+    this.#desired = this.#configured;
     this.#report.event('config', null, null, 'everything is being undone');
     for (const key of this.#tenants.keys()) this.#dispatch(key, { kind: 'retry-now' });
     if (!this.#running) void this.start();
@@ -280,9 +295,9 @@ export class Reconciler implements Controller {
   /** One look and what it leads to; true when it leads to nothing. */
   async #reconcile(): Promise<boolean> {
     const look = ++this.#looks;
-    // A configuration that comes while this looks is the next look's.
-    const desired = this.#desired;
     const links = await this.#hands.host.links();
+    // A configuration that comes while this looks is the next look's.
+    const desired = await this.#resolve(links);
     this.#rescue(links);
     const view = await this.#observer.look(links, desired, [...this.#tenants.values()]);
     if (!this.#running) return true;
@@ -311,11 +326,22 @@ export class Reconciler implements Controller {
     return adaptersQuiet && rssQuiet && busy.size === 0 && result.vnics.length === 0 && result.sweep === null;
   }
 
+  /** What is asked for, now that it is known where virtual machines and their taps are. */
+  async #resolve(links: Links | null = null): Promise<Desired> {
+    const seen = links ?? this.#observed?.links ?? (await this.#hands.host.links());
+    const found = await this.#hands.hypervisor.found();
+    const { desired, taps } = resolve(this.#configured, found, seen, this.#taps);
+    this.#taps = taps;
+    this.#desired = desired;
+    return desired;
+  }
+
   #accept(result: Plan): void {
     const kept = new Set(result.tenants.map((tenant) => tenant.key));
     for (const [key, tenant] of this.#tenants) {
       if (kept.has(key)) continue;
       this.#tenants.delete(key);
+      this.#asking.set(key, null);
       // Somebody may have been waiting for what it had.
       this.#requestLook(0);
       this.#report.event('config', tenant.spec.name, tenant.spec.adapter, `${tenant.spec.name} was taken down`);
@@ -395,9 +421,10 @@ export class Reconciler implements Controller {
    */
   #rescue(links: Links): string[] {
     const rescued: string[] = [];
-    for (const { key, action } of planRescue(this.#tenants.values(), links)) {
-      const { path, vfAllowed } = this.#pathOf(this.#tenants.get(key));
+    for (const { key, action } of planRescue(this.#tenants.values(), links, this.#timing)) {
+      const { path, vfAllowed, hold } = this.#pathOf(this.#tenants.get(key));
       if (path === 'software' && !vfAllowed) continue;
+      if (action.kind === 'hold' && hold !== 'none') continue;
       rescued.push(key);
       this.#executor
         .run({ purpose: 'effect', actions: [action], onFailure: 'stop' }, key)
@@ -436,11 +463,11 @@ export class Reconciler implements Controller {
   async #perform(key: string, sequence: Sequence): Promise<VnicEvent> {
     try {
       await this.#executor.run(sequence, key);
-      return { kind: 'step-done' };
+      return { kind: 'step-done', did: kindOf(sequence) };
     } catch (error) {
       const failure = failureOf(error);
       this.#warnOf(key, failure.message);
-      return { kind: 'step-failed', ...failure };
+      return { kind: 'step-failed', did: kindOf(sequence), ...failure };
     }
   }
 
@@ -466,11 +493,29 @@ export class Reconciler implements Controller {
       if (event.command === 'drained') this.#dispatch(tenant.key, { kind: 'drained', sequence: event.sequence });
       return;
     }
-    if (event.kind === 'heard') return;
+    if (event.kind === 'heard') {
+      this.#dispatch(tenant.key, { kind: 'heard', path: event.path });
+      return;
+    }
     const { name, adapter } = tenant.spec;
     const fields = { path: event.path, generation: event.generation, by: 'guest' };
     this.#report.event('path', name, adapter, `the guest moved ${name} to the ${event.path} path`, fields);
     this.#dispatch(tenant.key, { kind: 'path-changed', path: event.path });
+  }
+
+  #hypervisorEvent(event: HypervisorEvent): void {
+    if (event.kind === 'changed') {
+      this.#requestLook(0);
+      return;
+    }
+    for (const tenant of [...this.#tenants.values()]) {
+      const concerned =
+        event.kind === 'ejected'
+          ? claimedVf(tenant.state)?.port === event.port
+          : tenant.spec.guest.kind === 'vm' && tenant.spec.guest.vm === event.vm;
+      if (concerned) this.#dispatch(tenant.key, { kind: event.kind });
+    }
+    this.#requestLook(0);
   }
 
   /** A wish is in the maps as soon as it is uttered, whatever is being done for the vNIC just now. */
@@ -536,9 +581,29 @@ export class Reconciler implements Controller {
   #setTenant(tenant: Tenant, known = true): void {
     const before = known ? (this.#tenants.get(tenant.key) ?? null) : null;
     this.#tenants.set(tenant.key, tenant);
+    this.#ask(tenant);
     for (const { kind, message, fields } of tenantEvents(before, tenant, this.#pathOf(tenant).path)) {
       this.#report.event(kind, tenant.spec.name, tenant.spec.adapter, message, fields);
     }
+  }
+
+  /** A guest whose frames are kept back is asked whether it hears. */
+  #ask(tenant: Tenant): void {
+    const role = askedPort(tenant.state);
+    const { spec, id } = tenant;
+    const ifindex = role === 'vf' ? claimedVf(tenant.state)?.ifindex : this.#observed?.links.get(spec.tap)?.ifindex;
+    if (role === null || id === null || ifindex === undefined) return this.#asking.set(tenant.key, null);
+    const vlan = spec.access ? 0 : (spec.vlans[0] ?? 0);
+    this.#asking.set(tenant.key, { ifindex, frames: questions(spec.mac, this.#hands.dataPlane.seenAddresses(id), vlan) });
+  }
+
+  #released(owner: string | null, path: VnicPath, report: HoldReport): void {
+    const spec = owner === null ? null : (this.#tenants.get(owner)?.spec ?? null);
+    const { delivered, stale, lost, longestMs } = report;
+    const waited = `${delivered} frames had waited${delivered === 0 ? '' : `, the first for ${longestMs.toFixed(0)} ms`}`;
+    const trouble = stale + lost === 0 ? '' : `; ${stale} were too old, ${lost} were not taken by the port`;
+    const fields = { path, delivered, stale, lost, waited_ms: Math.round(longestMs) };
+    this.#report.event('hold', spec?.name ?? null, spec?.adapter ?? null, `${spec?.name ?? owner} hears by the ${path} path: ${waited}${trouble}`, fields);
   }
 
   #tellLinkEvents(desired: Desired, observed: Observed): void {
@@ -635,6 +700,13 @@ export class Reconciler implements Controller {
 
 function keptOr({ hashTypes, weights }: RssWish): string {
   return hashTypes === null && weights === null ? 'forgotten' : 'kept';
+}
+
+/** What the state machine has to know of a sequence that ends while others may have begun. */
+function kindOf({ purpose, actions: [first] }: Sequence): StepKind {
+  if (purpose !== 'effect') return 'other';
+  if (first?.kind === 'hold' || first?.kind === 'release') return first.kind;
+  return first?.kind === 'eject-vf' ? 'eject' : 'other';
 }
 
 function failureOf(error: unknown): { readonly reason: NotAcceleratedReason; readonly message: string } {

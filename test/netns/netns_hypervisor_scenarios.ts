@@ -5,7 +5,7 @@ import { NetnsHypervisor } from '../../src/hypervisor/netns.js';
 
 const [scenario = '', netns = '', device = 'vf0', port = 'vfp0', address = '52:54:00:00:00:01'] = process.argv.slice(2);
 const guest: GuestSpec = { kind: 'netns', netns };
-const vf: VfSpec = { port, device };
+const vf: VfSpec = { kind: 'netdev', port, device };
 const mac = address as MacAddress;
 const links = new Links();
 const hypervisor = new NetnsHypervisor(() => links.dump());
@@ -20,7 +20,7 @@ async function attempt(action: () => Promise<unknown>): Promise<string> {
 }
 
 const scenarios: Readonly<Record<string, () => Promise<unknown>>> = {
-  exists: () => hypervisor.exists(guest),
+  exists: async () => (await hypervisor.look(guest)) !== null,
   holds: () => hypervisor.holds(guest, vf),
   plug: () => attempt(() => hypervisor.plug(guest, vf, mac)),
   unplug: () => attempt(() => hypervisor.unplug(guest, vf)),

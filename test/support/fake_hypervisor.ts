@@ -5,8 +5,8 @@
  * way; that a plug-in works; anything about frames in flight. A guest that ends destroys the devices it holds together with
  * their ports, as a namespace does with veths; a physical device would come back.
  */
-import type { GuestSpec, MacAddress, VfSpec } from '../../src/core/model.js';
-import type { Hypervisor } from '../../src/hypervisor/port.js';
+import { guestName, PLUGIN_GUEST, type FoundNic, type GuestSpec, type GuestState, type MacAddress, type VfSpec } from '../../src/core/model.js';
+import type { Hypervisor, HypervisorEvent } from '../../src/hypervisor/port.js';
 import type { FakeClock } from './fake_clock.js';
 import type { FakeDataPlane } from './fake_dataplane.js';
 import type { FakeHost } from './fake_host.js';
@@ -16,6 +16,7 @@ type Held = { readonly spec: VfSpec; readonly mac: MacAddress; readonly link: No
 
 const MOVE_MS = 20;
 const REACTION_MS = 5;
+const EJECT_MS = 80;
 const DRAIN_SEQUENCE_OFFSET = 18;
 
 export class FakeHypervisor implements Hypervisor {
@@ -26,6 +27,11 @@ export class FakeHypervisor implements Hypervisor {
   readonly #guests = new Map<string, Map<string, Held>>();
   /** Guests without a plug-in, or with one that hangs: they neither use a VF nor answer. */
   readonly silent = new Set<string>();
+  /** Guests with net_failover: they hear on their VF only as long as they have one. */
+  readonly oneEared = new Set<string>();
+  /** Of those, guests that never let go of a device. */
+  readonly stubborn = new Set<string>();
+  readonly #listeners = new Set<(event: HypervisorEvent) => void>();
   /** Guests that cannot be asked anything. */
   readonly unreachable = new Set<string>();
   /** How long a guest takes to say what it has. */
@@ -77,36 +83,67 @@ export class FakeHypervisor implements Hypervisor {
 
   // --- Hypervisor ---
 
-  async exists(guest: GuestSpec): Promise<boolean> {
+  async found(): Promise<readonly FoundNic[]> {
+    return [];
+  }
+
+  onEvent(listener: (event: HypervisorEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  async look(guest: GuestSpec): Promise<GuestState | null> {
     await this.#clock.sleep(this.answerMs);
     this.#mustAnswer(guest);
-    return this.#guests.has(guest.netns);
+    if (!this.#guests.has(guestName(guest))) return null;
+    return { ...PLUGIN_GUEST, mode: this.oneEared.has(guestName(guest)) ? 'net_failover' : 'plugin' };
   }
 
   async holds(guest: GuestSpec, vf: VfSpec): Promise<boolean> {
     await this.#clock.sleep(this.answerMs);
     this.#mustAnswer(guest);
-    return this.#guests.get(guest.netns)?.has(vf.device) ?? false;
+    return this.#guests.get(guestName(guest))?.has(vf.device) ?? false;
   }
 
   plug(guest: GuestSpec, vf: VfSpec, mac: MacAddress): Promise<void> {
-    return this.#faults.around(`plug ${guest.netns} ${vf.device}`, async () => {
+    return this.#faults.around(`plug ${guestName(guest)} ${vf.device}`, async () => {
       await this.#faults.take(this.#clock.sleep(MOVE_MS));
-      const devices = this.#guests.get(guest.netns);
-      if (devices === undefined) throw new Error(`guest ${guest.netns} is not there`);
+      const devices = this.#guests.get(guestName(guest));
+      if (devices === undefined) throw new Error(`guest ${guestName(guest)} is not there`);
       if (devices.has(vf.device)) return;
       const link = this.#host.take(vf.device);
       if (link === null) throw new Error(`device ${vf.device} is not on the host`);
       devices.set(vf.device, { spec: vf, mac, link });
       this.onMove();
-      this.#clock.after(REACTION_MS, () => this.#useVf(guest.netns, vf, mac));
+      this.#clock.after(REACTION_MS, () => this.#useVf(guestName(guest), vf, mac));
     });
   }
 
+  eject(guest: GuestSpec, vf: VfSpec): Promise<void> {
+    return this.#faults.around(`eject ${guestName(guest)} ${vf.device}`, async () => {
+      await this.#faults.take(this.#clock.sleep(1));
+      if (!this.stubborn.has(guestName(guest))) this.#clock.after(EJECT_MS, () => this.#letGo(guestName(guest), vf));
+    });
+  }
+
+  #letGo(name: string, vf: VfSpec): void {
+    const held = this.#guests.get(name)?.get(vf.device);
+    if (held === undefined) return;
+    const id = this.#dataPlane.idOf(held.mac);
+    // What was on its way to the VF is lost unless it waits somewhere.
+    if (id !== null && this.#dataPlane.path(id).path === 'accelerated' && this.#dataPlane.path(id).hold === 'none') {
+      this.#faults.violate(`${name} let go of ${vf.device} while frames were sent there`);
+    }
+    this.#guests.get(name)?.delete(vf.device);
+    this.#host.give(held.link);
+    if (id !== null && !this.silent.has(name)) this.#clock.after(REACTION_MS, () => this.#dataPlane.guestAnswers(id, 'tap'));
+    for (const listener of this.#listeners) listener({ kind: 'ejected', port: vf.port });
+  }
+
   unplug(guest: GuestSpec, vf: VfSpec): Promise<void> {
-    return this.#faults.around(`unplug ${guest.netns} ${vf.device}`, async () => {
+    return this.#faults.around(`unplug ${guestName(guest)} ${vf.device}`, async () => {
       await this.#faults.take(this.#clock.sleep(MOVE_MS));
-      const held = this.#guests.get(guest.netns)?.get(vf.device);
+      const held = this.#guests.get(guestName(guest))?.get(vf.device);
       if (held === undefined) {
         if (!this.#host.has(vf.device)) throw new Error(`device ${vf.device} did not come back`);
         return;
@@ -116,7 +153,7 @@ export class FakeHypervisor implements Hypervisor {
       const isItsVf = id !== null && this.#dataPlane.vnics().get(id)?.vfIfindex === this.#portIfindex(vf);
       if (isItsVf && path !== null && (path.path === 'accelerated' || path.vfAllowed))
         this.#faults.violate(`${vf.device} was unplugged while in use`);
-      this.#guests.get(guest.netns)?.delete(vf.device);
+      this.#guests.get(guestName(guest))?.delete(vf.device);
       this.#host.give(held.link);
     });
   }
@@ -128,7 +165,7 @@ export class FakeHypervisor implements Hypervisor {
   }
 
   #mustAnswer(guest: GuestSpec): void {
-    if (this.unreachable.has(guest.netns)) throw new Error(`guest ${guest.netns} does not answer`);
+    if (this.unreachable.has(guestName(guest))) throw new Error(`guest ${guestName(guest)} does not answer`);
   }
 
   /** What a plug-in does with a VF: it announces itself there. */

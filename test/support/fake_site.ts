@@ -1,7 +1,7 @@
 /** A host with an adapter, VFs and guests, all of it fake, and a reconciler over it. */
 import { DEFAULT_HASH_TYPES } from '../../src/core/limits.js';
 import type { AdapterSpec, Desired, RssSpec, VfSpec, VnicSpec } from '../../src/core/model.js';
-import { parseMacAddress } from '../../src/core/model.js';
+import { guestName, parseMacAddress } from '../../src/core/model.js';
 import { Reconciler, type ReconcilerParts } from '../../src/reconcile/reconciler.js';
 import { FakeClock } from './fake_clock.js';
 import { FakeDataPlane } from './fake_dataplane.js';
@@ -19,7 +19,7 @@ export interface SiteOptions {
 }
 
 export function vfSpec(index: number): VfSpec {
-  return { port: `vfp${index}`, device: `vf${index}` };
+  return { kind: 'netdev', port: `vfp${index}`, device: `vf${index}` };
 }
 
 export function vnicSpec(index: number, more: Partial<VnicSpec> = {}): VnicSpec {
@@ -64,13 +64,13 @@ export class Site {
     this.hypervisor = new FakeHypervisor(this.clock, this.host, this.dataPlane, this.faults);
     this.adapter = { name: 'nic0', uplink: 'pf0', bridge: 'br0', vfs: Array.from({ length: vfs }, (_, index) => vfSpec(index)), limits };
     const vnics = Array.from({ length: guests }, (_, index) => vnicSpec(index + 1, { policy }));
-    this.desired = { adapters: [this.adapter], vnics, rss: DEFAULT_RSS };
+    this.desired = { adapters: [this.adapter], vnics, rss: DEFAULT_RSS, discover: null };
     this.host.addLink('br0', { kind: 'bridge' });
     this.host.addLink('pf0', { bridge: 'br0' });
     for (const spec of this.adapter.vfs) this.addVf(spec, vfQueues);
     for (const { tap, guest } of this.desired.vnics) {
       this.host.addLink(tap, { bridge: 'br0', kind: 'tun', queues: tapQueues });
-      this.hypervisor.start(guest.netns);
+      this.hypervisor.start(guestName(guest));
     }
     for (const name of ['br0', 'pf0', ...this.desired.vnics.map((vnic) => vnic.tap)]) this.host.untouchable.add(name);
   }

@@ -3,7 +3,7 @@ import { DEFAULT_TIMING } from '../../src/core/backoff.js';
 import type {
   AdapterSpec, Desired, HostRssWish, Observed, ObservedLink, ObservedVf, StoredVnic, VfPlace, VnicSpec,
 } from '../../src/core/model.js';
-import { NO_RSS_WISH } from '../../src/core/model.js';
+import { NO_RSS_WISH, PLUGIN_GUEST } from '../../src/core/model.js';
 import { plan, type Plan, type PlanInput } from '../../src/core/plan.js';
 import { planSteering } from '../../src/core/queue_plan.js';
 import { describeAction } from '../../src/core/actions.js';
@@ -31,7 +31,7 @@ export function link(name: string, ifindex: number, more: Partial<ObservedLink> 
 export const HOST_WISH: HostRssWish = { ...NO_RSS_WISH, keyRow: 0, keyByOperator: false, keyIsRandom: true };
 
 export function desired(...vnics: readonly Partial<VnicSpec>[]): Desired {
-  return { adapters: [adapter], vnics: vnics.map((more, index) => vnicSpec(index + 1, more)), rss: DEFAULT_RSS };
+  return { adapters: [adapter], vnics: vnics.map((more, index) => vnicSpec(index + 1, more)), rss: DEFAULT_RSS, discover: null };
 }
 
 export const VF_IN_USE: Partial<ObservedLink> = { master: 1, up: true };
@@ -51,11 +51,12 @@ export function untouched(): Observed {
     links: new Map(links.map((one) => [one.name, one])),
     vfs: [],
     stored: [],
-    guests: new Set(['ns-g1']),
+    guests: new Map([['ns-g1', PLUGIN_GUEST]]),
     cpus: CPUS,
     programs: new Map([[2, 'steer_uplink']]),
     ports: new Map(),
     txPorts: new Set([2]),
+    tapPrograms: new Set(),
     fdb: new Set(),
     bridgePortFlags: new Map(),
     bridgeVlans: new Map(),
@@ -92,6 +93,7 @@ function placesOf(observed: Observed): Record<string, VfPlace> {
 export function storedG1(more: Partial<StoredVnic> = {}): StoredVnic {
   return {
     id: 1,
+    held: false,
     mac: vnicSpec(1).mac,
     vlans: [0],
     access: false,

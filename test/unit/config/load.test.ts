@@ -44,6 +44,7 @@ test('a full file', (t) => {
     metricsListen: { host: '127.0.0.1', port: 9435 },
     flowsPerVnic: 1024,
     xdpMode: 'native',
+    hypervisors: [],
   });
   t.deepEqual(desired.adapters, [
     {
@@ -52,13 +53,26 @@ test('a full file', (t) => {
       bridge: 'br0',
       limits: { vfs: 8, queues: 64 },
       vfs: [
-        { port: 'vfp0', device: 'vf0' },
-        { port: 'vfp1', device: 'vf1' },
+        { kind: 'netdev', port: 'vfp0', device: 'vf0' },
+        { kind: 'netdev', port: 'vfp1', device: 'vf1' },
       ],
     },
   ]);
   t.like(desired.vnics[0], { name: 'g1', vlans: [0], access: false, policy: 'software', cutThrough: 'auto', weights: [], guest: { kind: 'netns', netns: 'up-g1' } });
   t.like(desired.vnics[1], { mac: '52:54:00:00:00:0a', vlans: [7], addresses: null, policy: 'accelerated', cutThrough: 'on' });
+});
+
+test('virtual machines: found by what runs them, with a NIC in the place of a VF', (t) => {
+  const text = `
+hypervisors: [{qmp: /run/vms/*.qmp}, {libvirt: "qemu:///system"}]
+discover: {}
+adapters: [{name: n, uplink: u, bridge: b, vfs: [{port: tp0, model: vmxnet3}, {port: tp1, model: vmxnet3}]}]
+vnics: [{name: web, mac: "52:54:00:00:00:01", adapter: n, guest: {vm: web}}]`;
+  const { settings, desired } = parseConfig(text, 'F');
+  t.deepEqual(settings.hypervisors, [{ kind: 'qmp', qmp: '/run/vms/*.qmp' }, { kind: 'libvirt', libvirt: 'qemu:///system' }]);
+  t.deepEqual(desired.discover, { policy: 'accelerated' });
+  t.deepEqual(desired.adapters[0]?.vfs[0], { kind: 'emulated', port: 'tp0', device: 'vmxnet3' });
+  t.like(desired.vnics[0], { tap: '', guest: { kind: 'vm', vm: 'web', mac: '52:54:00:00:00:01', mode: 'auto' } });
 });
 
 test('defaults', (t) => {
@@ -69,8 +83,9 @@ test('defaults', (t) => {
     metricsListen: null,
     flowsPerVnic: 4096,
     xdpMode: 'auto',
+    hypervisors: [],
   });
-  t.deepEqual(desired, { adapters: [{ name: 'n', uplink: 'u', bridge: 'b', limits: { vfs: 254, queues: 2048 }, vfs: [] }], vnics: [], rss: { key: 'random', hashTypes: 0x77 } });
+  t.deepEqual(desired, { adapters: [{ name: 'n', uplink: 'u', bridge: 'b', limits: { vfs: 254, queues: 2048 }, vfs: [] }], vnics: [], rss: { key: 'random', hashTypes: 0x77 }, discover: null });
 });
 
 test('an RSS key is text, also when YAML takes its digits for a number', (t) => {
@@ -150,7 +165,7 @@ const refused: readonly (readonly [title: string, text: string, ...complaints: r
   [
     'an unknown key far from any',
     '▸colour: red',
-    'colour: unknown key; known are: socket, pins, metrics, flows_per_vnic, rss, xdp_mode, adapters, vnics',
+    'colour: unknown key; known are: socket, pins, metrics, flows_per_vnic, rss, xdp_mode, hypervisors, discover, adapters, vnics',
   ],
   ['an unknown key of a vNIC', more('▸cut-through: true'), 'vnics[0].cut-through: unknown key; did you mean "cut_through"?'],
   ['an unknown key of limits', adapterWith('limits: {▸vf: 3}'), 'adapters[0].limits.vf: unknown key; did you mean "vfs"?'],
@@ -160,7 +175,13 @@ const refused: readonly (readonly [title: string, text: string, ...complaints: r
     vnicWith('"52:54', '▸"53:54'),
     'vnics[0].mac: 53:54:00:00:00:01 is a multicast MAC address; a vNIC needs a unicast one',
   ],
-  ['a missing key', withVnic(`▸${VNIC.replace('tap: tap-g1, ', '')}`), 'vnics[0].tap: is missing'],
+  ['a missing key', withVnic(`▸${VNIC.replace('tap: tap-g1, ', '')}`), 'vnics[0]: tap is missing; only that of a virtual machine is found by itself'],
+  ['a guest of a kind that does not exist', withVnic('{name: g1, mac: "52:54:00:00:00:01", adapter: nic0, guest: ▸{▸domain: x}}'), 'vnics[0].guest.netns: is missing', 'vnics[0].guest.domain: unknown key; known are: netns, vm, mode'],
+  ['a machine, and nobody to ask for it', withVnic('{name: g1, mac: "52:54:00:00:00:01", adapter: nic0, guest: ▸{vm: web}}'), 'vnics[0].guest: there is nobody to ask for it; say in hypervisors where: [{qmp: /run/vms/*.qmp}]'],
+  ['a guest mode that does not exist', withVnic('{name: g1, mac: "52:54:00:00:00:01", adapter: nic0, guest: {vm: web, mode: ▸failover}}'), 'vnics[0].guest.mode: "failover" is none of: auto, net_failover, plugin'],
+  ['a socket pattern with * in a folder', 'hypervisors: [{qmp: ▸/run/*/x.qmp}]', 'hypervisors[0].qmp: only the last part of the path may have a *'],
+  ['a libvirt URI that is none', 'hypervisors: [{libvirt: ▸local}]', 'hypervisors[0].libvirt: "local" is no libvirt URI such as qemu:///system'],
+  ['a model that no guest can use', 'adapters: [{name: n, uplink: u, bridge: b, vfs: [{port: p, model: ▸igb}]}]', 'adapters[0].vfs[0].model: "igb" is none of: vmxnet3, e1000e, rtl8139, e1000'],
   ['a key without value', 'adapters: [{name: n, uplink: ▸, bridge: b}]', 'adapters[0].uplink: must be text, not nothing'],
   ['a number for a name', vnicWith('g1', '▸7'), 'vnics[0].name: must be text, not a number; put it in quotes'],
   ['text for a list', 'adapters: ▸nic0', 'adapters: must be a list, not text'],
@@ -252,8 +273,7 @@ vnics:
   ],
   [
     'several things at once, in the order of the file',
-    withVnic('▸{name: g1, mac: ▸yy, adapter: nic0, guest: ▸{}}'),
-    'vnics[0].tap: is missing',
+    withVnic('{name: g1, mac: ▸yy, adapter: nic0, guest: ▸{}}'),
     'vnics[0].mac: "yy" is not a MAC address such as 52:54:00:12:34:56',
     'vnics[0].guest.netns: is missing',
   ],

@@ -50,7 +50,7 @@ for (const action of reversible) {
 
 test('a guest that was given a VF is taken off it before the VF is taken back', (t) => {
   const guest = { kind: 'netns', netns: 'ns-g1' } as const;
-  const vf = { port: 'vfp0', device: 'vf0' };
+  const vf = { kind: 'netdev', port: 'vfp0', device: 'vf0' } as const;
   t.deepEqual(
     undosOf({ kind: 'plug-vf', vnic: 1, guest, vf, mac }).map((undo) => undo.kind),
     ['go-software', 'unplug-vf'],

@@ -1,4 +1,6 @@
 import test from 'ava';
+import { DEFAULT_TIMING } from '../../../src/core/backoff.js';
+import { PLUGIN_GUEST } from '../../../src/core/model.js';
 import type { Desired, Observed, StoredVnic } from '../../../src/core/model.js';
 import { planAdapter, planRescue } from '../../../src/core/plan.js';
 import type { Tenant } from '../../../src/core/tenant.js';
@@ -83,6 +85,7 @@ function releasing(): readonly Tenant[] {
     const draining = {
       phase: 'draining',
       step: 'releasing',
+      byHypervisor: false,
       vf: { ...stage.vf, before },
       failed: false,
       notBeforeMs: 0,
@@ -244,7 +247,7 @@ const cases: readonly {
   {
     title: 'a vNIC whose guest ended',
     desired: wanted,
-    observed: { ...onSoftware(), guests: new Set() },
+    observed: { ...onSoftware(), guests: new Map() },
     actions: REMOVE,
     phases: ['g1 absent'],
   },
@@ -342,7 +345,7 @@ for (const { title, row, place, phase } of adoptions) {
 /** g1 gives its VF back, and no row of it is left; g2 waits for one, and there is only this. */
 function handingOver(place: Observed['vfs'][number]['place']): ReturnType<typeof planFor> {
   const single = { ...adapter, vfs: [vfSpec(0)] };
-  const guests = new Set(['ns-g1', 'ns-g2']);
+  const guests = new Map([['ns-g1', PLUGIN_GUEST] as const, ['ns-g2', PLUGIN_GUEST] as const]);
   const observed = withLinks({ ...onSoftware(), guests }, link('tap-g2', 40, { master: 1 }));
   const g2 = { ...storedG1(), id: 2, mac: vnicSpec(2).mac, tapIfindex: 40, tapSteering: planSteering(2, CPUS, 2) };
   const both: Observed = {
@@ -354,7 +357,7 @@ function handingOver(place: Observed['vfs'][number]['place']): ReturnType<typeof
     fdb: new Set([...observed.fdb, `${vnicSpec(2).mac} 0 tap-g2`]),
   };
   const [going] = releasing().map((tenant) => ({ ...tenant, adapter: single }));
-  const asked: Desired = { adapters: [single], vnics: [vnicSpec(2)], rss: DEFAULT_RSS };
+  const asked: Desired = { adapters: [single], vnics: [vnicSpec(2)], rss: DEFAULT_RSS, discover: null };
   return planFor({ desired: asked, observed: both, tenants: going === undefined ? [] : [going] });
 }
 
@@ -390,9 +393,9 @@ test('the operator’s wish is read off the row', (t) => {
 });
 
 test('ids: the lowest free one, and never one that is in the maps', (t) => {
-  const observed: Observed = { ...onSoftware(), guests: new Set(['ns-g1', 'ns-g2', 'ns-g3']) };
+  const observed: Observed = { ...onSoftware(), guests: new Map([['ns-g1', PLUGIN_GUEST] as const, ['ns-g2', PLUGIN_GUEST] as const, ['ns-g3', PLUGIN_GUEST] as const]) };
   const withTaps = withLinks(observed, link('tap-g2', 40, { master: 1 }), link('tap-g3', 41, { master: 1 }));
-  const asked: Desired = { adapters: [adapter], vnics: [vnicSpec(2), vnicSpec(3), vnicSpec(1, { policy: 'software' })], rss: DEFAULT_RSS };
+  const asked: Desired = { adapters: [adapter], vnics: [vnicSpec(2), vnicSpec(3), vnicSpec(1, { policy: 'software' })], rss: DEFAULT_RSS, discover: null };
   t.deepEqual(
     planFor({ desired: asked, observed: withTaps }).tenants.map(({ spec, id }) => [spec.name, id]),
     [
@@ -408,7 +411,7 @@ function reasons(planned: ReturnType<typeof planFor>): string[] {
 }
 
 test('two vNICs with the same MAC address and VLAN: neither has rows', (t) => {
-  const observed = withLinks({ ...onSoftware(), guests: new Set(['ns-g1', 'ns-g2']) }, link('tap-g2', 40, { master: 1 }));
+  const observed = withLinks({ ...onSoftware(), guests: new Map([['ns-g1', PLUGIN_GUEST] as const, ['ns-g2', PLUGIN_GUEST] as const]) }, link('tap-g2', 40, { master: 1 }));
   const asked = desired({}, { mac: MAC });
   const planned = planFor({ desired: asked, observed });
   t.deepEqual(words(planned), REMOVE);
@@ -477,7 +480,7 @@ test('a guest that moved after its links were seen without carrier has not lost 
 
 test('only vNICs whose VF port went bad are rescued', (t) => {
   const tenants = tenantsAt(onVf(), wanted);
-  const rescued = (observed: Observed): number => planRescue(tenants, observed.links).length;
+  const rescued = (observed: Observed): number => planRescue(tenants, observed.links, DEFAULT_TIMING).length;
   t.is(rescued(onVf()), 0);
   t.is(rescued(withoutLinks(onVf(), 'vfp0')), 1);
   t.is(rescued(withLinks(onVf(), link('vfp0', 4, { up: false }))), 1);

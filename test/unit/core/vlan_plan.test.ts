@@ -1,5 +1,6 @@
 /** VLANs of vNICs in plans: adoption, duplicates, bridge ports and their undo, FDB entries. */
 import test from 'ava';
+import { PLUGIN_GUEST } from '../../../src/core/model.js';
 import { undosOf, type Action } from '../../../src/core/actions.js';
 import type { BridgeVlan, BridgeVlanNote, Desired, Observed, VnicSpec } from '../../../src/core/model.js';
 import { reasonText } from '../../../src/core/reasons.js';
@@ -124,7 +125,7 @@ test('a port that left its bridge, or is as before, or gone, is only forgotten',
 
 test('a VLAN of the uplink that another vNIC still needs stays', (t) => {
   const second = storedG1({ id: 2, mac: vnicSpec(2).mac, vlans: [7], tapIfindex: 40 });
-  const observed: Observed = { ...withLinks(LEFT(), link('tap-g2', 40, { master: 1 })), stored: [second], guests: new Set(['ns-g2']) };
+  const observed: Observed = { ...withLinks(LEFT(), link('tap-g2', 40, { master: 1 })), stored: [second], guests: new Map([['ns-g2', PLUGIN_GUEST] as const]) };
   const planned = planFor({ observed: { ...observed, bridgeVlans: new Map([...observed.bridgeVlans, ['tap-g2', [{ vid: 7, pvid: false, untagged: false }]]]) },
     desired: { ...desired(), vnics: [vnicSpec(2, { vlans: [7], policy: 'software' })] } });
   const { stored } = observed;
@@ -153,7 +154,7 @@ test('a row with one of its VLANs is adopted, and made to have all of them', (t)
 });
 
 test('two vNICs that share a VLAN of their MAC address: neither has rows', (t) => {
-  const observed = withLinks({ ...untouched(), guests: new Set(['ns-g1', 'ns-g2']) }, link('tap-g2', 40, { master: 1 }));
+  const observed = withLinks({ ...untouched(), guests: new Map([['ns-g1', PLUGIN_GUEST] as const, ['ns-g2', PLUGIN_GUEST] as const]) }, link('tap-g2', 40, { master: 1 }));
   const reasons = (vlans: readonly number[]): string[] =>
     planFor({ observed, desired: desired({ vlans: [5, 6] }, { mac: MAC, vlans }) }).tenants.map(({ state }) =>
       reasonOf(state, 'accelerated', 'policy', 'software'),

@@ -15,7 +15,7 @@ import {
   type VnicState,
 } from '../../../src/core/vnic_state.js';
 
-const vf: ClaimedVf = { port: 'vfp0', device: 'vf0', ifindex: 7, before: { mtu: 1500, up: false, bridge: null, flags: null } };
+const vf: ClaimedVf = { kind: 'netdev', port: 'vfp0', device: 'vf0', ifindex: 7, before: { mtu: 1500, up: false, bridge: null, flags: null } };
 
 const fine: VnicFacts = {
   blocked: null,
@@ -27,13 +27,19 @@ const fine: VnicFacts = {
   released: false,
   canAsk: true,
   stray: null,
+  oneEared: false,
+  held: false,
+  refusal: null,
+  inGuest: false,
+  running: true,
+  leaving: false,
 };
 
 const look = (facts: Partial<VnicFacts> = {}): VnicEvent => ({ kind: 'look', facts: { ...fine, ...facts } });
-const failed: VnicEvent = { kind: 'step-failed', reason: 'retry_backoff', message: 'no' };
+const failed: VnicEvent = { kind: 'step-failed', did: 'other', reason: 'retry_backoff', message: 'no' };
 const granted: VnicEvent = { kind: 'granted', vf };
 const moved: VnicEvent = { kind: 'path-changed', path: 'accelerated' };
-const done: VnicEvent = { kind: 'step-done' };
+const done: VnicEvent = { kind: 'step-done', did: 'other' };
 const tick: VnicEvent = { kind: 'tick' };
 
 function stageOf({ stage }: VnicState): string {
@@ -298,6 +304,12 @@ const events: fc.Arbitrary<VnicEvent> = fc.oneof(
       released: fc.boolean(),
       canAsk: fc.boolean(),
       stray: fc.constantFrom(null, vf),
+      oneEared: fc.boolean(),
+      held: fc.boolean(),
+      refusal: fc.constantFrom(null, 'guest_paused' as const),
+      inGuest: fc.boolean(),
+      running: fc.boolean(),
+      leaving: fc.boolean(),
     }),
   }),
   fc.constant(granted),

@@ -1,5 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
+import { guestName } from '../../../src/core/model.js';
 import type { Reconciler } from '../../../src/reconcile/reconciler.js';
 import { Site, summary, vfSpec } from '../../support/fake_site.js';
 
@@ -67,7 +68,7 @@ class World {
   /** What must hold at every instant. */
   check(): void {
     const { site } = this;
-    for (const { netns } of this.site.desired.vnics.map((vnic) => vnic.guest)) {
+    for (const netns of this.site.desired.vnics.map((vnic) => guestName(vnic.guest))) {
       if (site.hypervisor.held(netns).length > 1) site.faults.violate(`${netns} holds two VFs`);
     }
     const owners = new Map<string, string>();
@@ -96,7 +97,7 @@ class World {
     const { site } = this;
     const { host, hypervisor, clock, faults } = site;
     const vnic = 'guest' in event ? site.desired.vnics[event.guest - 1] : undefined;
-    const netns = vnic?.guest.netns ?? '';
+    const netns = vnic === undefined ? '' : guestName(vnic.guest);
     const tap = vnic?.tap ?? '';
     const spec = 'vf' in event ? vfSpec(event.vf) : vfSpec(0);
     switch (event.kind) {
@@ -187,7 +188,7 @@ class World {
       site.host.change(spec.port, { cut: false });
     }
     for (const { tap, guest } of site.desired.vnics) {
-      site.hypervisor.start(guest.netns);
+      site.hypervisor.start(guestName(guest));
       if (!site.host.has(tap)) site.host.addLink(tap, { bridge: 'br0', kind: 'tun', queues: 2 });
       site.host.change(tap, { up: true });
     }
