@@ -1,0 +1,205 @@
+/**
+ * A guest: one QEMU process in a network namespace, and a shell in it. It ends with its owner, unless it is started detached; then
+ * QemuGuest.open() finds it again by its folder.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { commandEnvironment } from '../../host/exec.js';
+import { namespacePath } from '../place.js';
+import { isAlive, killProcesses, type ProcessIdentity, processStart, startDetached } from '../processes.js';
+import { type GuestNic, type GuestPaths, guestPaths, type MachineOptions, qemuArguments } from './arguments.js';
+import { bestAccelerator } from './available.js';
+import { guestImage, type ImageKind } from './image.js';
+import { findKernel, unpackedKernel } from './kernel.js';
+import { SerialShell, type ShellOptions, type ShellResult } from './serial_shell.js';
+
+export type { GuestNic, ShellResult };
+
+export interface GuestOptions extends Omit<MachineOptions, 'memoryMiB' | 'accel'> {
+  /** Name of the network namespace that has the taps. */
+  readonly netns: string;
+  /** Made when it is not there; the guest's files go when it stops, and the folder when nothing else is in it. */
+  readonly folder: string;
+  /** Default base. */
+  readonly image?: ImageKind;
+  /** Default 256, with the image `node` 1024. */
+  readonly memoryMiB?: number;
+  /** Default: KVM where there is one. */
+  readonly accel?: 'kvm' | 'tcg';
+  /** Outlives this process; the mark is how the lab finds its processes. */
+  readonly detached?: { readonly mark: string };
+}
+
+const MEMORY_MIB: Readonly<Record<ImageKind, number>> = { base: 256, node: 1024 };
+const START_MS = 10_000;
+const POLL_MS = 10;
+/** Boot of an emulated CPU on a busy machine. */
+const BOOT_MS = 60_000;
+const EXCERPT = 2000;
+
+const tail = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8').slice(-EXCERPT).trim() : '');
+
+/** A QEMU that the kernel kills when this process ends. */
+function startTied(netns: string, argv: readonly string[], log: string): ChildProcess {
+  const out = openSync(log, 'a');
+  try {
+    const args = ['--pdeathsig', 'KILL', '--', 'nsenter', `--net=${namespacePath(netns)}`, ...argv];
+    return spawn('setpriv', args, { stdio: ['ignore', out, out], env: commandEnvironment() });
+  } finally {
+    closeSync(out);
+  }
+}
+
+export class QemuGuest {
+  readonly name: string;
+  readonly folder: string;
+  readonly #paths: GuestPaths;
+  readonly #process: ProcessIdentity;
+  #shell: Promise<SerialShell> | null = null;
+
+  private constructor(name: string, folder: string, process: ProcessIdentity) {
+    this.name = name;
+    this.folder = folder;
+    this.#paths = guestPaths(folder);
+    this.#process = process;
+  }
+
+  /** Resolves when QEMU runs; the guest boots then (waitForShell). @throws Error with QEMU's words */
+  static async start(options: GuestOptions): Promise<QemuGuest> {
+    const { name, folder, netns, image = 'base', detached } = options;
+    const paths = guestPaths(folder);
+    const kernel = findKernel();
+    if (kernel === null) throw new Error('there is no kernel for guests: run `npm run setup -- --guests`');
+    const machine = { memoryMiB: MEMORY_MIB[image], accel: bestAccelerator(), ...options };
+    const argv = ['qemu-system-x86_64', ...qemuArguments(machine, paths, await unpackedKernel(kernel), await guestImage(image, kernel))];
+    mkdirSync(folder, { recursive: true });
+    removeFiles(paths);
+    let identity: ProcessIdentity;
+    if (detached === undefined) {
+      const child = startTied(netns, argv, paths.log);
+      const failed = new Promise<never>((_, reject) => child.once('error', reject));
+      await Promise.race([new Promise((resolve) => child.once('spawn', resolve)), failed]);
+      child.unref();
+      const pid = child.pid ?? 0;
+      identity = { pid, start: processStart(pid) ?? 0 };
+    } else {
+      identity = await startDetached({ netns, argv, log: paths.log, mark: detached.mark });
+    }
+    const guest = new QemuGuest(name, folder, identity);
+    try {
+      await guest.#running();
+      return guest;
+    } catch (error) {
+      await guest.stop();
+      throw error;
+    }
+  }
+
+  /** A guest that was started detached, perhaps by another process. @throws Error when it does not run */
+  static open(name: string, folder: string): QemuGuest {
+    const file = guestPaths(folder).pid;
+    const pid = existsSync(file) ? Number(readFileSync(file, 'utf8')) : Number.NaN;
+    const start = Number.isInteger(pid) ? processStart(pid) : null;
+    if (start === null) throw new Error(`guest ${name} does not run (${file})`);
+    return new QemuGuest(name, folder, { pid, start });
+  }
+
+  /** For unipathd: QMP, one client at a time. */
+  get qmpSocket(): string {
+    return this.#paths.qmp;
+  }
+
+  /** For the lab: QMP, too. */
+  get labQmpSocket(): string {
+    return this.#paths.qmp2;
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  get running(): boolean {
+    return isAlive(this.#process);
+  }
+
+  /** The end of the guest kernel's log and of QEMU's words, for messages. */
+  console(): string {
+    return [tail(this.#paths.console), tail(this.#paths.log)].filter((text) => text !== '').join('\n');
+  }
+
+  /** Resolves when the guest has booted. @throws Error with the console's words */
+  async waitForShell(deadlineMs = BOOT_MS): Promise<void> {
+    const shell = await this.#connect();
+    try {
+      await shell.ready(deadlineMs);
+    } catch (error) {
+      throw this.#explained(error);
+    }
+  }
+
+  /** Runs a command line with the guest's `sh -c`; commands run one after another. @throws Error when it does not end in time */
+  async shell(command: string, options: ShellOptions = {}): Promise<ShellResult> {
+    const shell = await this.#connect();
+    try {
+      return await shell.run(command, options);
+    } catch (error) {
+      throw this.#explained(error);
+    }
+  }
+
+  /** As shell(), for commands that must succeed. @returns what it said. @throws Error with its words and status */
+  async run(command: string, options: ShellOptions = {}): Promise<string> {
+    const { status, output } = await this.shell(command, options);
+    if (status !== 0) throw new Error(`guest ${this.name}: \`${command}\` failed with exit code ${status}: ${output.trim()}`);
+    return output;
+  }
+
+  /** Lets another process have the shell; the guest goes on. */
+  async detachShell(): Promise<void> {
+    (await this.#shell)?.close();
+    this.#shell = null;
+  }
+
+  /** Ends QEMU at once and removes its files. */
+  async stop(): Promise<void> {
+    await this.detachShell().catch(() => {});
+    await killProcesses([this.#process]);
+    removeFiles(this.#paths);
+    try {
+      rmdirSync(this.folder);
+    } catch {
+      // Somebody else's files are in it.
+    }
+  }
+
+  /** Until QEMU listens, which it does before the guest runs. */
+  async #running(): Promise<void> {
+    const deadline = performance.now() + START_MS;
+    while (!existsSync(this.#paths.pid) || !existsSync(this.#paths.serial)) {
+      if (!this.running) throw new Error(`guest ${this.name}: QEMU ended at once: ${tail(this.#paths.log)}`);
+      if (performance.now() > deadline) throw new Error(`guest ${this.name}: QEMU did not start within ${START_MS} ms: ${this.console()}`);
+      await sleep(POLL_MS);
+    }
+    await this.#connect();
+  }
+
+  #connect(): Promise<SerialShell> {
+    this.#shell ??= SerialShell.connect(`guest ${this.name}`, this.#paths.serial).catch((error: unknown) => {
+      this.#shell = null;
+      throw this.#explained(error);
+    });
+    return this.#shell;
+  }
+
+  #explained(error: unknown): Error {
+    const message = error instanceof Error ? error.message : String(error);
+    const console = this.console();
+    const state = this.running ? '' : '; QEMU has ended';
+    return new Error(`${message}${state}${console === '' ? '' : `; its console ends with:\n${console}`}`, { cause: error });
+  }
+}
+
+function removeFiles(paths: GuestPaths): void {
+  for (const file of Object.values(paths) as string[]) rmSync(file, { force: true });
+}

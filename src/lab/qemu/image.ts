@@ -1,0 +1,143 @@
+/**
+ * The root file systems of guests, made of this machine's own programs: `base` has a shell and network tools, `node` also
+ * Node.js and this project. Made when first needed, and again when anything that they are made of has changed.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { run } from '../../host/exec.js';
+import { packageRoot } from '../../paths.js';
+import { FileTree } from './cpio.js';
+import { guestFiles } from './files.js';
+import type { GuestKernel } from './kernel.js';
+import { findLibrary, findProgram, librariesOf } from './libraries.js';
+import { loadOrder } from './modules.js';
+import { compileReflector } from './reflector_build.js';
+
+export type ImageKind = 'base' | 'node';
+
+/** Drivers of the NICs that stand for software path and VFs, and what programs are attached by. */
+const MODULES = ['virtio_pci', 'virtio_net', 'vmxnet3', '8139cp', 'e1000e', 'e1000', 'sch_ingress', 'cls_bpf', 'act_bpf'];
+const TOOLS = ['ip', 'tc', 'ethtool', 'bpftool'];
+/** Guests do without these. */
+const OPTIONAL_TOOLS = new Set(['bpftool']);
+const FOLDERS = ['/proc', '/sys', '/dev', '/run', '/tmp', '/sbin', '/bin'];
+const DECOMPRESSORS: Readonly<Record<string, string>> = { xz: 'xz', zst: 'zstd', gz: 'gzip' };
+
+/** Runs where the project's own files are in a guest. */
+const PROJECT = '/opt/unipath';
+/** What Node.js reads of a package; sources, type declarations and documents stay here. */
+const RUNTIME_FILE = /\.(js|cjs|mjs|json|node)$/;
+const NOT_RUNTIME = new Set(['node_modules', 'obj.target', 'deps', 'test', '.deps']);
+
+function program(name: string): string {
+  const path = findProgram(name);
+  if (path === null) throw new Error(`${name} is missing, which guests need: run \`npm run setup -- --guests\``);
+  return realpathSync(path);
+}
+
+async function addLibraries(tree: FileTree, programs: readonly string[]): Promise<void> {
+  for (const library of await librariesOf(programs)) tree.add(library, { kind: 'file', from: realpathSync(library) });
+}
+
+/** insmod takes them as the kernel made them, so those that are compressed are unpacked here once. */
+async function plainModule(kernel: GuestKernel, file: string): Promise<string> {
+  const path = join(kernel.modules, file);
+  const suffix = /\.ko\.(\w+)$/.exec(file)?.[1];
+  if (suffix === undefined) return path;
+  const plain = path.slice(0, -suffix.length - 1);
+  if (!existsSync(plain)) await run(DECOMPRESSORS[suffix] ?? suffix, ['-d', '-k', '-f', '-q', path]);
+  return plain;
+}
+
+async function addModules(tree: FileTree, kernel: GuestKernel): Promise<void> {
+  const text = (name: string): string => readFileSync(join(kernel.modules, name), 'utf8');
+  const order = loadOrder(text('modules.dep'), text('modules.builtin'), MODULES);
+  for (const file of order) {
+    const from = await plainModule(kernel, file);
+    tree.add(`/modules/${basename(from)}`, { kind: 'file', from });
+  }
+  const names = order.map((file) => basename(file).replace(/\.ko\.\w+$/, '.ko'));
+  tree.add('/modules/order', { kind: 'text', text: `${names.join('\n')}\n` });
+}
+
+async function addBase(tree: FileTree, kernel: GuestKernel): Promise<void> {
+  for (const folder of FOLDERS) tree.add(folder, { kind: 'directory' });
+  tree.add('/dev/console', { kind: 'character-device', major: 5, minor: 1 });
+  tree.add('/init', { kind: 'file', from: guestFiles.init });
+  const busybox = program('busybox');
+  for (const applet of (await run(busybox, ['--list'])).split('\n')) {
+    if (applet !== '') tree.add(`/bin/${applet}`, { kind: 'symlink', target: 'busybox' });
+  }
+  tree.add('/bin/busybox', { kind: 'file', from: busybox });
+  // Not busybox's: in that one, `ip` is its own whatever PATH says.
+  const shell = realpathSync('/bin/sh');
+  tree.add('/bin/sh', { kind: 'file', from: shell });
+  const programs = [shell, busybox];
+  for (const tool of TOOLS) {
+    if (OPTIONAL_TOOLS.has(tool) && findProgram(tool) === null) continue;
+    const from = program(tool);
+    tree.add(`/sbin/${tool}`, { kind: 'file', from });
+    programs.push(from);
+  }
+  tree.add('/sbin/reflector', { kind: 'file', from: await compileReflector() });
+  await addLibraries(tree, programs);
+  await addModules(tree, kernel);
+}
+
+/** The folders of the packages that run, not those that only build and test. */
+export function runtimePackages(root: string): string[] {
+  const found = new Set<string>();
+  const visit = (folder: string): void => {
+    const { dependencies = {} } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { dependencies?: object };
+    for (const name of Object.keys(dependencies)) {
+      for (let from = folder; from.startsWith(root); from = dirname(from)) {
+        const candidate = join(from, 'node_modules', name);
+        if (!existsSync(join(candidate, 'package.json'))) continue;
+        if (!found.has(candidate)) {
+          found.add(candidate);
+          visit(candidate);
+        }
+        break;
+      }
+    }
+  };
+  visit(root);
+  return [...found];
+}
+
+function runtimeFiles(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return NOT_RUNTIME.has(entry.name) ? [] : runtimeFiles(path);
+    return RUNTIME_FILE.test(entry.name) ? [path] : [];
+  });
+}
+
+async function addNode(tree: FileTree): Promise<void> {
+  const node = realpathSync(process.execPath);
+  tree.add('/bin/node', { kind: 'file', from: node });
+  const folders = [...runtimePackages(packageRoot), join(packageRoot, 'build/src'), join(packageRoot, 'build/maps')];
+  const files = [join(packageRoot, 'package.json'), ...folders.flatMap(runtimeFiles)];
+  const objects = readdirSync(join(packageRoot, 'bpf')).filter((name) => name.endsWith('.bpf.o'));
+  files.push(...objects.map((name) => join(packageRoot, 'bpf', name)));
+  for (const from of files) tree.add(join(PROJECT, from.slice(packageRoot.length)), { kind: 'file', from });
+  const libbpf = await findLibrary('libbpf.so.1');
+  tree.add(libbpf, { kind: 'file', from: realpathSync(libbpf) });
+  const addons = files.filter((file) => file.includes('/build/Release/') && file.endsWith('.node'));
+  await addLibraries(tree, [node, libbpf, ...addons]);
+}
+
+/** The file to start a guest with. @throws Error that says what is missing and how to get it */
+export async function guestImage(kind: ImageKind, kernel: GuestKernel): Promise<string> {
+  const tree = new FileTree();
+  await addBase(tree, kernel);
+  if (kind === 'node') await addNode(tree);
+  const file = guestFiles.image(kind);
+  const stamp = guestFiles.imageStamp(kind);
+  const key = tree.key();
+  if (existsSync(file) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return file;
+  mkdirSync(dirname(file), { recursive: true });
+  tree.write(file);
+  writeFileSync(stamp, key);
+  return file;
+}
