@@ -1,0 +1,113 @@
+/**
+ * Asks a running QEMU for everything unipath needs to know of it; `machine.ts` makes sense of the answers. Nothing is changed
+ * in QEMU, and nothing needs to be known before. Works from QEMU 7.2 on; where one lacks a command, "cannot tell" is the result.
+ *
+ * `discoverMachine(monitor)`: some 60 short commands, a few milliseconds.
+ * Sources: QEMU's qapi/qom.json (qom-list, qom-get, qom-list-types), qapi/virtio.json, qapi/misc.json (human-monitor-command).
+ */
+import { type Machine, type MachineAnswers, type NicAnswers, parseAnswer, parseMachine, type PortAnswers, QOM_LIST } from './machine.js';
+import { type QemuMonitor, QmpError } from './monitor.js';
+import { z } from 'zod';
+
+/** Devices with an id, without one, and those that -nic and the machine itself made. */
+const CONTAINERS = ['/machine/peripheral', '/machine/peripheral-anon', '/machine/unattached'];
+const WITH_IDS = '/machine/peripheral';
+/** Not a PCI device: a guest of machine microvm has it on virtio-mmio. */
+const MMIO_NIC = 'virtio-net-device';
+const TYPES = z.array(z.object({ name: z.string() }));
+const NIC_PROPERTIES = ['parent_bus', 'mac', 'netdev', 'mq', 'failover', 'failover_pair_id', 'host', 'hotplugged'];
+
+interface Device {
+  readonly path: string;
+  readonly id: string | null;
+  readonly model: string;
+  /** Types of its properties, by name. */
+  readonly properties: ReadonlyMap<string, string>;
+}
+
+/** @throws MonitorLostError; QmpError or QmpShapeError when this is no QEMU we understand */
+export async function discoverMachine(monitor: QemuMonitor): Promise<Machine> {
+  const ask = (command: string, args?: Readonly<Record<string, unknown>>): Promise<unknown> => optional(monitor.execute(command, args));
+  const [devices, version, status, name, uuid, cpus, migrate] = await Promise.all([
+    listDevices(monitor),
+    ask('query-version'),
+    ask('query-status'),
+    ask('query-name'),
+    ask('query-uuid'),
+    ask('query-cpus-fast'),
+    ask('query-migrate'),
+  ]);
+  const nics = (await Promise.all(devices.filter(isNic).map((device) => askNic(monitor, device)))).filter((nic) => nic !== null);
+  const ports = (await Promise.all(devices.map((device) => askPort(monitor, device)))).filter((port) => port !== null);
+  // Last: it names the netdevs of NICs, and one that came since then is not asked for.
+  const network = await ask('human-monitor-command', { 'command-line': 'info network' });
+  const answers: MachineAnswers = { version, status, name, uuid, cpus, migrate, network, nics, ports };
+  return parseMachine(answers);
+}
+
+/** undefined where QEMU refuses. */
+async function optional(answer: Promise<unknown>): Promise<unknown> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof QmpError) return undefined;
+    throw error;
+  }
+}
+
+/** Names and types of an object's properties, its children included; null when there is no such object. */
+async function listProperties(monitor: QemuMonitor, path: string): Promise<Map<string, string> | null> {
+  const answer = await optional(monitor.execute('qom-list', { path }));
+  if (answer === undefined) return null;
+  return new Map(parseAnswer('qom-list', QOM_LIST, answer).map((property) => [property.name, property.type]));
+}
+
+/** "e1000e" of "child<e1000e>". */
+const childType = (type: string): string | null => /^child<(.+)>$/.exec(type)?.[1] ?? null;
+
+/** The PCI devices. One that goes meanwhile is left out. */
+async function listDevices(monitor: QemuMonitor): Promise<Device[]> {
+  const types = parseAnswer('qom-list-types', TYPES, await monitor.execute('qom-list-types', { implements: 'pci-device', abstract: false }));
+  const models = new Set([...types.map((type) => type.name), MMIO_NIC]);
+  const found: Promise<Device | null>[] = [];
+  for (const container of CONTAINERS) {
+    for (const [name, type] of (await listProperties(monitor, container)) ?? []) {
+      const model = childType(type);
+      if (model !== null && models.has(model)) found.push(describe(monitor, `${container}/${name}`, container === WITH_IDS ? name : null, model));
+    }
+  }
+  return (await Promise.all(found)).filter((device) => device !== null);
+}
+
+async function describe(monitor: QemuMonitor, path: string, id: string | null, model: string): Promise<Device | null> {
+  const properties = await listProperties(monitor, path);
+  return properties === null ? null : { path, id, model, properties };
+}
+
+const isPassedThrough = (device: Device): boolean => device.model.startsWith('vfio-pci');
+const isNic = (device: Device): boolean => (device.properties.has('mac') && device.properties.has('netdev')) || isPassedThrough(device);
+
+async function askNic(monitor: QemuMonitor, device: Device): Promise<NicAnswers | null> {
+  const { path, id, model } = device;
+  const names = NIC_PROPERTIES.filter((name) => device.properties.has(name));
+  const values = await Promise.all(names.map((property) => optional(monitor.execute('qom-get', { path, property }))));
+  const properties = Object.fromEntries(names.map((name, i) => [name, values[i]]));
+  // Every NIC is on a bus: this one went while we asked.
+  if (properties['parent_bus'] === undefined) return null;
+  // The device proper of a virtio PCI function is its child.
+  const backend = device.properties.has('virtio-backend') ? `${path}/virtio-backend` : path;
+  const virtio = properties['failover'] === true ? await optional(monitor.execute('x-query-virtio-status', { path: backend })) : undefined;
+  return { path, id, model, properties, virtio };
+}
+
+/** null when the device is no slot of PCIe's hot-plug, or went meanwhile. */
+async function askPort(monitor: QemuMonitor, device: Device): Promise<PortAnswers | null> {
+  const { path, id, model, properties } = device;
+  const bus = [...properties].find(([, type]) => childType(type) === 'PCIE')?.[0];
+  if (bus === undefined || !properties.has('hotplug') || !properties.has('chassis')) return null;
+  const [hotplug, onBus] = await Promise.all([
+    optional(monitor.execute('qom-get', { path, property: 'hotplug' })),
+    optional(monitor.execute('qom-list', { path: `${path}/${bus}` })),
+  ]);
+  return onBus === undefined ? null : { path, id, model, hotplug, bus, onBus };
+}
