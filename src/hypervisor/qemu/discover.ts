@@ -5,16 +5,14 @@
  * `discoverMachine(monitor)`: some 60 short commands, a few milliseconds.
  * Sources: QEMU's qapi/qom.json (qom-list, qom-get, qom-list-types), qapi/virtio.json, qapi/misc.json (human-monitor-command).
  */
-import { type Machine, type MachineAnswers, type NicAnswers, parseAnswer, parseMachine, type PortAnswers, QOM_LIST } from './machine.js';
-import { type QemuMonitor, QmpError } from './monitor.js';
-import { z } from 'zod';
+import { type Machine, type MachineAnswers, type NicAnswers, parseMachine, type PortAnswers } from './machine.js';
+import type { QemuMonitor } from './monitor.js';
+import { childType, getProperty, listModels, listProperties, optional, PERIPHERAL } from './qom.js';
 
 /** Devices with an id, without one, and those that -nic and the machine itself made. */
-const CONTAINERS = ['/machine/peripheral', '/machine/peripheral-anon', '/machine/unattached'];
-const WITH_IDS = '/machine/peripheral';
+const CONTAINERS = [PERIPHERAL, '/machine/peripheral-anon', '/machine/unattached'];
 /** Not a PCI device: a guest of machine microvm has it on virtio-mmio. */
 const MMIO_NIC = 'virtio-net-device';
-const TYPES = z.array(z.object({ name: z.string() }));
 const NIC_PROPERTIES = ['parent_bus', 'mac', 'netdev', 'mq', 'failover', 'failover_pair_id', 'host', 'hotplugged'];
 
 interface Device {
@@ -45,35 +43,14 @@ export async function discoverMachine(monitor: QemuMonitor): Promise<Machine> {
   return parseMachine(answers);
 }
 
-/** undefined where QEMU refuses. */
-async function optional(answer: Promise<unknown>): Promise<unknown> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof QmpError) return undefined;
-    throw error;
-  }
-}
-
-/** Names and types of an object's properties, its children included; null when there is no such object. */
-async function listProperties(monitor: QemuMonitor, path: string): Promise<Map<string, string> | null> {
-  const answer = await optional(monitor.execute('qom-list', { path }));
-  if (answer === undefined) return null;
-  return new Map(parseAnswer('qom-list', QOM_LIST, answer).map((property) => [property.name, property.type]));
-}
-
-/** "e1000e" of "child<e1000e>". */
-const childType = (type: string): string | null => /^child<(.+)>$/.exec(type)?.[1] ?? null;
-
 /** The PCI devices. One that goes meanwhile is left out. */
 async function listDevices(monitor: QemuMonitor): Promise<Device[]> {
-  const types = parseAnswer('qom-list-types', TYPES, await monitor.execute('qom-list-types', { implements: 'pci-device', abstract: false }));
-  const models = new Set([...types.map((type) => type.name), MMIO_NIC]);
+  const models = new Set([...(await listModels(monitor, 'pci-device')), MMIO_NIC]);
   const found: Promise<Device | null>[] = [];
   for (const container of CONTAINERS) {
     for (const [name, type] of (await listProperties(monitor, container)) ?? []) {
       const model = childType(type);
-      if (model !== null && models.has(model)) found.push(describe(monitor, `${container}/${name}`, container === WITH_IDS ? name : null, model));
+      if (model !== null && models.has(model)) found.push(describe(monitor, `${container}/${name}`, container === PERIPHERAL ? name : null, model));
     }
   }
   return (await Promise.all(found)).filter((device) => device !== null);
@@ -90,7 +67,7 @@ const isNic = (device: Device): boolean => (device.properties.has('mac') && devi
 async function askNic(monitor: QemuMonitor, device: Device): Promise<NicAnswers | null> {
   const { path, id, model } = device;
   const names = NIC_PROPERTIES.filter((name) => device.properties.has(name));
-  const values = await Promise.all(names.map((property) => optional(monitor.execute('qom-get', { path, property }))));
+  const values = await Promise.all(names.map((property) => getProperty(monitor, path, property)));
   const properties = Object.fromEntries(names.map((name, i) => [name, values[i]]));
   // Every NIC is on a bus: this one went while we asked.
   if (properties['parent_bus'] === undefined) return null;
@@ -106,7 +83,7 @@ async function askPort(monitor: QemuMonitor, device: Device): Promise<PortAnswer
   const bus = [...properties].find(([, type]) => childType(type) === 'PCIE')?.[0];
   if (bus === undefined || !properties.has('hotplug') || !properties.has('chassis')) return null;
   const [hotplug, onBus] = await Promise.all([
-    optional(monitor.execute('qom-get', { path, property: 'hotplug' })),
+    getProperty(monitor, path, 'hotplug'),
     optional(monitor.execute('qom-list', { path: `${path}/${bus}` })),
   ]);
   return onBus === undefined ? null : { path, id, model, hotplug, bus, onBus };

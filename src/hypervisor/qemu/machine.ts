@@ -245,7 +245,7 @@ function countQueues(properties: NicAnswers['properties'], netdevId: string | nu
 }
 
 /** QEMU writes features as "VIRTIO_NET_F_STANDBY: Device acting as ..."; those it has no words for are not listed. */
-function hasStandby(virtio: unknown): boolean | null {
+export function hasStandby(virtio: unknown): boolean | null {
   const parsed = VIRTIO.safeParse(virtio);
   if (!parsed.success) return null;
   return parsed.data['guest-features']['dev-features'].some((feature) => feature.split(':')[0] === STANDBY_FEATURE);
