@@ -14,7 +14,11 @@ import { openDataPlane } from './dataplane/dataplane.js';
 import { openSite } from './dataplane/site.js';
 import { whyUnfit } from './host/machine.js';
 import { LinuxHostNetwork } from './host/network.js';
+import { Hypervisors } from './hypervisor/hypervisors.js';
+import type { MachineSource } from './hypervisor/machine_source.js';
+import { MachineHypervisor } from './hypervisor/machines.js';
 import { NetnsHypervisor } from './hypervisor/netns.js';
+import { QmpSource } from './hypervisor/qemu/qmp_source.js';
 import { listenForScrapes, type MetricsListener } from './metrics/listener.js';
 import { Metrics } from './metrics/registry.js';
 import { ensureBpffs } from './native/bpffs.js';
@@ -84,6 +88,13 @@ async function scrapeListener({ settings }: Config, metrics: () => Metrics | nul
   return listenForScrapes({ contentType: Metrics.contentType, render }, settings.metricsListen.host, settings.metricsListen.port);
 }
 
+/** Who runs virtual machines here, as the configuration names them. */
+function machineSources(hypervisors: Config['settings']['hypervisors']): MachineSource[] {
+  const warn = (message: string): void => log.warn(message);
+  const patterns = hypervisors.flatMap((one) => (one.kind === 'qmp' ? [one.qmp] : []));
+  return patterns.length === 0 ? [] : [new QmpSource(patterns, warn)];
+}
+
 async function start(config: Config, configFile: string, control: ControlServer): Promise<void> {
   const { settings, desired } = config;
   let scraped: Metrics | null = null;
@@ -99,7 +110,9 @@ async function start(config: Config, configFile: string, control: ControlServer)
   log.info({ adopted: dataPlane.adopted }, dataPlane.adopted ? 'took over the pinned programs' : 'loaded the programs');
 
   const host = new LinuxHostNetwork((message) => log.warn(message));
-  const hypervisor = new NetnsHypervisor(() => host.links());
+  const machines = new MachineHypervisor(machineSources(settings.hypervisors));
+  const hypervisor = new Hypervisors(new NetnsHypervisor(() => host.links()), machines);
+  await machines.start();
   const controller = new Reconciler({ desired, dataPlane, host, hypervisor, cpus: onlineCpus, log });
   const metrics = new Metrics({
     version,
@@ -120,6 +133,7 @@ async function start(config: Config, configFile: string, control: ControlServer)
       await controller.stop();
       await control.close();
       await listener?.close();
+      machines.close();
       host.close();
       dataPlane.close();
     };

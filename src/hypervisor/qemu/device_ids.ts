@@ -24,6 +24,13 @@ export function portOfDeviceId(id: string): string | null {
   return port !== '' && deviceIdOf(port) === id ? port : null;
 }
 
+/** The port on which this netdev is; null when the id is none of ours. */
+export function portOfNetdevId(id: string): string | null {
+  if (!id.startsWith(NETDEV_PREFIX)) return null;
+  const port = decode(id.slice(NETDEV_PREFIX.length));
+  return port !== '' && netdevIdOf(port) === id ? port : null;
+}
+
 /** The netdev that belongs to one of our devices; null when the id is none of ours. */
 export function netdevIdOfDevice(id: string): string | null {
   const port = portOfDeviceId(id);

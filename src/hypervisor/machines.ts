@@ -1,0 +1,233 @@
+/**
+ * Virtual machines as guests: which NIC is a vNIC's, whether it can be given a VF, and the giving and taking. What QEMU tells by
+ * itself is passed on at once.
+ */
+import {
+  parseMacAddress,
+  type FoundNic,
+  type GuestSpec,
+  type GuestState,
+  type MacAddress,
+  type VfSpec,
+} from '../core/model.js';
+import type { LiveMachine, MachineSource } from './machine_source.js';
+import { PlugError, type Hypervisor, type HypervisorEvent } from './port.js';
+import { deviceIdOf, netdevIdOf, portOfNetdevId } from './qemu/device_ids.js';
+import { freePorts, migrating, type Machine, type Nic } from './qemu/machine.js';
+import type { QmpEvent } from './qemu/monitor.js';
+
+type VmSpec = Extract<GuestSpec, { kind: 'vm' }>;
+
+/** How long `unplug` waits for a guest that was asked. */
+const UNPLUG_DEADLINE_MS = 3_000;
+const EMPTY: GuestState = { mode: null, refusal: null, detail: null, running: true, incoming: false, leaving: false };
+
+function nicOf(machine: Machine, mac: string): Nic | null {
+  return machine.nics.find((nic) => nic.mac === mac && nic.model.startsWith('virtio-net') && nic.failoverPairId === null) ?? null;
+}
+
+/**
+ * The id of a vNIC's VF in QEMU. A standby keeps its place for the id of the primary that it had first, so there every VF has the
+ * same; else the port tells.
+ */
+function idFor(nic: Nic, vf: VfSpec): string {
+  return nic.failover && nic.id !== null ? `unipath-primary-${nic.id}` : deviceIdOf(vf.port);
+}
+
+const GONE_STATES: ReadonlySet<string> = new Set(['postmigrate', 'shutdown']);
+
+/** What the machine shows of one vNIC's guest. `negotiated`: what was heard since. Pure. */
+export function guestStateOf(machine: Machine, guest: VmSpec, negotiated: boolean | null): GuestState | null {
+  if (GONE_STATES.has(machine.runState)) return null;
+  const nic = nicOf(machine, guest.mac);
+  if (nic === null) return null;
+  const incoming = machine.runState === 'inmigrate';
+  const leaving = !incoming && migrating(machine);
+  const running = machine.runState === 'running';
+  const state: GuestState = { ...EMPTY, incoming, leaving, running };
+  if (incoming) return { ...state, running: false };
+  const agreed = negotiated ?? nic.failoverNegotiated;
+  const holds = machine.nics.some((other) => other.netdevId !== null && portOfNetdevId(other.netdevId) !== null && other.mac === guest.mac);
+  const refusal = leaving ? 'guest_leaving' : !running ? 'guest_paused' : null;
+  const detail = running ? null : `QEMU says that it is ${machine.runState}`;
+  const withMode = (mode: GuestState['mode'], why: GuestState['refusal']): GuestState => {
+    const full = why === null && !holds && freePorts(machine).length === 0 ? 'no_hotplug_port' : null;
+    return { ...state, mode, refusal: refusal ?? why ?? full, detail };
+  };
+  switch (guest.mode) {
+    case 'plugin':
+      return withMode('plugin', null);
+    case 'net_failover':
+      return withMode('net_failover', nic.failover && agreed !== false ? null : 'guest_without_failover');
+    case 'auto':
+      if (nic.failover && agreed === true) return withMode('net_failover', null);
+      // The plug-in may run in it: whoever can ask it, knows.
+      return withMode(null, nic.failover && agreed === null ? 'guest_not_ready' : 'guest_without_failover');
+    default:
+      return guest.mode satisfies never;
+  }
+}
+
+/** Events that make a look worth while, and what they say by themselves. */
+function meaningOf(event: QmpEvent, machine: LiveMachine): HypervisorEvent[] {
+  const changed: HypervisorEvent = { kind: 'changed' };
+  switch (event.name) {
+    case 'DEVICE_DELETED': {
+      const port = portOfDevice(machine.machine, event.data['device']);
+      return port === null ? [changed] : [{ kind: 'ejected', port }, changed];
+    }
+    case 'UNPLUG_PRIMARY':
+      return [{ kind: 'leaving', vm: machine.name }];
+    case 'MIGRATION': {
+      const { status } = event.data;
+      // The state before was wait-unplug: no primary is left in the guest.
+      if (status !== 'active' || machine.machine.runState === 'inmigrate') return [changed];
+      return [...primaries(machine.machine).map((port): HypervisorEvent => ({ kind: 'ejected', port })), changed];
+    }
+    default:
+      return [changed];
+  }
+}
+
+function portOfDevice(machine: Machine, id: unknown): string | null {
+  const nic = machine.nics.find((candidate) => candidate.id === id);
+  return nic?.netdevId == null ? null : portOfNetdevId(nic.netdevId);
+}
+
+/** Ports of VFs that QEMU takes by itself when it migrates. */
+function primaries(machine: Machine): string[] {
+  return machine.nics.flatMap((nic) => {
+    const port = nic.failoverPairId === null || nic.netdevId === null ? null : portOfNetdevId(nic.netdevId);
+    return port === null ? [] : [port];
+  });
+}
+
+export class MachineHypervisor implements Hypervisor {
+  readonly #sources: readonly MachineSource[];
+  readonly #listeners = new Set<(event: HypervisorEvent) => void>();
+  /** By machine and NIC id, what FAILOVER_NEGOTIATED and RESET said since the machine came. */
+  readonly #negotiated = new Map<string, boolean>();
+
+  constructor(sources: readonly MachineSource[]) {
+    this.#sources = sources;
+    for (const source of sources) source.onEvent((machine, event) => this.#heard(machine, event));
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.#sources.map((source) => source.start()));
+  }
+
+  close(): void {
+    for (const source of this.#sources) source.close();
+  }
+
+  onEvent(listener: (event: HypervisorEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  async found(): Promise<readonly FoundNic[]> {
+    return this.#machines().flatMap(({ name, machine }) =>
+      machine.nics.flatMap((nic): FoundNic[] => {
+        if (!nic.model.startsWith('virtio-net') || nic.mac === null || GONE_STATES.has(machine.runState)) return [];
+        return [{ vm: name, id: nic.id ?? nic.netdevId ?? 'nic', mac: parseMacAddress(nic.mac), tap: nic.tap }];
+      }),
+    );
+  }
+
+  async look(guest: GuestSpec): Promise<GuestState | null> {
+    if (guest.kind !== 'vm') return null;
+    const live = this.#live(guest.vm);
+    if (live === null) {
+      const problem = this.#problemOf(guest.vm);
+      if (problem !== null) throw new PlugError(problem);
+      return null;
+    }
+    const nic = nicOf(live.machine, guest.mac);
+    return guestStateOf(live.machine, guest, nic?.id == null ? null : (this.#negotiated.get(`${live.name} ${nic.id}`) ?? null));
+  }
+
+  async holds(guest: GuestSpec, vf: VfSpec): Promise<boolean> {
+    if (guest.kind !== 'vm') return false;
+    const live = this.#live(guest.vm);
+    if (live === null) return false;
+    return live.machine.nics.some((nic) => nic.netdevId === netdevIdOf(vf.port) && nic.mac === guest.mac);
+  }
+
+  async plug(guest: GuestSpec, vf: VfSpec, mac: MacAddress): Promise<void> {
+    const { live, nic } = this.#mustHave(guest);
+    const machine = await live.refresh();
+    const [free] = freePorts(machine);
+    const present = machine.nics.find((other) => other.netdevId === netdevIdOf(vf.port));
+    const bus = present?.bus ?? free?.bus;
+    if (bus === undefined) throw new PlugError(`guest ${live.name} has no free PCIe port for hot-plug; give it one more (-device pcie-root-port) and restart it`);
+    await live.devices.plug({
+      id: idFor(nic, vf),
+      netdevId: netdevIdOf(vf.port),
+      port: vf.port,
+      model: vf.device,
+      mac,
+      bus,
+      failoverPairId: nic.failover ? nic.id : null,
+    });
+    await live.refresh();
+  }
+
+  async eject(guest: GuestSpec, vf: VfSpec): Promise<void> {
+    const { live, nic } = this.#mustHave(guest);
+    await live.devices.eject(idFor(nic, vf));
+  }
+
+  async unplug(guest: GuestSpec, vf: VfSpec): Promise<void> {
+    if (guest.kind !== 'vm') throw new PlugError('no virtual machine');
+    const live = this.#live(guest.vm);
+    if (live === null) return;
+    const nic = nicOf(live.machine, guest.mac);
+    const held = live.machine.nics.find((other) => other.netdevId === netdevIdOf(vf.port));
+    const id = held?.id ?? (nic === null ? deviceIdOf(vf.port) : idFor(nic, vf));
+    try {
+      await live.devices.remove(id, netdevIdOf(vf.port), UNPLUG_DEADLINE_MS);
+    } finally {
+      await live.refresh().catch(() => undefined);
+    }
+  }
+
+  #heard(machine: LiveMachine | null, event: QmpEvent | null): void {
+    if (machine !== null && event !== null) {
+      const device = event.data['device-id'];
+      if (event.name === 'FAILOVER_NEGOTIATED' && typeof device === 'string') this.#negotiated.set(`${machine.name} ${device}`, true);
+      // Its driver has yet to be loaded, and may be another one.
+      if (event.name === 'RESET') {
+        for (const key of this.#negotiated.keys()) if (key.startsWith(`${machine.name} `)) this.#negotiated.set(key, false);
+      }
+    }
+    const events = machine === null || event === null ? [{ kind: 'changed' } as const] : meaningOf(event, machine);
+    for (const told of events) for (const listener of [...this.#listeners]) listener(told);
+  }
+
+  #machines(): LiveMachine[] {
+    return this.#sources.flatMap((source) => source.machines());
+  }
+
+  #live(vm: string): LiveMachine | null {
+    return this.#machines().find(({ name }) => name === vm) ?? null;
+  }
+
+  #problemOf(vm: string): string | null {
+    for (const source of this.#sources) {
+      const problem = source.problems().get(vm);
+      if (problem !== undefined) return problem;
+    }
+    return null;
+  }
+
+  #mustHave(guest: GuestSpec): { readonly live: LiveMachine; readonly nic: Nic } {
+    const live = guest.kind === 'vm' ? this.#live(guest.vm) : null;
+    const nic = live === null || guest.kind !== 'vm' ? null : nicOf(live.machine, guest.mac);
+    if (live === null || nic === null) {
+      const name = guest.kind === 'vm' ? guest.vm : guest.netns;
+      throw new PlugError(`guest ${name} is not there, or has no virtio NIC with this MAC address`);
+    }
+    return { live, nic };
+  }
+}
