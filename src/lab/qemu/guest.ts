@@ -3,6 +3,7 @@
  * QemuGuest.open() finds it again by its folder.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { commandEnvironment } from '../../host/exec.js';
@@ -56,13 +57,16 @@ export class QemuGuest {
   readonly folder: string;
   readonly #paths: GuestPaths;
   readonly #process: ProcessIdentity;
+  /** Where it is ours. */
+  readonly #child: ChildProcess | null;
   #shell: Promise<SerialShell> | null = null;
 
-  private constructor(name: string, folder: string, process: ProcessIdentity) {
+  private constructor(name: string, folder: string, process: ProcessIdentity, child: ChildProcess | null = null) {
     this.name = name;
     this.folder = folder;
     this.#paths = guestPaths(folder);
     this.#process = process;
+    this.#child = child;
   }
 
   /** Resolves when QEMU runs; the guest boots then (waitForShell). @throws Error with QEMU's words */
@@ -75,18 +79,10 @@ export class QemuGuest {
     const argv = ['qemu-system-x86_64', ...qemuArguments(machine, paths, await unpackedKernel(kernel), await guestImage(image, kernel))];
     mkdirSync(folder, { recursive: true });
     removeFiles(paths);
-    let identity: ProcessIdentity;
-    if (detached === undefined) {
-      const child = startTied(netns, argv, paths.log);
-      const failed = new Promise<never>((_, reject) => child.once('error', reject));
-      await Promise.race([new Promise((resolve) => child.once('spawn', resolve)), failed]);
-      child.unref();
-      const pid = child.pid ?? 0;
-      identity = { pid, start: processStart(pid) ?? 0 };
-    } else {
-      identity = await startDetached({ netns, argv, log: paths.log, mark: detached.mark });
-    }
-    const guest = new QemuGuest(name, folder, identity);
+    const guest =
+      detached === undefined
+        ? await QemuGuest.#startTied(name, folder, startTied(netns, argv, paths.log))
+        : new QemuGuest(name, folder, await startDetached({ netns, argv, log: paths.log, mark: detached.mark }));
     try {
       await guest.#running();
       return guest;
@@ -94,6 +90,16 @@ export class QemuGuest {
       await guest.stop();
       throw error;
     }
+  }
+
+  static async #startTied(name: string, folder: string, child: ChildProcess): Promise<QemuGuest> {
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', reject);
+    });
+    child.unref();
+    const pid = child.pid ?? 0;
+    return new QemuGuest(name, folder, { pid, start: processStart(pid) ?? 0 }, child);
   }
 
   /** A guest that was started detached, perhaps by another process. @throws Error when it does not run */
@@ -165,6 +171,11 @@ export class QemuGuest {
   async stop(): Promise<void> {
     await this.detachShell().catch(() => {});
     await killProcesses([this.#process]);
+    const child = this.#child;
+    if (child !== null && child.exitCode === null && child.signalCode === null) {
+      child.ref();
+      await once(child, 'exit');
+    }
     removeFiles(this.#paths);
     try {
       rmdirSync(this.folder);

@@ -18,6 +18,8 @@ export type ImageKind = 'base' | 'node';
 /** Drivers of the NICs that stand for software path and VFs, and what programs are attached by. */
 const MODULES = ['virtio_pci', 'virtio_net', 'vmxnet3', '8139cp', 'e1000e', 'e1000', 'sch_ingress', 'cls_bpf', 'act_bpf'];
 const TOOLS = ['ip', 'tc', 'ethtool', 'bpftool'];
+/** What unipath itself calls besides. */
+const PROJECT_TOOLS = ['bridge', 'setpriv', 'nsenter'];
 /** Guests do without these. */
 const OPTIONAL_TOOLS = new Set(['bpftool']);
 const FOLDERS = ['/proc', '/sys', '/dev', '/run', '/tmp', '/sbin', '/bin'];
@@ -60,6 +62,17 @@ async function addModules(tree: FileTree, kernel: GuestKernel): Promise<void> {
   tree.add('/modules/order', { kind: 'text', text: `${names.join('\n')}\n` });
 }
 
+/** @returns the programs */
+function addTools(tree: FileTree, names: readonly string[]): string[] {
+  return names
+    .filter((name) => !OPTIONAL_TOOLS.has(name) || findProgram(name) !== null)
+    .map((name) => {
+      const from = program(name);
+      tree.add(`/sbin/${name}`, { kind: 'file', from });
+      return from;
+    });
+}
+
 async function addBase(tree: FileTree, kernel: GuestKernel): Promise<void> {
   for (const folder of FOLDERS) tree.add(folder, { kind: 'directory' });
   tree.add('/dev/console', { kind: 'character-device', major: 5, minor: 1 });
@@ -72,15 +85,8 @@ async function addBase(tree: FileTree, kernel: GuestKernel): Promise<void> {
   // Not busybox's: in that one, `ip` is its own whatever PATH says.
   const shell = realpathSync('/bin/sh');
   tree.add('/bin/sh', { kind: 'file', from: shell });
-  const programs = [shell, busybox];
-  for (const tool of TOOLS) {
-    if (OPTIONAL_TOOLS.has(tool) && findProgram(tool) === null) continue;
-    const from = program(tool);
-    tree.add(`/sbin/${tool}`, { kind: 'file', from });
-    programs.push(from);
-  }
+  await addLibraries(tree, [shell, busybox, ...addTools(tree, TOOLS)]);
   tree.add('/sbin/reflector', { kind: 'file', from: await compileReflector() });
-  await addLibraries(tree, programs);
   await addModules(tree, kernel);
 }
 
@@ -124,7 +130,7 @@ async function addNode(tree: FileTree): Promise<void> {
   const libbpf = await findLibrary('libbpf.so.1');
   tree.add(libbpf, { kind: 'file', from: realpathSync(libbpf) });
   const addons = files.filter((file) => file.includes('/build/Release/') && file.endsWith('.node'));
-  await addLibraries(tree, [node, libbpf, ...addons]);
+  await addLibraries(tree, [node, libbpf, ...addons, ...addTools(tree, PROJECT_TOOLS)]);
 }
 
 /** The file to start a guest with. @throws Error that says what is missing and how to get it */

@@ -41,7 +41,9 @@
 #define BURST 64
 /* Sending stops while this much waits: a connection that stands still must not fill the memory. */
 #define WAITING_BYTES (1 << 20)
-#define TICK_MS 1
+/* How long it may sleep while it sends: as rarely as a steady rate allows, for an emulated CPU has better things to do. */
+#define SHORTEST_TICK_MS 1
+#define LONGEST_TICK_MS 10
 /* A sender that was not let run for longer does not make up for it, as src/lab/traffic/pacer.ts. */
 #define CATCH_UP_MS 20
 
@@ -424,6 +426,13 @@ static int ask(const char *command)
 
 /* ---- main loop ---- */
 
+static int tick_ms(void)
+{
+	double between = my.mode == MODE_TALK ? 1000 / my.rate : LONGEST_TICK_MS;
+
+	return between < SHORTEST_TICK_MS ? SHORTEST_TICK_MS : between > LONGEST_TICK_MS ? LONGEST_TICK_MS : (int)between;
+}
+
 static void serve(void)
 {
 	int ended = 0;
@@ -440,7 +449,7 @@ static void serve(void)
 
 			polled[count++] = (struct pollfd){ .fd = connection->fd, .events = POLLIN | (connection->waiting_bytes ? POLLOUT : 0) };
 		}
-		if (poll(polled, count, sending ? TICK_MS : -1) < 0 && errno != EINTR)
+		if (poll(polled, count, sending ? tick_ms() : -1) < 0 && errno != EINTR)
 			fail("poll: %s", strerror(errno));
 		for (int i = 0; i < connections; i++) {
 			struct connection *connection = my.connections[i];

@@ -1,0 +1,58 @@
+/** What the guests' traffic program says (reflector.c), and asking it. */
+import type { QemuGuest } from './guest.js';
+
+export interface ReflectedFlow {
+  readonly flow: number;
+  /** `echo` where the program is the one that talks. */
+  readonly stream: 'forward' | 'echo';
+  /** Answers sent. */
+  readonly echoed: number;
+  readonly received: number;
+  readonly highest: number;
+  /** Of the numbers up to the highest. */
+  readonly lost: number;
+  readonly duplicated: number;
+  readonly reordered: number;
+  readonly corrupt: number;
+  /** Numbered too high to be looked at. */
+  readonly beyond: number;
+  readonly longestGapMs: number;
+  /** The first 20 runs [first, last] of numbers that did not arrive. */
+  readonly missing: readonly (readonly [number, number])[];
+}
+
+export interface ReflectedConnection {
+  readonly connected: boolean;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly wrongWords: number;
+  readonly longestStallMs: number;
+  readonly error: string | null;
+}
+
+export interface ReflectorReport {
+  readonly name: string;
+  readonly running: boolean;
+  /** Of a flow that it sends itself. */
+  readonly sent: number;
+  readonly skipped: number;
+  readonly sendErrors: number;
+  readonly lastSendError: string | null;
+  readonly foreign: number;
+  readonly damagedHeaders: number;
+  readonly misdelivered: number;
+  /** Datagrams that its socket had no room for: lost in the guest, not on the way. */
+  readonly socketDrops: number;
+  /** Connections beyond 16. */
+  readonly refused: number;
+  readonly flows: readonly ReflectedFlow[];
+  readonly connections: readonly ReflectedConnection[];
+}
+
+/** `lap` begins the longest pauses anew; `start` and `stop` are about what it sends by itself. */
+export type ReflectorCommand = 'report' | 'lap' | 'start' | 'stop' | 'quit';
+
+/** @throws Error when none runs under this name in the guest */
+export async function askReflector(guest: QemuGuest, name: string, command: ReflectorCommand = 'report'): Promise<ReflectorReport> {
+  return JSON.parse(await guest.run(`reflector ${name} ${command}`)) as ReflectorReport;
+}
