@@ -13,6 +13,7 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   setpriv: 'util-linux',
   nsenter: 'util-linux',
   bpftool: 'bpftool',
+  virsh: 'libvirt-clients',
 };
 
 /** What a kernel's or a tool's words mean for the operator. First match wins. */
