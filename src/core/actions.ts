@@ -94,9 +94,14 @@ export type Action =
   | { readonly kind: 'allow-vf'; readonly vnic: number }
   | { readonly kind: 'go-software'; readonly vnic: number }
   | { readonly kind: 'plug-vf'; readonly vnic: number; readonly guest: GuestSpec; readonly vf: VfSpec; readonly mac: MacAddress }
+  /** All of `plug-vf` that the guest does not notice. */
+  | { readonly kind: 'prepare-vf'; readonly guest: GuestSpec; readonly vf: VfSpec; readonly mac: MacAddress }
+  | { readonly kind: 'unprepare-vf'; readonly guest: GuestSpec; readonly vf: VfSpec }
   | { readonly kind: 'unplug-vf'; readonly guest: GuestSpec; readonly vf: VfSpec }
   /** Asks the guest to let go of the VF's device, and does not wait for it; `unplug-vf` does the rest. */
   | { readonly kind: 'eject-vf'; readonly guest: GuestSpec; readonly vf: VfSpec }
+  /** Room for what is to be kept back; `release` takes it away. */
+  | { readonly kind: 'prepare-hold'; readonly vnic: number }
   /** Frames for the vNIC are kept back. The tap is where they go when it comes to nothing. */
   | { readonly kind: 'hold'; readonly vnic: number; readonly durationMs: number; readonly tapIfindex: number; readonly tap: string }
   /** The guest hears on `path`: what waits is delivered to the path's port. */
@@ -180,6 +185,10 @@ export function undosOf(action: Action): readonly Action[] {
       return [{ ...action, kind: 'detach-tap' }];
     case 'detach-tap':
       return [{ ...action, kind: 'attach-tap' }];
+    case 'prepare-vf':
+      return [{ kind: 'unprepare-vf', guest: action.guest, vf: action.vf }];
+    case 'unprepare-vf':
+    case 'prepare-hold':
     case 'unplug-vf':
     case 'eject-vf':
     case 'release':
@@ -274,6 +283,12 @@ export function describeAction(action: Action): string {
       return `unplug ${action.vf.device} from guest ${guestName(action.guest)}`;
     case 'eject-vf':
       return `ask guest ${guestName(action.guest)} to let go of ${action.vf.device}`;
+    case 'prepare-vf':
+      return `prepare ${action.vf.device} for guest ${guestName(action.guest)}`;
+    case 'unprepare-vf':
+      return `take away what was prepared of ${action.vf.device} for guest ${guestName(action.guest)}`;
+    case 'prepare-hold':
+      return `make room to keep frames for vNIC ${action.vnic} back`;
     case 'hold':
       return `keep frames for vNIC ${action.vnic} back, for ${action.durationMs} ms at most`;
     case 'release':

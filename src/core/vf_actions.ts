@@ -77,6 +77,8 @@ export function connectActions(tenant: Tenant, vf: ClaimedVf, footing: Footing, 
   const plugs = seen.vf.place.kind === 'host';
   if (plugs && tenant.state.oneEared) {
     const durationMs = timing.plugHoldMs + timing.holdReserveMs;
+    const { guest, mac } = tenant.spec;
+    actions.push({ kind: 'prepare-hold', vnic: id }, { kind: 'prepare-vf', guest, vf: seen.vf.spec, mac });
     actions.push({ kind: 'hold', vnic: id, durationMs, tapIfindex: tap.ifindex, tap: tap.name });
   }
   if (!stored.vfAllowed) actions.push({ kind: 'allow-vf', vnic: id });

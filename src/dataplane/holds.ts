@@ -48,18 +48,20 @@ export class Holds {
    * hold_room), for `durationMs` at most. Of one that is held already, only the end is put off.
    */
   begin(id: number, durationMs: number, bytes: number): void {
+    this.prepare(id, bytes);
     this.#paths.setHoldUntil(id, process.hrtime.bigint() + BigInt(Math.round(durationMs * 1e6)));
-    const present = getInner(this.#rings, id);
-    if (present === null) {
-      const ring = createRing('hold', bytes);
-      try {
-        setInner(this.#rings, id, ring);
-      } finally {
-        ring.close();
-      }
-    }
-    present?.close();
     this.#paths.change(id, { hold: 'holding' });
+  }
+
+  /** Makes the ring, which takes some 10 ms, unless it is there. */
+  prepare(id: number, bytes: number): void {
+    if (this.exists(id)) return;
+    const ring = createRing('hold', bytes);
+    try {
+      setInner(this.#rings, id, ring);
+    } finally {
+      ring.close();
+    }
   }
 
   /** Does anything of a hold exist for this vNIC, ended or not? */

@@ -160,6 +160,11 @@ export class KernelDataPlane implements DataPlane {
     return this.#paths.change(id, change);
   }
 
+  prepareHold(id: number, bytes: number): void {
+    this.#checkId(id);
+    this.#holds.prepare(id, bytes);
+  }
+
   hold(id: number, durationMs: number, bytes: number): void {
     this.#checkId(id);
     this.#holds.begin(id, durationMs, bytes);

@@ -95,6 +95,8 @@ export interface DataPlane {
   /** One compare-and-swap; the generation rises when the path changes. Returns the state after it. */
   changePath(id: number, change: { readonly path?: VnicPath; readonly vfAllowed?: boolean }): PathState;
 
+  /** Makes the room that `hold` needs, so that it is quick. */
+  prepareHold(id: number, bytes: number): void;
   /**
    * Frames for the vNIC are kept back, `bytes` of them at most (a power of two), until `release`, or by themselves after `durationMs`.
    * Of one that is held already, the end is put off.

@@ -24,6 +24,14 @@ export class Hypervisors implements Hypervisor {
     return this.#of(guest).holds(guest, vf);
   }
 
+  prepare(guest: GuestSpec, vf: VfSpec, mac: MacAddress): Promise<void> {
+    return this.#of(guest).prepare(guest, vf, mac);
+  }
+
+  unprepare(guest: GuestSpec, vf: VfSpec): Promise<void> {
+    return this.#of(guest).unprepare(guest, vf);
+  }
+
   plug(guest: GuestSpec, vf: VfSpec, mac: MacAddress): Promise<void> {
     return this.#of(guest).plug(guest, vf, mac);
   }

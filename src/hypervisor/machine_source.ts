@@ -15,7 +15,12 @@ export interface LiveMachine {
 
 /** Gives devices to one machine, by whoever owns it. @throws DevicePlugError, MonitorLostError */
 export interface DeviceHands {
+  /** All of a plug that the guest does not notice. */
+  prepare(spec: DeviceSpec): Promise<'ready' | 'already'>;
+  /** Gives the guest what was prepared. */
   plug(spec: DeviceSpec): Promise<void>;
+  /** Undoes `prepare`. */
+  unprepare(spec: DeviceSpec): Promise<void>;
   /** Asks the guest to let go; does not wait. @throws Error when QEMU or the guest refuses at once */
   eject(id: string): Promise<void>;
   /** Returns when it is out, and its netdev gone. @throws Error with what to do, when it is not */

@@ -14,6 +14,7 @@ import type { LiveMachine, MachineSource } from './machine_source.js';
 import { PlugError, type Hypervisor, type HypervisorEvent } from './port.js';
 import { deviceIdOf, netdevIdOf, portOfNetdevId } from './qemu/device_ids.js';
 import { freePorts, migrating, type Machine, type Nic } from './qemu/machine.js';
+import type { DeviceSpec } from './qemu/plug.js';
 import type { QmpEvent } from './qemu/monitor.js';
 
 type VmSpec = Extract<GuestSpec, { kind: 'vm' }>;
@@ -105,6 +106,8 @@ function primaries(machine: Machine): string[] {
 export class MachineHypervisor implements Hypervisor {
   readonly #sources: readonly MachineSource[];
   readonly #listeners = new Set<(event: HypervisorEvent) => void>();
+  /** By machine and port: what `plug` will give. */
+  readonly #prepared = new Map<string, { readonly spec: DeviceSpec; readonly already: boolean }>();
   /** By machine and NIC id, what FAILOVER_NEGOTIATED and RESET said since the machine came. */
   readonly #negotiated = new Map<string, boolean>();
 
@@ -154,14 +157,14 @@ export class MachineHypervisor implements Hypervisor {
     return live.machine.nics.some((nic) => nic.netdevId === netdevIdOf(vf.port) && nic.mac === guest.mac);
   }
 
-  async plug(guest: GuestSpec, vf: VfSpec, mac: MacAddress): Promise<void> {
+  async prepare(guest: GuestSpec, vf: VfSpec, mac: MacAddress): Promise<void> {
     const { live, nic } = this.#mustHave(guest);
     const machine = await live.refresh();
     const [free] = freePorts(machine);
     const present = machine.nics.find((other) => other.netdevId === netdevIdOf(vf.port));
     const bus = present?.bus ?? free?.bus;
     if (bus === undefined) throw new PlugError(`guest ${live.name} has no free PCIe port for hot-plug; give it one more (-device pcie-root-port) and restart it`);
-    await live.devices.plug({
+    const spec: DeviceSpec = {
       id: idFor(nic, vf),
       netdevId: netdevIdOf(vf.port),
       port: vf.port,
@@ -169,8 +172,28 @@ export class MachineHypervisor implements Hypervisor {
       mac,
       bus,
       failoverPairId: nic.failover ? nic.id : null,
-    });
+    };
+    const outcome = await live.devices.prepare(spec);
+    this.#prepared.set(`${live.name} ${vf.port}`, { spec, already: outcome === 'already' });
+  }
+
+  async plug(guest: GuestSpec, vf: VfSpec, mac: MacAddress): Promise<void> {
+    const { live } = this.#mustHave(guest);
+    const key = `${live.name} ${vf.port}`;
+    if (!this.#prepared.has(key)) await this.prepare(guest, vf, mac);
+    const prepared = this.#prepared.get(key);
+    this.#prepared.delete(key);
+    if (prepared !== undefined && !prepared.already) await live.devices.plug(prepared.spec);
+    // Nothing tells of it.
     await live.refresh();
+  }
+
+  async unprepare(guest: GuestSpec, vf: VfSpec): Promise<void> {
+    const live = guest.kind === 'vm' ? this.#live(guest.vm) : null;
+    const key = `${live?.name} ${vf.port}`;
+    const prepared = this.#prepared.get(key);
+    this.#prepared.delete(key);
+    if (live !== null && prepared !== undefined && !prepared.already) await live.devices.unprepare(prepared.spec);
   }
 
   async eject(guest: GuestSpec, vf: VfSpec): Promise<void> {

@@ -86,6 +86,14 @@ export class NetnsHypervisor implements Hypervisor {
     return inside !== null && (await this.#isDeviceOf(inside, vf));
   }
 
+  async prepare(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async unprepare(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async plug(guest: GuestSpec, vf: VfSpec, mac: MacAddress): Promise<void> {
     const netns = netnsOf(guest);
     const device = checkInterfaceName(vf.device);

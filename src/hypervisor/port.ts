@@ -16,6 +16,10 @@ export interface Hypervisor {
   look(guest: GuestSpec): Promise<GuestState | null>;
   /** Does the guest hold this VF's device? */
   holds(guest: GuestSpec, vf: VfSpec): Promise<boolean>;
+  /** All of `plug` that the guest does not notice, so that the rest is quick. */
+  prepare(guest: GuestSpec, vf: VfSpec, mac: MacAddress): Promise<void>;
+  /** Undoes `prepare`; does nothing after `plug`. */
+  unprepare(guest: GuestSpec, vf: VfSpec): Promise<void>;
   /** Gives the device to the guest under this MAC address. Returns when the guest has it, or is about to. */
   plug(guest: GuestSpec, vf: VfSpec, mac: MacAddress): Promise<void>;
   /** Asks the guest to let go of the device; an `ejected` event tells when it has. */

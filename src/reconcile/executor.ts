@@ -131,6 +131,12 @@ export class Executor {
         return hypervisor.unplug(action.guest, action.vf);
       case 'eject-vf':
         return hypervisor.eject(action.guest, action.vf);
+      case 'prepare-vf':
+        return hypervisor.prepare(action.guest, action.vf, action.mac);
+      case 'unprepare-vf':
+        return hypervisor.unprepare(action.guest, action.vf);
+      case 'prepare-hold':
+        return dataPlane.prepareHold(action.vnic, HOLD_BYTES);
       case 'hold':
         return dataPlane.hold(action.vnic, action.durationMs, HOLD_BYTES);
       case 'release': {

@@ -152,6 +152,10 @@ export class FakeDataPlane implements DataPlane {
     });
   }
 
+  prepareHold(): void {
+    // There is always room.
+  }
+
   hold(id: number): void {
     this.#faults.aroundSync(`hold ${id}`, () => void this.#paths.set(id, { ...this.path(id), hold: 'holding' }));
   }

@@ -105,6 +105,14 @@ export class FakeHypervisor implements Hypervisor {
     return this.#guests.get(guestName(guest))?.has(vf.device) ?? false;
   }
 
+  async prepare(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async unprepare(): Promise<void> {
+    return Promise.resolve();
+  }
+
   plug(guest: GuestSpec, vf: VfSpec, mac: MacAddress): Promise<void> {
     return this.#faults.around(`plug ${guestName(guest)} ${vf.device}`, async () => {
       await this.#faults.take(this.#clock.sleep(MOVE_MS));

@@ -79,18 +79,30 @@ export function deviceArguments(spec: DeviceSpec): Record<string, unknown> {
   return { ...common, netdev: spec.netdevId, mac: spec.mac, romfile: '', ...(queues > 1 ? { mq: true } : {}) };
 }
 
-/** @throws DevicePlugError; MonitorLostError when the outcome is not known: ask again, and it is set right */
-export async function plugDevice(monitor: QemuMonitor, spec: DeviceSpec): Promise<PlugResult> {
-  const started = performance.now();
-  const result = (outcome: PlugResult['outcome']): PlugResult => ({ outcome, tookMs: performance.now() - started });
+/**
+ * All that can be done before the guest notices: what would refuse the device is looked at, and its netdev is made. What is left
+ * for `plugDevice` takes a millisecond or two. @throws DevicePlugError, MonitorLostError
+ */
+export async function prepareDevice(monitor: QemuMonitor, spec: DeviceSpec): Promise<'ready' | 'already'> {
   const there = await modelOfDevice(monitor, spec.id);
   if (there !== null) {
     await checkSame(monitor, spec, there);
-    return result('already');
+    return 'already';
   }
   await checkPort(monitor, spec);
   if (spec.failoverPairId !== null) await checkStandby(monitor, spec.failoverPairId);
   if (isTap(spec)) await addNetdev(monitor, spec);
+  return 'ready';
+}
+
+/**
+ * @param prepared `prepareDevice` has just said that it is ready
+ * @throws DevicePlugError; MonitorLostError when the outcome is not known: ask again, and it is set right
+ */
+export async function plugDevice(monitor: QemuMonitor, spec: DeviceSpec, prepared = false): Promise<PlugResult> {
+  const started = performance.now();
+  const result = (outcome: PlugResult['outcome']): PlugResult => ({ outcome, tookMs: performance.now() - started });
+  if (!prepared && (await prepareDevice(monitor, spec)) === 'already') return result('already');
   try {
     await addDevice(monitor, spec);
   } catch (error) {

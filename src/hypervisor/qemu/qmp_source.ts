@@ -4,7 +4,7 @@ import type { DeviceHands, LiveMachine, MachineSource } from '../machine_source.
 import { MonitorPool, type PoolChange, type PooledGuest } from './monitor_pool.js';
 import { type QemuMonitor, QmpError, type QmpEvent } from './monitor.js';
 import type { Machine } from './machine.js';
-import { plugDevice } from './plug.js';
+import { type DeviceSpec, plugDevice, prepareDevice } from './plug.js';
 import { optional } from './qom.js';
 import { unplugDevice } from './unplug.js';
 
@@ -17,8 +17,16 @@ class QmpDevices implements DeviceHands {
     this.#monitor = monitor;
   }
 
-  async plug(spec: Parameters<DeviceHands['plug']>[0]): Promise<void> {
-    await plugDevice(this.#monitor, spec);
+  prepare(spec: DeviceSpec): Promise<'ready' | 'already'> {
+    return prepareDevice(this.#monitor, spec);
+  }
+
+  async plug(spec: DeviceSpec): Promise<void> {
+    await plugDevice(this.#monitor, spec, true);
+  }
+
+  async unprepare(spec: DeviceSpec): Promise<void> {
+    if ('netdevId' in spec) await optional(this.#monitor.execute('netdev_del', { id: spec.netdevId }));
   }
 
   async eject(id: string): Promise<void> {
