@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MonitorLostError, QmpError } from '../../src/hypervisor/qemu/monitor.js';
 import { MonitorConnectError, QmpClient } from '../../src/hypervisor/qemu/qmp_client.js';
@@ -51,6 +52,19 @@ qemuTest('who holds the monitor keeps others out, and they are told so, also whe
   const next = await QmpClient.connect(monitor);
   t.like(await next.execute('query-status'), { running: false });
   next.close();
+});
+
+qemuTest('a backlog that is full now is tried until the deadline', async (t) => {
+  const { monitor, pid } = await startQemu(t);
+  process.kill(pid, 'SIGSTOP');
+  const waiting = Array.from({ length: 4 }, () => connect(monitor).on('error', () => {}));
+  const connected = QmpClient.connect(monitor);
+  await sleep(200);
+  for (const socket of waiting) socket.destroy();
+  process.kill(pid, 'SIGCONT');
+  const client = await connected;
+  t.deepEqual(await client.execute('query-name'), {});
+  client.close();
 });
 
 qemuTest('a QEMU that is killed ends the connection; one that is stopped makes commands late, and no more', async (t) => {

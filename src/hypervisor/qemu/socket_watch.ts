@@ -104,7 +104,7 @@ export class SocketWatch {
 
   /** A folder that is not there, or not ours to see, is left to the next look. */
   async #watch(folder: string): Promise<void> {
-    const identity = await identityOf(folder);
+    const identity = await folderIdentity(folder);
     const old = this.#watchers.get(folder);
     if (this.#stopped || old?.identity === identity) return;
     old?.watcher.close();
@@ -130,9 +130,10 @@ async function paths(pattern: Pattern): Promise<string[]> {
   return entries.filter((entry) => names.test(entry)).map((entry) => join(folder, entry));
 }
 
-async function identityOf(path: string): Promise<string | null> {
+/** A folder that is made anew may get the number of the one before. */
+async function folderIdentity(path: string): Promise<string | null> {
   const info = await stat(path).catch(() => null);
-  return info === null ? null : `${info.dev}:${info.ino}`;
+  return info === null ? null : `${info.dev}:${info.ino}:${info.birthtimeMs}`;
 }
 
 async function socketIdentity(path: string): Promise<string | null> {

@@ -169,7 +169,7 @@ test('another QEMU at the same path is another guest', async (t) => {
   await until(() => kinds().length === 3);
   t.deepEqual(kinds(), ['came', 'went', 'came']);
   t.like(changes[1], { why: 'another QEMU has made a socket at its path' });
-  await t.throwsAsync(async () => monitors[0]?.execute('x'));
+  await t.throwsAsync(async () => monitors[0]?.execute('x'), { message: /closed/ });
   t.is(monitors.length, 2);
 });
 
@@ -180,5 +180,5 @@ test('close() lets every monitor go, and tells of nothing', async (t) => {
   t.deepEqual(kinds(), ['came']);
   t.is(pool.guests.size, 0);
   t.is(monitors.length, 1);
-  await t.throwsAsync(async () => monitors[0]?.execute('x'));
+  await t.throwsAsync(async () => monitors[0]?.execute('x'), { message: /closed/ });
 });
