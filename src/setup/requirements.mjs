@@ -30,7 +30,8 @@ const hasLibrary = (name) =>
   ['/lib', '/lib64', '/usr/lib', '/usr/lib64', '/lib/x86_64-linux-gnu', '/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu']
     .some((folder) => existsSync(join(folder, name)));
 
-const command = (name, why, apt, dnf = apt) => ({ what: name, why, apt, dnf, present: () => hasCommand(name) });
+export const command = (name, why, apt, dnf = apt) => ({ what: name, why, apt, dnf, present: () => hasCommand(name) });
+export const library = (name, why, apt, dnf) => ({ what: name, why, apt, dnf, present: () => hasLibrary(name) });
 const file = (path, why, apt, dnf) => ({ what: path, why, apt, dnf, present: () => existsSync(path) });
 
 /** @type {readonly Requirement[]} */
@@ -47,7 +48,7 @@ export const requirements = [
   command('ethtool', 'sets offloads', 'ethtool'),
   command('nsenter', 'starts processes in network namespaces', 'util-linux'),
   command('sysctl', 'sets network namespaces up', 'procps', 'procps-ng'),
-  { what: 'libbpf.so.1', why: 'loads the BPF programs', apt: 'libbpf1', dnf: 'libbpf', present: () => hasLibrary('libbpf.so.1') },
+  library('libbpf.so.1', 'loads the BPF programs', 'libbpf1', 'libbpf'),
   file('/usr/include/bpf/bpf_helpers.h', 'declares the BPF helpers', 'libbpf-dev', 'libbpf-devel'),
   file('/usr/include/linux/bpf.h', 'declares the kernel interface', 'linux-libc-dev', 'kernel-headers'),
 ];

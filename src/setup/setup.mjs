@@ -2,7 +2,7 @@
 /**
  * Makes a fresh machine ready: distribution packages, npm packages, a BPF file system, BPF objects, TypeScript build. Does only what is not
  * done yet and says what it does; with everything in place it says nothing and takes well under a second. `--bench`: also what only
- * the bench needs.
+ * the bench needs. `--guests`: also what real guests need; where they cannot be had, it says why and goes on.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -10,20 +10,25 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { release } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { fetchKernel, guestRequirements, unpackedKernelRelease, whyNoGuestsHere } from './guests.mjs';
 import { benchRequirements, installCommands, missingRequirements, packageManager, requirements, whyUnfit } from './requirements.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const say = (text) => process.stderr.write(`setup: ${text}\n`);
 
+/** Whoever runs something decides whether its failure is the end. */
 function fail(sentence) {
-  say(sentence);
-  process.exit(1);
+  throw new Error(sentence);
 }
 
-function run(command, args, env = {}) {
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } });
+/** @param {{env?: object, cwd?: string}} [options] */
+function run(command, args, { env = {}, cwd = root } = {}) {
+  const { status, error } = spawnSync(command, args, { cwd, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } });
   if (error || status !== 0) fail(`\`${[command, ...args].join(' ')}\` failed${error ? `: ${error.message}` : ` with exit code ${status}`}; its words are above.`);
 }
+
+/** What a command says; nothing when it fails. */
+const output = (command, args) => spawnSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).stdout ?? '';
 
 /** Newest modification time below some paths, in milliseconds. */
 function newest(paths) {
@@ -66,7 +71,7 @@ function installPackages(wanted) {
   if (manager === null) fail(`missing: ${list}; this machine has neither apt-get nor dnf, so install them by hand and run this again.`);
   for (const [command, ...args] of installCommands(missing, manager)) {
     say(`missing: ${list}; running ${command} ${args.join(' ')}`);
-    run(command, args, { DEBIAN_FRONTEND: 'noninteractive' });
+    run(command, args, { env: { DEBIAN_FRONTEND: 'noninteractive' } });
   }
   const still = missingRequirements(wanted);
   if (still.length > 0) fail(`still missing after the installation: ${still.map(({ what }) => what).join(', ')}.`);
@@ -82,7 +87,7 @@ function installModules() {
   const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).update(process.version).digest('hex');
   unlessDone('node_modules/.unipath-stamp', lock, () => {
     say('installing npm packages (npm ci)');
-    run('npm', ['ci', '--no-audit', '--no-fund'], nodeHeaders());
+    run('npm', ['ci', '--no-audit', '--no-fund'], { env: nodeHeaders() });
   });
 }
 
@@ -101,8 +106,31 @@ function buildAll() {
   });
 }
 
-checkMachine();
-installPackages(process.argv.includes('--bench') ? [...requirements, ...benchRequirements] : requirements);
-installModules();
-mountBpffs();
-buildAll();
+/** Best effort: everything but real guests works without. */
+function prepareGuests() {
+  try {
+    const reason = whyNoGuestsHere(process.arch);
+    if (reason) fail(reason);
+    installPackages(guestRequirements);
+    fetchKernel(root, { say, run, output });
+    const made = `${unpackedKernelRelease(join(root, 'build/guest/kernel'))} ${newest(['src/lab/qemu'])}`;
+    unlessDone('build/guest/.stamp', made, () => {
+      say('building the root file system of guests');
+      run(process.execPath, ['build/src/lab/qemu/prepare.js']);
+    });
+  } catch (error) {
+    say(`no real guests: ${error.message} Tests that need them are skipped.`);
+  }
+}
+
+try {
+  checkMachine();
+  installPackages(process.argv.includes('--bench') ? [...requirements, ...benchRequirements] : requirements);
+  installModules();
+  mountBpffs();
+  buildAll();
+} catch (error) {
+  say(error.message);
+  process.exit(1);
+}
+if (process.argv.includes('--guests')) prepareGuests();

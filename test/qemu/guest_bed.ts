@@ -25,6 +25,12 @@ export interface GuestBed {
   readonly bootMs: number;
 }
 
+/** Frames that came out of the guest through a tap. */
+export function framesFrom({ host }: GuestBed, tap: string): number {
+  const [link] = JSON.parse(ip(host, `-j -s link show dev ${tap}`)) as { stats64: { rx: { packets: number } } }[];
+  return link?.stats64.rx.packets ?? 0;
+}
+
 /** Polls until it is so. @throws Error naming what did not come */
 export async function until<T>(what: string, look: () => Promise<T | null> | T | null, withinMs = 15_000): Promise<T> {
   const deadline = performance.now() + withinMs;
@@ -85,13 +91,13 @@ export async function linkOfDriver(guest: QemuGuest, driver: string): Promise<Gu
 const PRIMARY = 'vf0';
 
 /** Plugs a device with the guest's MAC address onto the tap `tp`. */
-export async function plugPrimary({ host, qmp }: GuestBed, model: string): Promise<void> {
+export async function plugPrimary({ host, qmp }: GuestBed, model: string, { failover = true } = {}): Promise<void> {
   const netdev = { type: 'tap', id: 'host-vf0', ifname: 'tp', script: 'no', downscript: 'no', vhost: false };
   await qmp.execute('netdev_add', netdev);
   // The bridge takes frames from a port a moment after QEMU has opened its tap.
   await until('tp has carrier', () => (/state UP/.test(ip(host, 'link show dev tp')) ? true : null));
-  const device = { driver: model, id: PRIMARY, netdev: 'host-vf0', mac: MAC, bus: 'hotplug0', failover_pair_id: 'net0', romfile: '' };
-  await qmp.execute('device_add', device);
+  const device = { driver: model, id: PRIMARY, netdev: 'host-vf0', mac: MAC, bus: 'hotplug0', romfile: '' };
+  await qmp.execute('device_add', failover ? { ...device, failover_pair_id: 'net0' } : device);
 }
 
 export async function unplugPrimary({ qmp }: GuestBed): Promise<void> {

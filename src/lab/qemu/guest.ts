@@ -36,10 +36,20 @@ const MEMORY_MIB: Readonly<Record<ImageKind, number>> = { base: 256, node: 1024 
 const START_MS = 10_000;
 const POLL_MS = 10;
 /** Boot of an emulated CPU on a busy machine. */
-const BOOT_MS = 60_000;
+const BOOT_MS = 120_000;
 const EXCERPT = 2000;
 
 const tail = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8').slice(-EXCERPT).trim() : '');
+
+/** The QEMU of a folder; null when it has ended, even if another process has its number now. */
+function pidIn(paths: GuestPaths): number | null {
+  try {
+    const pid = Number(readFileSync(paths.pid, 'utf8'));
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`\0${paths.pid}\0`) ? pid : null;
+  } catch {
+    return null;
+  }
+}
 
 /** A QEMU that the kernel kills when this process ends. */
 function startTied(netns: string, argv: readonly string[], log: string): ChildProcess {
@@ -77,6 +87,8 @@ export class QemuGuest {
     if (kernel === null) throw new Error('there is no kernel for guests: run `npm run setup -- --guests`');
     const machine = { memoryMiB: MEMORY_MIB[image], accel: bestAccelerator(), ...options };
     const argv = ['qemu-system-x86_64', ...qemuArguments(machine, paths, await unpackedKernel(kernel), await guestImage(image, kernel))];
+    const there = pidIn(paths);
+    if (there !== null) throw new Error(`a guest runs in ${folder} already (process ${there}): stop it first`);
     mkdirSync(folder, { recursive: true });
     removeFiles(paths);
     const guest =
@@ -104,10 +116,10 @@ export class QemuGuest {
 
   /** A guest that was started detached, perhaps by another process. @throws Error when it does not run */
   static open(name: string, folder: string): QemuGuest {
-    const file = guestPaths(folder).pid;
-    const pid = existsSync(file) ? Number(readFileSync(file, 'utf8')) : Number.NaN;
-    const start = Number.isInteger(pid) ? processStart(pid) : null;
-    if (start === null) throw new Error(`guest ${name} does not run (${file})`);
+    const paths = guestPaths(folder);
+    const pid = pidIn(paths);
+    const start = pid === null ? null : processStart(pid);
+    if (pid === null || start === null) throw new Error(`guest ${name} does not run (${paths.pid})`);
     return new QemuGuest(name, folder, { pid, start });
   }
 
