@@ -62,7 +62,7 @@ guestTest.serial('a guest boots, answers, takes a primary under its MAC address,
     const removed = performance.now();
     await unplugPrimary(bed);
     t.log(
-      `${model}: master after ${Math.round(enslaved - plugged)} ms, carrier ${Math.round(carrier - enslaved)} ms later, ` +
+      `${model} at ${(await askReflector(guest, 'talk')).sent}: master after ${Math.round(enslaved - plugged)} ms, carrier ${Math.round(carrier - enslaved)} ms later, ` +
         `gone ${Math.round(performance.now() - removed)} ms after device_del`,
     );
     t.is(await linkOfDriver(guest, driver), null);
@@ -84,8 +84,10 @@ guestTest.serial('a guest boots, answers, takes a primary under its MAC address,
     { flow: 1, stream: 'echo', from: 0, to: there?.echoed ?? 0 },
     { flow: 5, stream: 'forward', from: 0, to: talk.sent },
   ]);
+  const missing = await wire.missing({ flow: 5, stream: 'forward', from: 0, to: talk.sent });
   const sinks = (await wire.snapshot()).errors;
   t.log(`to the guest ${sentHere} sent, ${there?.lost} lost; from it ${talk.sent} sent, ${talked?.lost} lost; longest gap ${there?.longestGapMs} ms`);
+  t.log(`runs of numbers that did not arrive: there ${JSON.stringify(there?.missing)}, here ${JSON.stringify(missing)}`);
   t.is(there?.highest, sentHere - 1);
   t.is((there?.received ?? 0) + (there?.lost ?? 0), sentHere);
   t.is(there?.corrupt, 0);

@@ -100,8 +100,10 @@ export async function plugPrimary({ host, qmp }: GuestBed, model: string, { fail
   await qmp.execute('device_add', failover ? { ...device, failover_pair_id: 'net0' } : device);
 }
 
-export async function unplugPrimary({ qmp }: GuestBed): Promise<void> {
+export async function unplugPrimary({ host, qmp }: GuestBed): Promise<void> {
   await qmp.execute('device_del', { id: PRIMARY });
   await qmp.event('DEVICE_DELETED', PRIMARY);
   await qmp.execute('netdev_del', { id: 'host-vf0' });
+  // Else the next one is plugged while the bridge is about to learn of this, and drops what comes for a second or two.
+  await until('tp has lost carrier', () => (/state DOWN/.test(ip(host, 'link show dev tp')) ? true : null));
 }
