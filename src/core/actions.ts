@@ -96,6 +96,8 @@ export type Action =
   | { readonly kind: 'plug-vf'; readonly vnic: number; readonly guest: GuestSpec; readonly vf: VfSpec; readonly mac: MacAddress }
   /** All of `plug-vf` that the guest does not notice. */
   | { readonly kind: 'prepare-vf'; readonly guest: GuestSpec; readonly vf: VfSpec; readonly mac: MacAddress }
+  /** Until the host's bridge takes frames from the device, which it does a while after it has carrier. */
+  | { readonly kind: 'await-operational'; readonly device: string; readonly deadlineMs: number }
   | { readonly kind: 'unprepare-vf'; readonly guest: GuestSpec; readonly vf: VfSpec }
   | { readonly kind: 'unplug-vf'; readonly guest: GuestSpec; readonly vf: VfSpec }
   /** Asks the guest to let go of the VF's device, and does not wait for it; `unplug-vf` does the rest. */
@@ -187,6 +189,7 @@ export function undosOf(action: Action): readonly Action[] {
       return [{ ...action, kind: 'attach-tap' }];
     case 'prepare-vf':
       return [{ kind: 'unprepare-vf', guest: action.guest, vf: action.vf }];
+    case 'await-operational':
     case 'unprepare-vf':
     case 'prepare-hold':
     case 'unplug-vf':
@@ -285,6 +288,8 @@ export function describeAction(action: Action): string {
       return `ask guest ${guestName(action.guest)} to let go of ${action.vf.device}`;
     case 'prepare-vf':
       return `prepare ${action.vf.device} for guest ${guestName(action.guest)}`;
+    case 'await-operational':
+      return `wait until ${action.device} is operational`;
     case 'unprepare-vf':
       return `take away what was prepared of ${action.vf.device} for guest ${guestName(action.guest)}`;
     case 'prepare-hold':

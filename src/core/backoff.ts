@@ -11,6 +11,8 @@ export interface Timing {
   readonly settleMs: number;
   /** A guest that hears on one path must be heard on its VF within this time after the plug, else it is taken back. */
   readonly plugHoldMs: number;
+  /** One that still hears by its tap after this time has no driver for it. */
+  readonly driverMs: number;
   /** Until frames that are on their way to the VF have arrived, when it is taken back. */
   readonly holdSettleMs: number;
   /** A guest that was asked to let go of its VF must have done so within this time. */
@@ -28,7 +30,8 @@ export const DEFAULT_TIMING: Timing = {
   drainResendMs: 50,
   drainDeadlineMs: 1000,
   settleMs: 30,
-  plugHoldMs: 2500,
+  plugHoldMs: 5000,
+  driverMs: 1500,
   holdSettleMs: 3,
   ejectMs: 3000,
   holdReserveMs: 3000,

@@ -13,6 +13,8 @@ import type { Tenant } from './tenant.js';
 import { writePortUnless, writeTxPortUnless, type Footing } from './vnic_actions.js';
 import type { ClaimedVf, PortSettings } from './vnic_state.js';
 
+const OPERATIONAL_MS = 1500;
+
 /** Frames of the guest reach the bridge by a VF port, but nothing is learnt from it and nothing flooded to it. */
 export const VF_PORT_FLAGS: BridgePortFlags = { learning: false, flood: false, multicastFlood: false, broadcastFlood: false };
 
@@ -79,6 +81,7 @@ export function connectActions(tenant: Tenant, vf: ClaimedVf, footing: Footing, 
     const durationMs = timing.plugHoldMs + timing.holdReserveMs;
     const { guest, mac } = tenant.spec;
     actions.push({ kind: 'prepare-hold', vnic: id }, { kind: 'prepare-vf', guest, vf: seen.vf.spec, mac });
+    actions.push({ kind: 'await-operational', device: port.name, deadlineMs: OPERATIONAL_MS });
     actions.push({ kind: 'hold', vnic: id, durationMs, tapIfindex: tap.ifindex, tap: tap.name });
   }
   if (!stored.vfAllowed) actions.push({ kind: 'allow-vf', vnic: id });

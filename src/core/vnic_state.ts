@@ -183,7 +183,7 @@ export function next(state: VnicState, event: VnicEvent, nowMs: number, timing: 
         ? settle(state, state.stage, nowMs, timing, [])
         : same(state);
     case 'heard':
-      return heard(state, event.path);
+      return heard(state, event.path, nowMs, timing);
     case 'ejected':
       return ejected(state, nowMs, timing);
     case 'leaving':
@@ -296,12 +296,20 @@ function deliver(state: VnicState, vf: ClaimedVf): Transition {
   return same({ ...state, stage: { phase: 'plugging', step: 'delivering', vf } }, [{ kind: 'release', path: 'accelerated', vf }]);
 }
 
-function heard(state: VnicState, path: VnicPath): Transition {
+function heard(state: VnicState, path: VnicPath, nowMs: number, timing: Timing): Transition {
   const { stage } = state;
   if (!state.oneEared) return same(state);
   if (path === 'accelerated' && stage.phase === 'plugging') {
     if (stage.step === 'connecting') return same({ ...state, stage: { ...stage, heard: true } });
     return stage.step === 'waiting' ? deliver(state, stage.vf) : same(state);
+  }
+  // Whoever still hears by the tap has no driver that took the VF: with one, it would be deaf there.
+  if (path === 'software' && stage.phase === 'plugging' && stage.step === 'waiting') {
+    const sinceMs = nowMs - (stage.deadlineMs - timing.plugHoldMs);
+    if (sinceMs < timing.driverMs) return same(state);
+    const message = `the guest took no notice of ${stage.vf.device} within ${timing.driverMs} ms, and hears by its tap; has it a driver for it?`;
+    const vfTrouble = vfFailure(state, stage.vf, { reason: 'guest_silent', message }, nowMs, timing);
+    return takeBack({ ...state, vfTrouble }, stage.vf, true, 0, nowMs, timing);
   }
   if (path === 'software' && stage.phase === 'draining' && stage.step === 'ejecting') {
     return giveBack(state, stage.vf, stage.failed, stage.byHypervisor);
@@ -532,12 +540,12 @@ function stepFailed(
   return same({ ...state, rowTrouble: addFailure(state.rowTrouble, failure, nowMs, timing) });
 }
 
-/** On which of its ports the guest is asked whether it hears; null: nowhere. */
-export function askedPort(state: VnicState): PortRole | null {
+/** On which of its ports the guest is asked whether it hears. */
+export function askedPorts(state: VnicState): readonly PortRole[] {
   const { stage, oneEared } = state;
-  if (!oneEared) return null;
-  if (stage.phase === 'plugging' && stage.step === 'waiting') return 'vf';
-  return stage.phase === 'draining' && stage.step === 'ejecting' ? 'tap' : null;
+  if (!oneEared) return [];
+  if (stage.phase === 'plugging' && stage.step === 'waiting') return ['vf', 'tap'];
+  return stage.phase === 'draining' && stage.step === 'ejecting' ? ['tap'] : [];
 }
 
 function retryNow(state: VnicState): Transition {

@@ -1,12 +1,15 @@
 /** HostNetwork on Linux: rtnetlink for what is seen, iproute2 for what is changed, a packet socket for single frames. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { MacAddress, ObservedLink } from '../core/model.js';
 import { PacketSocket } from '../native/socket.js';
 import { deleteEntry, hasStaticEntry, readPortFlags, readPortVlans, replaceStaticEntry, writePortFlags, writePortVlan } from './bridge.js';
 import { readRssKeyByCommand } from './ethtool.js';
-import { run } from './exec.js';
+import { run, runJson } from './exec.js';
 import { Links } from './links.js';
 import { checkInterfaceName } from './names.js';
 import type { BridgePortFlags, BridgeVlan, BridgeVlanFlags, FdbEntry, HostNetwork } from './port.js';
+
+const OPERATIONAL_POLL_MS = 10;
 
 export class LinuxHostNetwork implements HostNetwork {
   readonly #links: Links;
@@ -33,6 +36,15 @@ export class LinuxHostNetwork implements HostNetwork {
     else if (change.bridge !== undefined) words.push('master', checkInterfaceName(change.bridge));
     if (change.up !== undefined) words.push(change.up ? 'up' : 'down');
     if (words.length > 0) await run('ip', ['link', 'set', 'dev', checkInterfaceName(device), ...words]);
+  }
+
+  async awaitOperational(device: string, deadlineMs: number): Promise<void> {
+    const deadline = performance.now() + deadlineMs;
+    while (performance.now() < deadline) {
+      const [link] = (await runJson('ip', ['-j', 'link', 'show', 'dev', checkInterfaceName(device)])) as { readonly operstate?: string }[];
+      if (link?.operstate === 'UP') return;
+      await sleep(OPERATIONAL_POLL_MS);
+    }
   }
 
   async bridgePortFlags(device: string): Promise<BridgePortFlags | null> {

@@ -4,7 +4,8 @@ import type { Clock } from './clock.js';
 const INTERVAL_MS = 5;
 
 export interface Asked {
-  readonly ifindex: number;
+  /** ifindexes */
+  readonly ports: readonly number[];
   readonly frames: readonly Buffer[];
 }
 
@@ -47,12 +48,14 @@ export class Asking {
     });
   }
 
-  #ask({ ifindex, frames }: Asked): void {
-    for (const frame of frames) {
-      try {
-        this.#send(ifindex, frame);
-      } catch {
-        // The port is gone or full; the next question is due soon, and a deadline ends it.
+  #ask({ ports, frames }: Asked): void {
+    for (const ifindex of ports) {
+      for (const frame of frames) {
+        try {
+          this.#send(ifindex, frame);
+        } catch {
+          // The port is gone or full; the next question is due soon, and a deadline ends it.
+        }
       }
     }
   }

@@ -133,6 +133,8 @@ export class Executor {
         return hypervisor.eject(action.guest, action.vf);
       case 'prepare-vf':
         return hypervisor.prepare(action.guest, action.vf, action.mac);
+      case 'await-operational':
+        return host.awaitOperational(action.device, action.deadlineMs);
       case 'unprepare-vf':
         return hypervisor.unprepare(action.guest, action.vf);
       case 'prepare-hold':

@@ -16,7 +16,7 @@ import { planKeyChange, planRss } from '../core/rss_plan.js';
 import { wantedPath, type Tenant } from '../core/tenant.js';
 import { resolve, type KnownTaps } from '../core/discovery.js';
 import { questions } from '../core/question.js';
-import { askedPort, claimedVf, phaseOf, type StepKind, type VnicEvent } from '../core/vnic_state.js';
+import { askedPorts, claimedVf, phaseOf, type StepKind, type VnicEvent } from '../core/vnic_state.js';
 import type { DataPlaneEvent, HoldReport, PathState } from '../dataplane/port.js';
 import type { HypervisorEvent } from '../hypervisor/port.js';
 import { Alarm } from './alarm.js';
@@ -589,12 +589,12 @@ export class Reconciler implements Controller {
 
   /** A guest whose frames are kept back is asked whether it hears. */
   #ask(tenant: Tenant): void {
-    const role = askedPort(tenant.state);
-    const { spec, id } = tenant;
-    const ifindex = role === 'vf' ? claimedVf(tenant.state)?.ifindex : this.#observed?.links.get(spec.tap)?.ifindex;
-    if (role === null || id === null || ifindex === undefined) return this.#asking.set(tenant.key, null);
+    const { spec, id, state } = tenant;
+    const tap = this.#observed?.links.get(spec.tap)?.ifindex;
+    const ports = askedPorts(state).flatMap((role) => (role === 'vf' ? claimedVf(state)?.ifindex : tap) ?? []);
+    if (ports.length === 0 || id === null) return this.#asking.set(tenant.key, null);
     const vlan = spec.access ? 0 : (spec.vlans[0] ?? 0);
-    this.#asking.set(tenant.key, { ifindex, frames: questions(spec.mac, this.#hands.dataPlane.seenAddresses(id), vlan) });
+    this.#asking.set(tenant.key, { ports, frames: questions(spec.mac, this.#hands.dataPlane.seenAddresses(id), vlan) });
   }
 
   #released(owner: string | null, path: VnicPath, report: HoldReport): void {

@@ -166,6 +166,10 @@ export class FakeHost implements HostNetwork {
     });
   }
 
+  async awaitOperational(): Promise<void> {
+    // A fake bridge takes frames at once.
+  }
+
   async bridgePortFlags(device: string): Promise<BridgePortFlags | null> {
     await this.#clock.sleep(LATENCY_MS);
     return this.#flags.get(device) ?? null;
