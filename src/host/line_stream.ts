@@ -45,6 +45,11 @@ export class LineStream {
     for (const stream of [child.stdout, child.stderr]) (stream as unknown as { unref(): void }).unref();
   }
 
+  /** Of the command; 0 when it could not be started. */
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** Ends the command. No handler is called any more. */
   close(): void {
     this.#closed = true;

@@ -7,6 +7,7 @@ import { backoffMs, DEFAULT_TIMING } from '../../core/backoff.js';
 import type { LineStream } from '../../host/line_stream.js';
 import { MonitorLostError, type QemuMonitor } from '../qemu/monitor.js';
 import { type DomainEvent, parseDomainEvent, parseMonitorEvent } from './event_lines.js';
+import { untilListening } from './listening.js';
 import { LibvirtMonitor } from './monitor.js';
 import { LibvirtError } from './refusals.js';
 import { type LibvirtDomain, parseSnapshot, parseUuids, snapshotScript } from './snapshot.js';
@@ -15,13 +16,13 @@ import { Virsh } from './virsh.js';
 export interface LibvirtTiming {
   readonly backoffBaseMs: number;
   readonly backoffCapMs: number;
-  /** virsh does not say when it has begun to listen: look once more so much later. */
+  /** Where the kernel does not tell that virsh has begun to listen, we take it that it has after so long. */
   readonly listeningMs: number;
   /** Not everything has an event (the state of a link has none): look at all domains this often. */
   readonly resyncMs: number;
 }
 
-export const DEFAULT_LIBVIRT_TIMING: LibvirtTiming = { backoffBaseMs: 250, backoffCapMs: 5000, listeningMs: 500, resyncMs: 15_000 };
+export const DEFAULT_LIBVIRT_TIMING: LibvirtTiming = { backoffBaseMs: 250, backoffCapMs: 5000, listeningMs: 3000, resyncMs: 15_000 };
 
 export interface LibvirtConnectionOptions {
   /** libvirt's own, such as "qemu:///system". */
@@ -52,7 +53,11 @@ export class LibvirtConnection {
   /** Another one for each attempt: what an earlier one still has to say is not heard. */
   #attempt = 0;
   #closed = false;
+  /** Do we hear of everything that happens? Before, looking is in vain. */
+  #listening = false;
   #looking = false;
+  /** What was said about domains that cannot be read. */
+  readonly #problems = new Set<string>();
   /** What to look at next: all domains, or these; null when nothing is due. */
   #due: 'all' | Set<string> | null = null;
 
@@ -117,7 +122,15 @@ export class LibvirtConnection {
       stream(['event', '--all', '--loop', '--timestamp'], (text) => this.#heard(parseDomainEvent(text))),
       stream(['qemu-monitor-event', '--loop'], (text) => this.#heardMonitor(text)),
     ];
-    this.#later(() => this.#want('all'), this.#timing.listeningMs);
+    void this.#lookWhenListening(attempt);
+  }
+
+  /** Only then: what we see and what we hear have no gap between them. */
+  async #lookWhenListening(attempt: number): Promise<void> {
+    const pids = this.#streams.map((stream) => stream.pid);
+    await untilListening(pids, this.#timing.listeningMs, () => attempt === this.#attempt);
+    if (attempt !== this.#attempt) return;
+    this.#listening = true;
     this.#want('all');
   }
 
@@ -126,6 +139,8 @@ export class LibvirtConnection {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#streams = [];
     this.#timers = [];
+    this.#listening = false;
+    this.#due = null;
   }
 
   #later(action: () => void, ms: number): void {
@@ -169,6 +184,7 @@ export class LibvirtConnection {
   }
 
   #want(what: string): void {
+    if (!this.#listening) return;
     if (what === 'all' || this.#due === 'all') this.#due = 'all';
     else this.#due = (this.#due ?? new Set()).add(what);
     if (!this.#looking) void this.#lookWhileDue();
@@ -181,12 +197,10 @@ export class LibvirtConnection {
       const due = this.#due;
       this.#due = null;
       const attempt = this.#attempt;
-      try {
-        const seen = await this.#see(due);
-        if (attempt === this.#attempt) this.#learn(seen);
-      } catch (error) {
-        this.#lost(attempt, (error as Error).message);
-      }
+      const seen = await this.#see(due).catch((error: Error) => error);
+      if (attempt !== this.#attempt) continue;
+      if (seen instanceof Error) this.#lost(attempt, seen.message);
+      else this.#learn(seen);
     }
     this.#looking = false;
   }
@@ -208,10 +222,16 @@ export class LibvirtConnection {
       const mark = `mark-${randomBytes(8).toString('hex')}`;
       const stdout = await this.virsh.run('look at the domains', [snapshotScript(some, mark)], { deadlineMs: LOOK_DEADLINE_MS });
       const { domains, problems } = parseSnapshot(stdout, some, mark);
-      for (const problem of problems) this.#say(problem);
+      for (const problem of problems) this.#sayOnce(problem);
       for (const [uuid, domain] of domains) seen.set(uuid, domain);
     }
     return seen;
+  }
+
+  #sayOnce(problem: string): void {
+    if (this.#problems.has(problem)) return;
+    this.#problems.add(problem);
+    this.#say(problem);
   }
 
   #learn(seen: ReadonlyMap<string, LibvirtDomain>): void {
@@ -224,7 +244,7 @@ export class LibvirtConnection {
     }
     this.#domains = seen;
     for (const [monitor, { uuid, id }] of [...this.#monitors]) {
-      if (seen.get(uuid)?.id === id) continue;
+      if (seen.get(uuid)?.id === id && !monitor.closed) continue;
       this.#monitors.delete(monitor);
       const now = seen.get(uuid);
       monitor.end(`domain ${monitor.name} does not run any more${now === undefined ? '' : ` (${now.state}: ${now.stateReason})`}`);

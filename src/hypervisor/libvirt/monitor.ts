@@ -71,6 +71,10 @@ export class LibvirtMonitor implements QemuMonitor {
     return () => this.#endListeners.delete(listener);
   }
 
+  get closed(): boolean {
+    return this.#ended !== null;
+  }
+
   close(): void {
     this.#ended ??= `the monitor of ${this.name} was closed`;
     this.#eventListeners.clear();
