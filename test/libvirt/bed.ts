@@ -135,7 +135,7 @@ export interface DomainWanted {
   readonly ballast?: string;
 }
 
-/** A q35 domain with one virtio NIC (alias ua-net0, tap "tap-NAME") that stands by, on br0, and two free hot-plug slots. */
+/** A q35 domain with one virtio NIC (alias ua-net0, tap "tap-NAME") that stands by, on br0, and two free hot-plug slots. No ROM: it would try to boot from the network for ever. */
 export function domainXml({ name, mac, guest, ballast }: DomainWanted): string {
   const boot =
     guest.os === 'linux' ? `<kernel>${guest.kernel}</kernel><initrd>${guest.initrd}</initrd><cmdline>console=ttyS0 panic=-1</cmdline>` : '';
@@ -166,6 +166,7 @@ export function domainXml({ name, mac, guest, ballast }: DomainWanted): string {
       <driver name='qemu'/>
       <teaming type='persistent'/>
       <alias name='ua-net0'/>
+      <rom enabled='no'/>
     </interface>
     ${serial}
     <memballoon model='none'/>
