@@ -133,7 +133,7 @@ export function strayVf(tenant: Tenant, tenants: readonly Tenant[], observed: Ob
     if (claims.has(vf.spec.port)) continue;
     const owner = vf.port === null ? undefined : observed.ports.get(vf.port.ifindex);
     if (owner?.role === 'vf' && owner.vnic === tenant.id) return claimOf(vf, observed);
-    if (vf.place.kind !== 'guest' || owner !== undefined) continue;
+    if (vf.place.kind !== 'guest' || owner !== undefined || !observed.guests.has(guestName(vf.place.guest))) continue;
     const guest = guestName(vf.place.guest);
     const holder = tenants.find((other) => guestName(other.spec.guest) === guest && claimedVf(other.state) === null);
     if (holder?.key === tenant.key) return claimOf(vf, observed);

@@ -190,6 +190,12 @@ export class TenantPlanner {
     const settled: Tenant = { ...tenant, id, fdbFound: tenant.fdbFound ?? (known ? [] : present()) };
     const footing = this.#footing(settled);
     const actions = footing === null ? [] : footingActions(settled, footing, observed);
+    // It may have come from another host.
+    if (actions.length > 0 && footing !== null && tenant.spec.guest.kind === 'vm') {
+      const { mac, access, vlans } = tenant.spec;
+      const { name: device, ifindex } = footing.uplink;
+      actions.push({ kind: 'announce', ifindex, device, mac, vlans: access ? vlans : vlans.slice(0, 1) });
+    }
     return { tenant: settled, warnings: [], sequence: actions.length === 0 ? null : { purpose: 'set-up', actions, onFailure: 'undo' } };
   }
 

@@ -93,7 +93,7 @@ export function connectActions(tenant: Tenant, vf: ClaimedVf, footing: Footing, 
 /** Who has to give the VF back, if anybody. */
 function unplugActions(vf: ClaimedVf, observed: Observed): Action[] {
   const seen = observed.vfs.find((candidate) => candidate.spec.port === vf.port && candidate.spec.device === vf.device);
-  if (seen?.place.kind !== 'guest') return [];
+  if (seen?.place.kind !== 'guest' || !observed.guests.has(guestName(seen.place.guest))) return [];
   return [{ kind: 'unplug-vf', guest: seen.place.guest, vf: seen.spec }];
 }
 
@@ -142,10 +142,14 @@ export function releaseActions(tenant: Tenant, vf: ClaimedVf, observed: Observed
   return actions;
 }
 
-/** Is the VF out of every guest's hands, as far as can be known? */
+/**
+ * Is the VF out of every guest's hands, as far as can be known? A machine whose guest has gone (migrated away) may hold the device
+ * until it ends; nobody gets it before, but the vNIC is done with it.
+ */
 export function isReturned(vf: ClaimedVf, observed: Observed): boolean {
   const seen = observed.vfs.find((candidate) => candidate.spec.port === vf.port && candidate.spec.device === vf.device);
-  return seen === undefined || seen.place.kind === 'host' || seen.place.kind === 'gone';
+  if (seen === undefined || seen.place.kind === 'host' || seen.place.kind === 'gone') return true;
+  return seen.place.kind === 'guest' && !observed.guests.has(guestName(seen.place.guest));
 }
 
 /** Is the VF not what it must be to carry traffic? `needsCarrier`: the guest has used it, so its end was up. */

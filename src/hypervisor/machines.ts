@@ -10,6 +10,7 @@ import {
   type MacAddress,
   type VfSpec,
 } from '../core/model.js';
+import { heard, NOTHING_HEARD, withLive, type LiveState } from './live_state.js';
 import type { LiveMachine, MachineSource } from './machine_source.js';
 import { PlugError, type Hypervisor, type HypervisorEvent } from './port.js';
 import { deviceIdOf, netdevIdOf, portOfNetdevId } from './qemu/device_ids.js';
@@ -70,7 +71,7 @@ export function guestStateOf(machine: Machine, guest: VmSpec, negotiated: boolea
 }
 
 /** Events that make a look worth while, and what they say by themselves. */
-function meaningOf(event: QmpEvent, machine: LiveMachine): HypervisorEvent[] {
+function meaningOf(event: QmpEvent, machine: LiveMachine, live: LiveState): HypervisorEvent[] {
   const changed: HypervisorEvent = { kind: 'changed' };
   switch (event.name) {
     case 'DEVICE_DELETED': {
@@ -82,7 +83,7 @@ function meaningOf(event: QmpEvent, machine: LiveMachine): HypervisorEvent[] {
     case 'MIGRATION': {
       const { status } = event.data;
       // The state before was wait-unplug: no primary is left in the guest.
-      if (status !== 'active' || machine.machine.runState === 'inmigrate') return [changed];
+      if (status !== 'active' || live.role !== 'source') return [changed];
       return [...primaries(machine.machine).map((port): HypervisorEvent => ({ kind: 'ejected', port })), changed];
     }
     default:
@@ -108,6 +109,8 @@ export class MachineHypervisor implements Hypervisor {
   readonly #listeners = new Set<(event: HypervisorEvent) => void>();
   /** By machine and port: what `plug` will give. */
   readonly #prepared = new Map<string, { readonly spec: DeviceSpec; readonly already: boolean }>();
+  /** By machine, what its events said since it was looked at. */
+  readonly #live = new Map<string, LiveState>();
   /** By machine and NIC id, what FAILOVER_NEGOTIATED and RESET said since the machine came. */
   readonly #negotiated = new Map<string, boolean>();
 
@@ -140,7 +143,7 @@ export class MachineHypervisor implements Hypervisor {
 
   async look(guest: GuestSpec): Promise<GuestState | null> {
     if (guest.kind !== 'vm') return null;
-    const live = this.#live(guest.vm);
+    const live = this.#find(guest.vm);
     if (live === null) {
       const problem = this.#problemOf(guest.vm);
       if (problem !== null) throw new PlugError(problem);
@@ -152,7 +155,7 @@ export class MachineHypervisor implements Hypervisor {
 
   async holds(guest: GuestSpec, vf: VfSpec): Promise<boolean> {
     if (guest.kind !== 'vm') return false;
-    const live = this.#live(guest.vm);
+    const live = this.#find(guest.vm);
     if (live === null) return false;
     return live.machine.nics.some((nic) => nic.netdevId === netdevIdOf(vf.port) && nic.mac === guest.mac);
   }
@@ -189,7 +192,7 @@ export class MachineHypervisor implements Hypervisor {
   }
 
   async unprepare(guest: GuestSpec, vf: VfSpec): Promise<void> {
-    const live = guest.kind === 'vm' ? this.#live(guest.vm) : null;
+    const live = guest.kind === 'vm' ? this.#find(guest.vm) : null;
     const key = `${live?.name} ${vf.port}`;
     const prepared = this.#prepared.get(key);
     this.#prepared.delete(key);
@@ -203,7 +206,7 @@ export class MachineHypervisor implements Hypervisor {
 
   async unplug(guest: GuestSpec, vf: VfSpec): Promise<void> {
     if (guest.kind !== 'vm') throw new PlugError('no virtual machine');
-    const live = this.#live(guest.vm);
+    const live = this.#find(guest.vm);
     if (live === null) return;
     const nic = nicOf(live.machine, guest.mac);
     const held = live.machine.nics.find((other) => other.netdevId === netdevIdOf(vf.port));
@@ -216,7 +219,9 @@ export class MachineHypervisor implements Hypervisor {
   }
 
   #heard(machine: LiveMachine | null, event: QmpEvent | null): void {
+    if (machine === null) this.#forgetGone();
     if (machine !== null && event !== null) {
+      this.#live.set(machine.name, heard(this.#live.get(machine.name) ?? NOTHING_HEARD, event, machine.machine));
       const device = event.data['device-id'];
       if (event.name === 'FAILOVER_NEGOTIATED' && typeof device === 'string') this.#negotiated.set(`${machine.name} ${device}`, true);
       // Its driver has yet to be loaded, and may be another one.
@@ -224,15 +229,24 @@ export class MachineHypervisor implements Hypervisor {
         for (const key of this.#negotiated.keys()) if (key.startsWith(`${machine.name} `)) this.#negotiated.set(key, false);
       }
     }
-    const events = machine === null || event === null ? [{ kind: 'changed' } as const] : meaningOf(event, machine);
+    const events = machine === null || event === null ? [{ kind: 'changed' } as const] : meaningOf(event, machine, this.#live.get(machine.name) ?? NOTHING_HEARD);
     for (const told of events) for (const listener of [...this.#listeners]) listener(told);
   }
 
-  #machines(): LiveMachine[] {
-    return this.#sources.flatMap((source) => source.machines());
+  /** Another machine of that name knows nothing of what was said of it. */
+  #forgetGone(): void {
+    const names = new Set(this.#sources.flatMap((source) => source.machines()).map(({ name }) => name));
+    for (const name of this.#live.keys()) if (!names.has(name)) this.#live.delete(name);
+    for (const key of this.#negotiated.keys()) if (!names.has(key.slice(0, key.lastIndexOf(' ')))) this.#negotiated.delete(key);
   }
 
-  #live(vm: string): LiveMachine | null {
+  #machines(): LiveMachine[] {
+    return this.#sources.flatMap((source) =>
+      source.machines().map((live) => ({ ...live, machine: withLive(live.machine, this.#live.get(live.name) ?? NOTHING_HEARD) })),
+    );
+  }
+
+  #find(vm: string): LiveMachine | null {
     return this.#machines().find(({ name }) => name === vm) ?? null;
   }
 
@@ -245,7 +259,7 @@ export class MachineHypervisor implements Hypervisor {
   }
 
   #mustHave(guest: GuestSpec): { readonly live: LiveMachine; readonly nic: Nic } {
-    const live = guest.kind === 'vm' ? this.#live(guest.vm) : null;
+    const live = guest.kind === 'vm' ? this.#find(guest.vm) : null;
     const nic = live === null || guest.kind !== 'vm' ? null : nicOf(live.machine, guest.mac);
     if (live === null || nic === null) {
       const name = guest.kind === 'vm' ? guest.vm : guest.netns;

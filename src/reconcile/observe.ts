@@ -68,7 +68,8 @@ export class Observer {
       this.#bridgeVlans(links, specs),
       this.#nicKey(links, desired),
     ]);
-    const known = [...guests.values()].filter((guest) => present.has(guestName(guest)));
+    // A machine whose guest is over may still hold what it was given, until it ends.
+    const known = [...guests.values()].filter((guest) => guest.kind === 'vm' || present.has(guestName(guest)));
     const vfs = await this.#vfs(links, desired, tenants, known);
     return { links, guests: present, fdb, bridgePortFlags, bridgeVlans, nicKey, vfs };
   }

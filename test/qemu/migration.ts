@@ -1,0 +1,71 @@
+/** Live migration of a bed's guest, as an orchestrator does it: by QMP, with unipathd only following. */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { QmpEvent } from '../../src/hypervisor/qemu/monitor.js';
+import { QmpClient } from '../../src/hypervisor/qemu/qmp_client.js';
+import type { Bed, BedGuest, RunningGuest } from './bed.js';
+
+export interface Migrated {
+  readonly outcome: string;
+  /** What QEMU itself was stopped for. */
+  readonly downtimeMs: number;
+  readonly totalMs: number;
+  readonly events: readonly string[];
+}
+
+const EVENTS = { capabilities: [{ capability: 'events', state: true }] };
+const DEADLINE_MS = 60_000;
+
+export class Migration {
+  readonly source: QmpClient;
+  readonly target: QmpClient | null;
+  readonly events: { readonly side: 'source' | 'target'; readonly event: QmpEvent }[] = [];
+
+  private constructor(source: QmpClient, target: QmpClient | null) {
+    this.source = source;
+    this.target = target;
+    source.onEvent((event) => this.events.push({ side: 'source', event }));
+    target?.onEvent((event) => this.events.push({ side: 'target', event }));
+  }
+
+  /** @param to waits for it (`incoming: 'defer'`) */
+  static async prepare(from: RunningGuest, to: RunningGuest, folder: string): Promise<Migration> {
+    const migration = new Migration(await QmpClient.connect(from.qemu.labQmpSocket), await QmpClient.connect(to.qemu.labQmpSocket));
+    for (const client of [migration.source, migration.target]) await client?.execute('migrate-set-capabilities', EVENTS);
+    await migration.target?.execute('migrate-incoming', { uri: `unix:${join(folder, 'migration')}` });
+    await migration.source.execute('migrate-set-parameters', { 'max-bandwidth': 10_000_000_000, 'downtime-limit': 100 });
+    return migration;
+  }
+
+  async start(folder: string): Promise<void> {
+    await this.source.execute('migrate', { uri: `unix:${join(folder, 'migration')}` });
+  }
+
+  async status(): Promise<{ readonly status: string; readonly downtime?: number; readonly 'total-time'?: number }> {
+    return (await this.source.execute('query-migrate')) as { status: string };
+  }
+
+  /** Resolves when it is over, either way. */
+  async end(): Promise<Migrated> {
+    const deadline = Date.now() + DEADLINE_MS;
+    for (;;) {
+      const { status, downtime = 0, 'total-time': totalMs = 0 } = await this.status();
+      if (['completed', 'failed', 'cancelled'].includes(status)) {
+        const events = this.events.map(({ side, event }) => `${event.timeMs} ${side} ${event.name} ${JSON.stringify(event.data)}`);
+        return { outcome: status, downtimeMs: downtime, totalMs, events };
+      }
+      if (Date.now() > deadline) throw new Error(`the migration is ${status} after ${DEADLINE_MS} ms`);
+      await sleep(20);
+    }
+  }
+
+  close(): void {
+    this.source.close();
+    this.target?.close();
+  }
+}
+
+/** Starts the machine that waits for the guest on another host. */
+export function bootTarget(bed: Bed, host: string, spec: BedGuest): Promise<RunningGuest> {
+  return bed.boot(host, spec, { incoming: 'defer' });
+}
