@@ -121,13 +121,13 @@ const rows: Readonly<Record<string, Golden>> = {
   vnicCountersCodec: golden(
     contract.vnicCountersCodec,
     {
-      reasons: Array.from({ length: 26 }, (_, i) => counter(BigInt(i === 25 ? 0x99 : 1), 2n)),
+      reasons: Array.from({ length: 30 }, (_, i) => counter(BigInt(i === 29 ? 0x99 : 1), 2n)),
       tapQueues: Array.from({ length: 64 }, () => 3n),
       vfQueues: Array.from({ length: 64 }, (_, i) => BigInt(i === 63 ? 0x88 : 4)),
       fromTap: counter(5n, 6n), fromVf: counter(7n, 8n),
       cpuHandovers: 9n, flowsLearnt: 10n, flowsMoved: 11n, pathChanges: 12n, flowsReplaced: 13n, flowsExpired: 14n,
     },
-    bytes(['0100000000000000 0200000000000000', 25], '9900000000000000 0200000000000000',
+    bytes(['0100000000000000 0200000000000000', 29], '9900000000000000 0200000000000000',
       ['0300000000000000', 64], ['0400000000000000', 63], '8800000000000000',
       '0500000000000000 0600000000000000', '0700000000000000 0800000000000000',
       '0900000000000000', '0a00000000000000', '0b00000000000000', '0c00000000000000',
@@ -138,6 +138,17 @@ const rows: Readonly<Record<string, Golden>> = {
     { ifindex: 6, error: -28, kind: contract.RedirectError.CPUMAP },
     bytes('06000000', 'e4ffffff', '02', '000000'),
   ),
+  heldFrameCodec: golden(
+    contract.heldFrameCodec,
+    { timeNs: 0x0102030405060708n, length: 0x0001_0203, segmentSize: 1448, tag: 0x6064, tagProtocol: 0x88a8 },
+    bytes('0807060504030201', '03020100', 'a805', '6460', 'a888', ['00', 6]),
+  ),
+  seenAddressesCodec: golden(
+    contract.seenAddressesCodec,
+    { ipv4: 0xc0000201, ipv6: [0x20010db8, 0, 0, 0x1234] },
+    bytes('c0000201', '20010db8', '00000000', '00000000', '00001234'),
+  ),
+  tapProgramCodec: golden(contract.tapProgramCodec, { madeQdisc: 1 }, bytes('01000000')),
   steeringCodec: golden(
     contract.steeringCodec,
     {

@@ -3,3 +3,4 @@
 #define __weak
 #define __uint(name, value) int (*name)[value]
 #define __type(name, value) value *name
+#define __array(name, value) __typeof__(value) *name[]
