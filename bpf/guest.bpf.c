@@ -44,11 +44,11 @@ static __always_inline void follow_transmission(__u32 id, const struct vnic *v, 
 	word = *(volatile __u64 *)&p->word;
 	/* Whoever holds its frames back decides; a guest that transmits on its VF hears there. */
 	if (is_holding(p, word)) {
-		if (!from_vf)
+		if (!from_vf || p->vf_seen == now)
 			return;
-		if (p->vf_seen != now && (word & (PATH_MASK | PATH_RELEASE)) == PATH_SOFTWARE)
-			tell(EVENT_HEARD, id, ifindex, word, PATH_ACCELERATED);
 		p->vf_seen = now;
+		if ((word & (PATH_MASK | PATH_RELEASE)) == PATH_SOFTWARE)
+			tell(EVENT_HEARD, id, ifindex, word, PATH_ACCELERATED);
 		return;
 	}
 	if (from_vf) {
@@ -172,8 +172,6 @@ int steer_guest(struct xdp_md *ctx)
 		return take_answer(ctx, id, c, &f, from_vf);
 	l3_offset = offset_in(ctx, cursor.at);
 	parse_tuple(ctx, &cursor, &f, &t);
-	if (!(v->flags & VNIC_PLUGIN) && (f.type == bpf_htons(ETH_P_ARP) || (t.family == 6 && t.protocol == IPPROTO_ICMPV6)))
-		note_addresses(ctx, id, l3_offset | offset_in(ctx, cursor.at) << 16, frame_kind(&f, &t));
 	if (v->flags & VNIC_CHECK_ADDRESSES) {
 		__u32 offsets = l3_offset | offset_in(ctx, cursor.at) << 16;
 		__u32 reason = is_refused(ctx, id, offsets, frame_kind(&f, &t), t.ports);
@@ -181,6 +179,8 @@ int steer_guest(struct xdp_md *ctx)
 		if (reason < REASON_COUNT)
 			return count(id, c, reason, f.length, XDP_DROP);
 	}
+	if (!(v->flags & VNIC_PLUGIN) && (f.type == bpf_htons(ETH_P_ARP) || (t.family == 6 && t.protocol == IPPROTO_ICMPV6)))
+		note_addresses(ctx, id, l3_offset | offset_in(ctx, cursor.at) << 16, frame_kind(&f, &t));
 
 	now = tick_now();
 	follow_transmission(id, v, c, from_vf, &f, ifindex, now);

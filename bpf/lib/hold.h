@@ -60,7 +60,7 @@ __weak __noinline int keep_frame(struct xdp_md *ctx, __u32 id)
 	void *ring = bpf_map_lookup_elem(&holds, &id);
 	__u32 length = bpf_xdp_get_buff_len(ctx);
 
-	if (!ring)
+	if (!ring || length > HOLD_ROOM_LARGE)
 		return 0;
 	if (length <= HOLD_ROOM_SMALL)
 		return keep_frame_in(ctx, ring, length, HOLD_ROOM_SMALL);
@@ -98,7 +98,7 @@ __weak __noinline int keep_skb(struct __sk_buff *skb, __u32 id)
 	void *ring = bpf_map_lookup_elem(&holds, &id);
 	__u32 length = skb->len;
 
-	if (!ring)
+	if (!ring || length > HOLD_ROOM_LARGE)
 		return 0;
 	if (length <= HOLD_ROOM_SMALL)
 		return keep_skb_in(skb, ring, length, HOLD_ROOM_SMALL);

@@ -5,7 +5,10 @@
 
 #include "addresses.h"
 
-/* `offsets` and `kind` as for is_refused(). A function of its own, that the verifier looks at once. */
+/*
+ * Probes, whose sender is 0.0.0.0 or ::, tell nothing. `offsets` and `kind` as for is_refused(). A function of its own, that the
+ * verifier looks at once.
+ */
 __weak __noinline int note_addresses(struct xdp_md *ctx, __u32 id, __u32 offsets, __u32 kind)
 {
 	struct seen_addresses *seen = bpf_map_lookup_elem(&seen_addresses, &id);
@@ -21,7 +24,8 @@ __weak __noinline int note_addresses(struct xdp_md *ctx, __u32 id, __u32 offsets
 	if (!seen)
 		return 0;
 	if (type == bpf_htons(ETH_P_ARP)) {
-		if ((void *)(arp + 1) > end || arp->protocol != bpf_htons(ETH_P_IP) || arp->protocol_length != sizeof(sender))
+		if ((void *)(arp + 1) > end || arp->protocol != bpf_htons(ETH_P_IP) || arp->hardware_length != ETH_ALEN ||
+		    arp->protocol_length != sizeof(sender))
 			return 0;
 		__builtin_memcpy(&sender, arp->sender, sizeof(sender));
 		if (sender)
@@ -33,7 +37,7 @@ __weak __noinline int note_addresses(struct xdp_md *ctx, __u32 id, __u32 offsets
 	if (nd->type != NEIGHBOUR_SOLICITATION && nd->type != NEIGHBOUR_ADVERTISEMENT)
 		return 0;
 	source = ip->saddr.in6_u.u6_addr32;
-	if (!source[0])
+	if (!(source[0] | source[1] | source[2] | source[3]))
 		return 0;
 	seen->ipv6[0] = source[0];
 	seen->ipv6[1] = source[1];
