@@ -1,6 +1,7 @@
 /** Maps that are values of another map (BPF_MAP_TYPE_ARRAY_OF_MAPS): written by descriptor, read back by kernel id. */
 import { MAP_TYPES } from '../btf/codec.js';
 import { Descriptor } from './descriptor.js';
+import { E } from './errno.js';
 import { check } from './errors.js';
 import { libbpf } from './libbpf.js';
 import { RawMap } from './raw_map.js';
@@ -27,7 +28,10 @@ export function getInner(outer: RawMap, index: number): RawMap | null {
   const value = outer.get(keyOf(index));
   const id = value?.readUInt32LE() ?? 0;
   if (id === 0) return null;
-  const fd = check('bpf_map_get_fd_by_id', libbpf().bpf_map_get_fd_by_id(id), `map ${id}`);
+  const fd = libbpf().bpf_map_get_fd_by_id(id);
+  // It went between the two.
+  if (fd === -E.NOENT) return null;
+  check('bpf_map_get_fd_by_id', fd, `map ${id}`);
   return new RawMap(new Descriptor(fd, `map ${id}`));
 }
 

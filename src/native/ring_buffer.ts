@@ -20,6 +20,8 @@ export class RingBuffer {
   readonly #lengths: Int32Array;
   readonly #data: Buffer;
   readonly #mask: number;
+  /** Where `drain` goes on, while it keeps the room. */
+  #ahead: bigint | null = null;
   #closed = false;
 
   /** Does not own the map. */
@@ -48,17 +50,14 @@ export class RingBuffer {
     let count = 0;
     let position = Atomics.load(this.#consumer, 0);
     while (position < Atomics.load(this.#producer, 0)) {
-      const offset = Number(position & BigInt(this.#mask));
-      const header = Atomics.load(this.#lengths, offset >> 2) >>> 0;
-      if ((header & BUSY) !== 0) break; // reserved, not yet submitted
-      const length = header & LENGTH;
-      const discarded = (header & DISCARDED) !== 0;
-      const record = discarded ? null : Buffer.from(this.#data.subarray(offset + headerBytes, offset + headerBytes + length));
-      position += BigInt((length + headerBytes + 7) & ~7);
+      const record = this.#recordAt(position);
+      if (record === null) break;
+      const data = record.data === null ? null : Buffer.from(record.data);
+      position = record.next;
       Atomics.store(this.#consumer, 0, position);
-      if (record === null) continue;
+      if (data === null) continue;
       count++;
-      onRecord(record);
+      onRecord(data);
       if (this.#closed) break; // by onRecord
     }
     return count;
@@ -67,29 +66,70 @@ export class RingBuffer {
   /**
    * The same, but a record's room is given back only after `take` has returned true; at false it ends, and the record is the first of
    * the next call. What `take` is given is valid until it returns. At most `limit` records.
+   * @param keepRoom not given back at all before `giveBack`: so there is no more to come than the ring has room for
    */
-  drain(take: (data: Buffer) => boolean, limit: number): number {
+  drain(take: (data: Buffer) => boolean, limit: number, keepRoom = false): number {
     if (this.#closed) throw new Error('the ring buffer is closed');
     let count = 0;
-    let position = Atomics.load(this.#consumer, 0);
+    let position = this.#position;
     while (count < limit && position < Atomics.load(this.#producer, 0)) {
-      const offset = Number(position & BigInt(this.#mask));
-      const header = Atomics.load(this.#lengths, offset >> 2) >>> 0;
-      if ((header & BUSY) !== 0) break;
-      const length = header & LENGTH;
-      if ((header & DISCARDED) === 0) {
-        if (!take(this.#data.subarray(offset + headerBytes, offset + headerBytes + length))) break;
+      const record = this.#recordAt(position);
+      if (record === null) break;
+      if (record.data !== null) {
+        if (!take(record.data)) break;
         count++;
       }
-      position += BigInt((length + headerBytes + 7) & ~7);
-      Atomics.store(this.#consumer, 0, position);
+      position = record.next;
+      this.#ahead = position;
+      if (!keepRoom) this.giveBack();
     }
     return count;
   }
 
+  /** The room of all that `drain` has handed out. */
+  giveBack(): void {
+    if (this.#ahead !== null) Atomics.store(this.#consumer, 0, this.#ahead);
+    this.#ahead = null;
+  }
+
+  /** Looks at every record that is ready, in order, and leaves it there. What `see` is given is valid until it returns. */
+  peek(see: (data: Buffer) => void): void {
+    if (this.#closed) throw new Error('the ring buffer is closed');
+    let position = this.#position;
+    while (position < Atomics.load(this.#producer, 0)) {
+      const record = this.#recordAt(position);
+      if (record === null) break;
+      if (record.data !== null) see(record.data);
+      position = record.next;
+    }
+  }
+
   /** Nothing waits, not even a record that is being written. */
   get isEmpty(): boolean {
-    return Atomics.load(this.#consumer, 0) >= Atomics.load(this.#producer, 0);
+    return this.#position >= Atomics.load(this.#producer, 0);
+  }
+
+  /** Bytes of the ring that are taken, as BPF_RB_AVAIL_DATA. */
+  get taken(): number {
+    return Number(Atomics.load(this.#producer, 0) - Atomics.load(this.#consumer, 0));
+  }
+
+  get size(): number {
+    return this.#mask + 1;
+  }
+
+  get #position(): bigint {
+    return this.#ahead ?? Atomics.load(this.#consumer, 0);
+  }
+
+  /** Null: reserved, not yet submitted. `data` null: discarded. */
+  #recordAt(position: bigint): { readonly data: Buffer | null; readonly next: bigint } | null {
+    const offset = Number(position & BigInt(this.#mask));
+    const header = Atomics.load(this.#lengths, offset >> 2) >>> 0;
+    if ((header & BUSY) !== 0) return null;
+    const length = header & LENGTH;
+    const data = (header & DISCARDED) === 0 ? this.#data.subarray(offset + headerBytes, offset + headerBytes + length) : null;
+    return { data, next: position + BigInt((length + headerBytes + 7) & ~7) };
   }
 
   close(): void {

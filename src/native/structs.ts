@@ -53,7 +53,7 @@ export const btfInfo = struct('struct bpf_btf_info', 'linux/bpf.h', 32, { btf: 0
 export const xdpMd = struct('struct xdp_md', 'linux/bpf.h', 24, {
   data: 0, data_end: 4, data_meta: 8, ingress_ifindex: 12, rx_queue_index: 16, egress_ifindex: 20,
 });
-export const skBuff = struct('struct __sk_buff', 'linux/bpf.h', 192, { len: 0, ingress_ifindex: 36, ifindex: 40 });
+export const skBuff = struct('struct __sk_buff', 'linux/bpf.h', 192, { len: 0, ingress_ifindex: 36, ifindex: 40, gso_size: 176 });
 
 // libc and kernel.
 export const pollfd = struct('struct pollfd', 'poll.h', 8, { fd: 0, events: 4, revents: 6 });
