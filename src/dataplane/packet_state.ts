@@ -4,11 +4,14 @@
  */
 import { hostKnobs, hostMaps, PortRole } from '../../maps/generated/contract.js';
 import { type MapSpec, u32, u64, u8 } from '../btf/codec.js';
-import type { Knobs, Lookup, Members, Owner, PacketState } from '../core/packet/model.js';
+import type { HoldRing, Knobs, Lookup, Members, Owner, PacketState } from '../core/packet/model.js';
+import { getInner } from '../native/inner_map.js';
+import { monotonicNs } from '../native/io.js';
 import { loadedKnobs } from '../native/loaded_knobs.js';
 import { BpfMap, RawMap } from '../native/map.js';
 import type { Pins } from '../native/pins.js';
 import { BpfProgram } from '../native/program.js';
+import { RingBuffer } from '../native/ring_buffer.js';
 import { readTickClock, type TickClock } from './tick.js';
 import { VnicIndex } from './vnic_index.js';
 
@@ -36,6 +39,31 @@ class Once<K, V> implements Lookup<K, V>, Members<K> {
   }
 }
 
+/** How full the rings are that frames wait in. */
+class Rings implements Lookup<number, HoldRing> {
+  readonly #outer: RawMap;
+  readonly #read = new Map<number, HoldRing | undefined>();
+
+  constructor(outer: RawMap) {
+    this.#outer = outer;
+  }
+
+  get(id: number): HoldRing | undefined {
+    if (!this.#read.has(id)) this.#read.set(id, this.#look(id));
+    return this.#read.get(id);
+  }
+
+  #look(id: number): HoldRing | undefined {
+    const inner = getInner(this.#outer, id);
+    if (inner === null) return undefined;
+    const ring = new RingBuffer(inner);
+    const { size, taken } = ring;
+    ring.close();
+    inner.close();
+    return { size, taken };
+  }
+}
+
 /** @throws NativeError ENOENT when they are not all there */
 export function openPacketState(pins: Pins): OpenedState {
   const opened: RawMap[] = [];
@@ -47,10 +75,13 @@ export function openPacketState(pins: Pins): OpenedState {
   const close = (): void => opened.forEach((map) => map.close());
   try {
     const cpus = open(hostMaps.cpus);
+    const holds = RawMap.fromPin(pins.map('holds'));
+    opened.push(holds);
     const { knobs, clock } = readKnobs(pins);
     const state: PacketState = {
       knobs,
       tick: clock.now,
+      nowNs: monotonicNs(),
       vnics: open(hostMaps.vnics),
       index: readIndex(pins),
       paths: open(hostMaps.paths),
@@ -59,6 +90,8 @@ export function openPacketState(pins: Pins): OpenedState {
       flows: open(hostMaps.flows),
       remotes: open(hostMaps.remotes),
       addresses: open(hostMaps.vnic_addresses),
+      holds: new Rings(holds),
+      seen: open(hostMaps.seen_addresses),
       txPorts: open(hostMaps.tx_ports),
       cpus,
     };

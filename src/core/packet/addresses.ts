@@ -8,8 +8,8 @@ import { sameMac } from './keys.js';
 const ARP_BYTES = 28;
 const DHCP_SERVER_PORT = 67;
 const ND_BYTES = 24;
-const NEIGHBOUR_SOLICITATION = 135;
-const NEIGHBOUR_ADVERTISEMENT = 136;
+export const NEIGHBOUR_SOLICITATION = 135;
+export const NEIGHBOUR_ADVERTISEMENT = 136;
 
 function ownsIpv4(own: VnicAddresses, address: number): boolean {
   return own.ipv4.slice(0, own.ipv4Count).some(({ prefix, mask }) => (address & mask) >>> 0 === prefix);
@@ -20,12 +20,18 @@ function ownsIpv6(own: VnicAddresses, bytes: Uint8Array, at: number): boolean {
     prefix.every((word, i) => (u32(bytes, at + 4 * i) & (mask[i] ?? 0)) >>> 0 === word));
 }
 
+/** The IPv4 address of its sender; null for what is cut short, or no ARP for IPv4 over Ethernet. */
+export function readArpSender({ bytes, end, at }: Ethernet): number | null {
+  if (at + ARP_BYTES > end) return null;
+  if (u16(bytes, at + 2) !== EtherType.ipv4 || bytes[at + 4] !== 6 || bytes[at + 5] !== 4) return null;
+  return u32(bytes, at + 14);
+}
+
 /** Its sender: both addresses. 0.0.0.0 asks whether an address is free (RFC 5227 section 1.1). What is no ARP for IPv4 proves nothing. */
-function isHonestArp({ bytes, end, at }: Ethernet, own: VnicAddresses, vnic: Vnic): boolean {
-  if (at + ARP_BYTES > end) return false;
-  if (u16(bytes, at + 2) !== EtherType.ipv4 || bytes[at + 4] !== 6 || bytes[at + 5] !== 4) return false;
-  const sender = u32(bytes, at + 14);
-  return sameMac(bytes, at + 8, vnic.mac, 0) && (sender === 0 || ownsIpv4(own, sender));
+function isHonestArp(ethernet: Ethernet, own: VnicAddresses, vnic: Vnic): boolean {
+  const sender = readArpSender(ethernet);
+  if (sender === null) return false;
+  return sameMac(ethernet.bytes, ethernet.at + 8, vnic.mac, 0) && (sender === 0 || ownsIpv4(own, sender));
 }
 
 /** The unspecified source is for those who have none yet: DHCP (RFC 2131) and IGMP (RFC 3376 section 4.2.13). */

@@ -1,8 +1,11 @@
 /** What becomes of a frame, as data: verdict, reason, way, and everything that it changes. */
-import { type Event, type FlowRecord, type PathWord, type PortRole, Reason, type Remote } from '../../../maps/generated/contract.js';
+import {
+  type Event, type FlowRecord, type PathWord, type PortRole, Reason, type Remote, type SeenAddresses,
+} from '../../../maps/generated/contract.js';
+import type { Held } from './hold.js';
 import type { PacketState } from './state.js';
 
-/** Where a frame comes in. `steer_queue` has a function of its own. */
+/** Where a frame comes in. `steer_queue` and `steer_tap` have functions of their own. */
 export interface Arrival {
   readonly program: 'steer_uplink' | 'steer_guest';
   readonly ifindex: number;
@@ -15,7 +18,10 @@ export interface Arrival {
   readonly headroom?: number;
 }
 
-/** XDP_PASS to the bridge, XDP_DROP, XDP_REDIRECT; XDP_ABORTED only where the programs say "cannot happen". */
+/**
+ * XDP_PASS to the bridge, XDP_DROP, XDP_REDIRECT; XDP_ABORTED only where the programs say "cannot happen". Of `steer_tap` TC_ACT_OK to the
+ * tap, TC_ACT_SHOT, TC_ACT_REDIRECT.
+ */
 export type Verdict = 'pass' | 'drop' | 'redirect' | 'aborted';
 
 /** Counters of struct vnic_counters that count one thing. */
@@ -30,11 +36,14 @@ export type Effect =
   | { readonly kind: 'path'; readonly vnic: number; readonly path: PathWord }
   | { readonly kind: 'learnt' | 'steered'; readonly row: number; readonly record: FlowRecord }
   | { readonly kind: 'remote'; readonly slot: number; readonly remote: Remote }
-  | { readonly kind: 'event'; readonly event: Omit<Event, 'timeNs'> };
+  | { readonly kind: 'event'; readonly event: Omit<Event, 'timeNs'> }
+  | { readonly kind: 'seen'; readonly vnic: number; readonly seen: SeenAddresses }
+  /** Waits in the vNIC's ring, of which it takes `record` bytes. */
+  | { readonly kind: 'held'; readonly vnic: number; readonly held: Held; readonly bytes: Uint8Array; readonly record: number };
 
 export interface Decision {
   readonly verdict: Verdict;
-  /** Null: not counted here - a redirect of the second stage, which the first has counted, or XDP_ABORTED. */
+  /** Null: not counted here - a redirect of the second stage, which the first has counted; left to the tap; or XDP_ABORTED. */
   readonly reason: Reason | null;
   /** Whose counters; 0 = no known vNIC's. */
   readonly vnic: number;
@@ -78,13 +87,14 @@ export function pass(work: Work, vnic: number, reason: Reason): Decision {
   return counted(work, 'pass', vnic, reason);
 }
 
-export function drop(work: Work, vnic: number, reason: Reason): Decision {
-  return counted(work, 'drop', vnic, reason);
+/** @param frame as it leaves; default: as it came */
+export function drop(work: Work, vnic: number, reason: Reason, frame = work.frame): Decision {
+  return { ...counted(work, 'drop', vnic, reason), frame };
 }
 
 /** Its way was gone after its VLAN tag had been changed: the bridge would take it for another VLAN's. @param frame as it leaves */
 export function retagged(work: Work, vnic: number, frame: Uint8Array): Decision {
-  return { ...drop(work, vnic, Reason.DROP_RETAGGED), frame };
+  return drop(work, vnic, Reason.DROP_RETAGGED, frame);
 }
 
 export function aborted(work: Work, vnic: number): Decision {

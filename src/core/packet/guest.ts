@@ -4,6 +4,7 @@
  */
 import { PortRole, Reason, type Vnic, VnicFlag } from '../../../maps/generated/contract.js';
 import { refuseAddresses } from './addresses.js';
+import { isAnswer, noteAddresses, takeAnswer } from './answers.js';
 import { isControl, takeControl } from './control.js';
 import { type Decision, drop, pass, redirect, type Work } from './decision.js';
 import { countedLength, type Ethernet, parseEthernet, SOURCE_AT } from './ethernet.js';
@@ -46,6 +47,7 @@ export function decideGuest(work: Work): Decision {
   if (!isControl(ethernet) && !isOwnVlan(work, id, vnic, ethernet)) return drop(work, id, Reason.DROP_SPOOFED_VLAN);
   work.effects.push({ kind: 'received', vnic: id, role: port.role, bytes: frame.length });
   if (isControl(ethernet)) return takeControl(work, id, ethernet);
+  if (isAnswer(ethernet)) return takeAnswer(work, id, port.role);
 
   const packet = parsePacket(ethernet);
   if (has(vnic, VnicFlag.CHECK_ADDRESSES)) {
@@ -53,6 +55,8 @@ export function decideGuest(work: Work): Decision {
     const refusal = own === undefined ? Reason.DROP_SPOOFED_IP : refuseAddresses(ethernet, own, vnic, packet);
     if (refusal !== null) return drop(work, id, refusal);
   }
+  // Who has the plug-in answers control frames.
+  if (!has(vnic, VnicFlag.PLUGIN)) noteAddresses(work, id, ethernet, packet);
   followTransmission(work, id, vnic, port.role, ethernet);
   if (ethernet.multicast) return pass(work, id, Reason.PASS_MULTICAST);
   if (ethernet.tooManyTags) return pass(work, id, Reason.PASS_TOO_MANY_TAGS);

@@ -11,9 +11,11 @@ import type { MutablePacketState, PacketState } from './state.js';
 import { decideUplink } from './uplink.js';
 
 export type { Arrival, Decision, Effect, Tally, Verdict } from './decision.js';
+export type { Held, HoldRing } from './hold.js';
 export type { Knobs, Lookup, Members, MutablePacketState, Owner, PacketState, Store } from './state.js';
 export { NOBODY } from './state.js';
 export { steerQueue } from './second_stage.js';
+export { decideTap, type TapArrival } from './tap.js';
 export { portKey, remoteSlot, slotOf, vnicKey } from './keys.js';
 
 /**
@@ -41,6 +43,14 @@ export function applyEffects(state: MutablePacketState, effects: readonly Effect
       case 'remote':
         state.remotes.set(effect.slot, effect.remote);
         break;
+      case 'seen':
+        state.seen.set(effect.vnic, effect.seen);
+        break;
+      case 'held': {
+        const ring = state.holds.get(effect.vnic);
+        if (ring !== undefined) state.holds.set(effect.vnic, { ...ring, taken: ring.taken + effect.record });
+        break;
+      }
       default:
     }
   }

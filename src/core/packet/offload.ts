@@ -1,4 +1,5 @@
 /** What a device has still to do to a frame that the kernel had left unfinished: its L4 checksum, and cutting an aggregate up. */
+import { crc32c } from '../crc32c.js';
 import { parseEthernet } from './ethernet.js';
 import { checksumField, L4, type Packet, parsePacket } from './ip.js';
 import { pseudoHeaderSum } from './partial_checksum.js';
@@ -9,10 +10,11 @@ export interface UnfinishedFrame {
   readonly segment: { readonly kind: 'tcp4' | 'tcp6' | 'udp'; readonly payloadBytes: number; readonly headerBytes: number } | null;
 }
 
-/** Of TCP (RFC 9293 section 3.1) and UDP (RFC 768). */
+/** Of TCP (RFC 9293 section 3.1), UDP (RFC 768) and SCTP (RFC 9260 section 3.1). */
 const TCP_CHECKSUM_AT = 16;
 const UDP_CHECKSUM_AT = 6;
 const UDP_HEADER_BYTES = 8;
+const SCTP_CHECKSUM_AT = 8;
 
 function headerBytes(frame: Uint8Array, packet: Packet): number {
   if (packet.l4 === L4.udp) return packet.at + UDP_HEADER_BYTES;
@@ -34,4 +36,15 @@ export function unfinished(frame: Uint8Array, segmentSize: number): UnfinishedFr
   if (segmentSize === 0) return { ...checksum, segment: null };
   const kind = packet.l4 === L4.udp ? 'udp' : packet.family === 4 ? 'tcp4' : 'tcp6';
   return { ...checksum, segment: { kind, payloadBytes: segmentSize, headerBytes: headerBytes(frame, packet) } };
+}
+
+/** SCTP, whose sender left the CRC to its device: a new frame with it. Any other frame as it is. */
+export function finishSctp(frame: Uint8Array): Uint8Array {
+  const ethernet = parseEthernet(frame, frame.length);
+  const packet = ethernet === null ? null : parsePacket(ethernet);
+  if (packet === null || packet.l4 !== L4.sctp || checksumField(frame, packet) !== 0) return frame;
+  const finished = Uint8Array.from(frame);
+  const crc = crc32c(finished.subarray(packet.at, packet.at + packet.upperLength));
+  new DataView(finished.buffer).setUint32(packet.at + SCTP_CHECKSUM_AT, crc, true);
+  return finished;
 }

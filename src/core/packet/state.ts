@@ -2,7 +2,10 @@
  * What the packet programs read and write, as the reference model sees it: the rows of the maps (maps/*.h), in the words of the
  * generated contract. Every part is a small look-up, so a `Map` does, and so does a `BpfMap` of the running host.
  */
-import type { Flow, PathWord, PortRole, Remote, Steering, Vnic, VnicAddresses } from '../../../maps/generated/contract.js';
+import type {
+  Flow, PathWord, PortRole, Remote, SeenAddresses, Steering, Vnic, VnicAddresses,
+} from '../../../maps/generated/contract.js';
+import type { HoldRing } from './hold.js';
 
 export interface Lookup<K, V> {
   get(key: K): V | undefined;
@@ -37,6 +40,8 @@ export interface PacketState {
   readonly knobs: Knobs;
   /** Now, in ticks (bpf/lib/clock.h), modulo 2^32. */
   readonly tick: number;
+  /** Now, in nanoseconds of CLOCK_MONOTONIC: only a hold needs it. */
+  readonly nowNs: bigint;
   /** By id, 1 .. MAX_VNICS - 1. An id without a row is nobody's. */
   readonly vnics: Lookup<number, Vnic>;
   /** By `vnicKey` and `portKey`. */
@@ -51,6 +56,10 @@ export interface PacketState {
   /** By slot, 0 .. REMOTE_SLOTS - 1. */
   readonly remotes: Lookup<number, Remote>;
   readonly addresses: Lookup<number, VnicAddresses>;
+  /** By vNIC id: the rings that frames wait in. Most vNICs have none. */
+  readonly holds: Lookup<number, HoldRing>;
+  /** By vNIC id: by which addresses the guest was last seen to speak. */
+  readonly seen: Lookup<number, SeenAddresses>;
   /** ifindexes that may be redirected to. */
   readonly txPorts: Members<number>;
   /** CPUs that may be handed a frame. */
@@ -62,6 +71,8 @@ export interface MutablePacketState extends PacketState {
   readonly paths: Store<number, PathWord>;
   readonly flows: Store<number, Flow>;
   readonly remotes: Store<number, Remote>;
+  readonly holds: Store<number, HoldRing>;
+  readonly seen: Store<number, SeenAddresses>;
 }
 
 /** Counters of frames of no known vNIC. */

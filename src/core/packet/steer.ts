@@ -1,8 +1,9 @@
 /** A frame for a vNIC of this host: which port, which queue, which CPU. From the uplink and from neighbours alike. */
 import { ContractLimit, PortRole, Reason, type Vnic, VnicFlag } from '../../../maps/generated/contract.js';
-import { type Decision, pass, redirect, retagged, type Work } from './decision.js';
+import { type Decision, drop, pass, redirect, retagged, type Work } from './decision.js';
 import { countedLength, type Ethernet } from './ethernet.js';
 import { HANDOVER_BYTES, pushHandover } from './handover.js';
+import { keepBack, mustWait } from './hold.js';
 import type { Packet } from './ip.js';
 import { vnicKey } from './keys.js';
 import { chooseQueue, cpuFor, type QueueChoice } from './queue.js';
@@ -32,6 +33,15 @@ function tagChangeFor(vnic: Vnic, port: TargetPort, ethernet: Ethernet, vlan: nu
   return access ? toAccess(ethernet) : toWire(ethernet, vlan);
 }
 
+/** Lets the frame wait as its guest's own port takes it. */
+function hold(work: Work, id: number, vnic: Vnic, ethernet: Ethernet, vlan: number): Decision {
+  const change = (vnic.flags & VnicFlag.ACCESS) !== 0 ? toAccess(ethernet) : toWire(ethernet, vlan);
+  if (roomFor(change) > (work.arrival.headroom ?? USUAL_HEADROOM)) return pass(work, id, Reason.PASS_NO_HEADROOM);
+  const frame = changeTag(work.frame, change, vlan);
+  const kept = keepBack(work, id, frame, { segmentSize: 0, tag: 0, tagProtocol: 0 });
+  return drop(work, id, kept ? Reason.HELD : Reason.DROP_HOLD_FULL, frame);
+}
+
 const SINGLE: QueueChoice = { queue: 0, reason: Reason.REDIRECT_SINGLE, hash: null, bucket: null };
 
 /** @param vlan that the frame is in, whatever tag it carries now */
@@ -39,6 +49,7 @@ export function steer(work: Work, id: number, vnic: Vnic, ethernet: Ethernet, pa
   const { state, arrival } = work;
   const path = state.paths.get(id);
   if (path === undefined) return pass(work, id, Reason.PASS_NO_TARGET);
+  if (mustWait(work, id, path)) return hold(work, id, vnic, ethernet, vlan);
   const accelerated = isAccelerated(vnic, path);
   if (!accelerated && (vnic.flags & VnicFlag.CUT_THROUGH) === 0) return pass(work, id, Reason.PASS_SOFTWARE);
   const port = portOf(vnic, accelerated ? PortRole.VF : PortRole.TAP);

@@ -2,8 +2,10 @@
 import {
   ContractLimit, EventKind, type PathWord, PathBit, PortRole, type Vnic, VnicFlag, VnicPath,
 } from '../../../maps/generated/contract.js';
+import { tellHeard } from './answers.js';
 import type { Work } from './decision.js';
 import type { Ethernet } from './ethernet.js';
+import { isHolding, isReleasing } from './hold.js';
 import { ticksSince } from './ticks.js';
 
 const GENERATION = 1n << BigInt(PathBit.GENERATION_SHIFT);
@@ -34,10 +36,21 @@ function shownPath(work: Work, vnic: Vnic, path: PathWord, role: PortRole, ether
   return VnicPath.SOFTWARE;
 }
 
+/** While its frames are kept back, the path is the holder's to choose; but who transmits on its VF hears there, and the holder is told. */
+function transmitInHold(work: Work, id: number, path: PathWord, role: PortRole): void {
+  if (role !== PortRole.VF || path.vfSeen === work.state.tick) return;
+  work.effects.push({ kind: 'path', vnic: id, path: { ...path, vfSeen: work.state.tick } });
+  if (pathOf(path.word) === VnicPath.SOFTWARE && !isReleasing(path)) tellHeard(work, id, path, VnicPath.ACCELERATED);
+}
+
 /** Receive follows transmit. */
 export function followTransmission(work: Work, id: number, vnic: Vnic, role: PortRole, ethernet: Ethernet): void {
   const path = work.state.paths.get(id);
   if (path === undefined) return;
+  if (isHolding(path, work.state.nowNs)) {
+    transmitInHold(work, id, path, role);
+    return;
+  }
   const next = shownPath(work, vnic, path, role, ethernet);
   const vfSeen = role === PortRole.VF ? work.state.tick : path.vfSeen;
   let { word } = path;

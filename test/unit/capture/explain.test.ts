@@ -55,6 +55,9 @@ function state(
   return {
     knobs: { flowsPerVnic: 1, flowSeed: 1n, uplinkPartialChecksum: true },
     tick: 10_000,
+    nowNs: 1n,
+    holds: new Map(),
+    seen: new Map(),
     vnics: new Map([[1, change.vnic ?? vnic()]]),
     index: new Map([
       [vnicKey(bytes, change.vlan ?? 0), { vnic: 1, role: PortRole.TAP }],

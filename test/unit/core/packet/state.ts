@@ -50,6 +50,9 @@ export function testState(): TestState {
   const state: TestState = {
     knobs: { flowsPerVnic: FLOWS_PER_VNIC, flowSeed: 0x5bd1_e995_5bd1_e995n, uplinkPartialChecksum: true },
     tick: TICK,
+    nowNs: 1n,
+    holds: new Map(),
+    seen: new Map(),
     vnics: new Map([[1, vnic('g1')], [2, vnic('g2')]]),
     index: new Map([
       [portKey(TAP.g1), { vnic: 1, role: PortRole.TAP }], [portKey(VF.g1), { vnic: 1, role: PortRole.VF }],
