@@ -6,7 +6,7 @@ import { anySeen, anyTick } from './ages.js';
 import { DEVICES, UPLINKS, VNIC_IDS } from './ids.js';
 import { GUEST_MACS, STATION_MACS, VLANS } from './pools.js';
 import type { Random } from './random.js';
-import { anyAddresses, anyPath, anySteering, anyVnic, publishVnic, RSS_KEYS, withdrawVnic } from './tenants.js';
+import { anyAddresses, anyPath, anySteering, anyVnic, publishVnic, RING_SIZES, RSS_KEYS, withdrawVnic } from './tenants.js';
 import type { World } from './world.js';
 
 function aged(random: Random, record: FlowRecord, now: number): FlowRecord {
@@ -30,6 +30,12 @@ export function ageOthers(world: World, random: Random): void {
   if (world.usedSlots.length === 0) return;
   const slot = random.pick(world.usedSlots);
   world.setRemote(slot, { ...world.remotes.get(slot)!, learnt: anyTick(random, world.tick) });
+}
+
+/** Frames that wait are delivered: one, or all of them. */
+export function deliverHeld(world: World, random: Random): void {
+  const waiting = VNIC_IDS.filter((id) => (world.held.get(id)?.length ?? 0) > 0);
+  if (waiting.length > 0) world.drain(random.pick(waiting), random.chance(0.5) ? 1 : Infinity);
 }
 
 type Change = (world: World, random: Random, index: number, id: number) => void;
@@ -61,6 +67,8 @@ const CHANGES: Readonly<Record<string, readonly [weight: number, change: Change]
   }],
   cpus: [1, (world) => { for (const cpu of onlineCpus()) world.setCpu(cpu, true); }],
   key: [1, (world, random) => world.setRss(random.below(2), random.pick(RSS_KEYS))],
+  // Takes a grace period of RCU, so it is rare.
+  ring: [1, (world, random, _index, id) => world.setRing(id, random.pick(RING_SIZES))],
   // What leads nowhere: an id without a row, nobody, a vNIC that does not say so.
   slot: [3, (world, random) => {
     const vnic = random.pick([0, ContractLimit.MAX_VNICS, 0xffff_ffff, ...VNIC_IDS]);

@@ -14,6 +14,9 @@ export interface Difference {
 
 export const VERDICTS: readonly (Verdict | 'tx')[] = ['aborted', 'drop', 'pass', 'tx', 'redirect'];
 
+/** By tc action, include/uapi/linux/pkt_cls.h. */
+export const TC_VERDICTS: ReadonlyMap<number, Verdict> = new Map([[0, 'pass'], [2, 'drop'], [7, 'redirect']]);
+
 export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 }

@@ -1,10 +1,11 @@
 /** One world, and frames through it: the programs and the model side by side. */
-import { type Event, type Flow, handoverCodec, hostMaps } from '../../maps/generated/contract.js';
-import { decide, type Decision, type Effect, NOBODY, steerQueue, vnicKey } from '../core/packet/model.js';
+import { type Event, type Flow, handoverCodec, heldFrameCodec, hostMaps } from '../../maps/generated/contract.js';
+import { decide, type Decision, decideTap, type Effect, NOBODY, steerQueue, type TapArrival, vnicKey } from '../core/packet/model.js';
+import { encode } from '../btf/codec.js';
 import { onlineCpus } from '../native/cpus.js';
 import { LARGEST_FIRST_BUFFER } from '../native/frame_runner.js';
-import { ageFlow, ageOthers, changeWorld } from './changes.js';
-import { type Difference, eventText, hex, notedOf, notedText, sameNoted, VERDICTS } from './difference.js';
+import { ageFlow, ageOthers, changeWorld, deliverHeld } from './changes.js';
+import { type Difference, eventText, hex, notedOf, notedText, sameNoted, TC_VERDICTS, VERDICTS } from './difference.js';
 import { FrameMaker, type SentFrame } from './frames.js';
 import { ID_RANGES, UPLINKS, VNIC_IDS } from './ids.js';
 import { EPISODE_FRAMES, LARGEST_FRAME } from './limits.js';
@@ -13,7 +14,7 @@ import { Random } from './random.js';
 import type { Subject } from './subject.js';
 import { eachCounter, Tallies } from './tallies.js';
 import { populate } from './tenants.js';
-import { World } from './world.js';
+import { type HeldEffect, NONE_SEEN, World } from './world.js';
 
 const HANDOVER_BYTES = handoverCodec.size;
 
@@ -68,11 +69,30 @@ export class Episode {
     if (this.#done % 192 === 191) changeWorld(this.#world, random);
     if (this.#usedRows.length > 0 && random.chance(0.35)) ageFlow(this.#world, random, random.pick(this.#usedRows));
     if (random.chance(0.03)) ageOthers(this.#world, random);
+    if (random.chance(0.08)) deliverHeld(this.#world, random);
     const sent = this.#maker.next(this.#cpu);
+    if (sent.tap !== null) {
+      const difference = this.#runTap(sent, sent.tap);
+      this.#done++;
+      return difference;
+    }
     const decision = decide(this.#world, sent.bytes, sent.arrival);
     const difference = this.#run(sent.arrival.program, sent, decision) ?? this.#secondStage(sent, decision);
     this.#done++;
     return difference;
+  }
+
+  #runTap(sent: SentFrame, tap: TapArrival): Difference | null {
+    const decision = decideTap(this.#world, sent.bytes, tap);
+    this.shot = { program: 'steer_tap', sent, decision };
+    const { ifindex, cameIn: ingressIfindex, segmentSize } = tap;
+    const verdict = TC_VERDICTS.get(this.#subject.runTap(sent.bytes, { ifindex, ingressIfindex, segmentSize })) ?? 'none';
+    this.#take(decision.effects);
+    if (verdict !== decision.verdict) return this.#difference('verdict', this.#told(decision), verdict);
+    const { output } = this.#subject.skbRunner;
+    // A tag that is put in lies beside the frame.
+    if (!sameBytes(output, sent.bytes)) return this.#difference('bytes of the frame', hex(sent.bytes), hex(output));
+    return this.#compareNoted(decision);
   }
 
   #run(program: 'steer_uplink' | 'steer_guest' | 'steer_queue', sent: SentFrame, decision: Decision): Difference | null {
@@ -89,6 +109,10 @@ export class Episode {
     if (verdict !== 'aborted' && !sameBytes(output, decision.frame)) {
       return this.#difference(`bytes of the frame (${this.#told(decision)})`, hex(decision.frame), hex(output));
     }
+    return this.#compareNoted(decision);
+  }
+
+  #compareNoted(decision: Decision): Difference | null {
     const noted = this.#capturing ? notedOf(decision) : null;
     if (noted === null) return null;
     const actual = this.#subject.decision(this.#cpu);
@@ -109,7 +133,7 @@ export class Episode {
     const decision = steerQueue(this.#world, handed, firstBuffer);
     const arrival = { ...sent.arrival, ifindex: UPLINKS[0], firstBuffer };
     const { shot } = this;
-    const difference = this.#run('steer_queue', { bytes: handed, arrival, metadata: 0 }, decision);
+    const difference = this.#run('steer_queue', { bytes: handed, arrival, tap: null, metadata: 0 }, decision);
     // What differs only in the maps is most likely of the first stage, which writes them.
     if (difference === null) this.shot = shot;
     return difference;
@@ -138,7 +162,8 @@ export class Episode {
 
   /** All maps that frames change, and the events since the last time. */
   compare(): Difference | null {
-    return this.#compareEvents() ?? this.#compareCounters() ?? this.#comparePaths() ?? this.#compareFlows() ?? this.#compareRemotes();
+    return this.#compareEvents() ?? this.#compareCounters() ?? this.#comparePaths() ?? this.#compareHeld() ?? this.#compareSeen()
+      ?? this.#compareFlows() ?? this.#compareRemotes();
   }
 
   #compareEvents(): Difference | null {
@@ -173,10 +198,36 @@ export class Episode {
     for (const id of [NOBODY, ...VNIC_IDS]) {
       const expected = this.#world.paths.get(id) ?? { word: 0n, vfSeen: 0, holdUntilNs: 0n };
       const actual = this.#subject.paths.get(id)!;
-      if (expected.word !== actual.word || expected.vfSeen !== actual.vfSeen) {
-        const text = ({ word, vfSeen }: typeof actual): string => `0x${word.toString(16)}, VF seen ${vfSeen}`;
-        return this.#difference(`path of vNIC ${id}`, text(expected), text(actual));
-      }
+      const text = ({ word, vfSeen, holdUntilNs }: typeof actual): string => `0x${word.toString(16)}, VF seen ${vfSeen}, hold until ${holdUntilNs}`;
+      if (text(expected) !== text(actual)) return this.#difference(`path of vNIC ${id}`, text(expected), text(actual));
+    }
+    return null;
+  }
+
+  /** What waits in each ring, byte by byte, but for the time; and how full it is. */
+  #compareHeld(): Difference | null {
+    for (const id of VNIC_IDS) {
+      const [expected, actual] = [this.#world.held.get(id) ?? [], this.#subject.ring(id)];
+      const taken = this.#world.holds.get(id)?.taken ?? 0;
+      if ((actual?.taken ?? 0) !== taken) return this.#difference(`bytes taken of the ring of vNIC ${id}`, String(taken), String(actual?.taken));
+      let i = 0;
+      let difference: Difference | null = null;
+      actual?.peek((record) => {
+        const wanted = expected[i++];
+        const [asked, is] = [wanted === undefined ? 'none' : heldText(wanted, record), hex(heldBytes(record))];
+        if (asked !== is) difference ??= this.#difference(`frame ${i} that waits for vNIC ${id}`, asked, is);
+      });
+      if (difference === null && i !== expected.length) difference = this.#difference(`waiting for vNIC ${id}`, String(expected.length), String(i));
+      if (difference !== null) return difference;
+    }
+    return null;
+  }
+
+  #compareSeen(): Difference | null {
+    for (const id of [NOBODY, ...VNIC_IDS]) {
+      const text = ({ ipv4, ipv6 }: typeof NONE_SEEN): string => [ipv4, ...ipv6].map((word) => word.toString(16)).join(' ');
+      const [expected, actual] = [text(this.#world.seen.get(id) ?? NONE_SEEN), text(this.#subject.seen.get(id)!)];
+      if (expected !== actual) return this.#difference(`addresses of vNIC ${id}`, expected, actual);
     }
     return null;
   }
@@ -222,6 +273,17 @@ export class Episode {
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && Buffer.compare(a, b) === 0;
+}
+
+/** Header and frame; behind them lies what was there before. */
+function heldBytes(record: Buffer): Buffer {
+  return record.subarray(0, heldFrameCodec.size + heldFrameCodec.read(record).length);
+}
+
+/** As the record must be, which tells the time. */
+function heldText({ held, bytes }: HeldEffect, record: Buffer): string {
+  const { timeNs } = heldFrameCodec.read(record);
+  return hex(Buffer.concat([encode(heldFrameCodec, { ...held, timeNs }), bytes]));
 }
 
 function flowText(flow: Flow | undefined): string {

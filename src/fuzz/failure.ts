@@ -8,9 +8,10 @@ export function reportOf(failure: Failure): FailureReport {
   const { ifindex, rxQueue, cpu, firstBuffer } = sent.arrival;
   const buffers = firstBuffer === undefined ? '' : `, ${firstBuffer} bytes in the first buffer`;
   const metadata = sent.metadata === 0 ? '' : `, ${sent.metadata} bytes of metadata`;
+  const beside = sent.tap === null ? '' : `, came in on ifindex ${sent.tap.cameIn}, segments of ${sent.tap.segmentSize}`;
   return {
     seed: failure.seed, frame: failure.frame, text: differenceText(failure), program,
-    arrival: `ifindex ${ifindex}, receive queue ${rxQueue}, CPU ${cpu}${buffers}${metadata}`,
+    arrival: `ifindex ${ifindex}, receive queue ${rxQueue}, CPU ${cpu}${buffers}${metadata}${beside}`,
     hex: hex(sent.bytes),
   };
 }

@@ -1,11 +1,12 @@
 /** Frames for a world: by a grammar whose every rule is broken now and then, by damage to what came out, and of random bytes. */
 import { ContractLimit, type Vnic, VnicFlag } from '../../maps/generated/contract.js';
-import type { Arrival } from '../core/packet/model.js';
+import type { Arrival, TapArrival } from '../core/packet/model.js';
 import { LARGEST_FIRST_BUFFER } from '../native/frame_runner.js';
+import { LARGEST_SKB, SHORTEST_SKB } from '../native/skb_runner.js';
 import { RX_QUEUES, STRAY, tapOf, UPLINKS, vfOf, VNIC_IDS } from './ids.js';
 import { LARGEST_FRAME } from './limits.js';
 import { anyFlow, type Flow, reversed, writeArp, writeControl, writeIpv4, writeIpv6 } from './packets.js';
-import { FOREIGN_VLANS, GUEST_MACS, MULTICAST_MACS, STATION_MACS, STRANGER_MACS, VLANS } from './pools.js';
+import { CONTROL_MAC, FOREIGN_VLANS, GUEST_MACS, MULTICAST_MACS, STATION_MACS, STRANGER_MACS, VLANS } from './pools.js';
 import type { Random } from './random.js';
 import type { World } from './world.js';
 import { FrameWriter } from './writer.js';
@@ -13,6 +14,8 @@ import { FrameWriter } from './writer.js';
 export interface SentFrame {
   readonly bytes: Uint8Array;
   readonly arrival: Arrival;
+  /** Not null: the bridge hands it to a tap, and `arrival` says nothing. */
+  readonly tap: TapArrival | null;
   /** Bytes of metadata before it; they take headroom away. */
   readonly metadata: number;
 }
@@ -58,17 +61,19 @@ export class FrameMaker {
   }
 
   /** The last frame with something changed, or not. */
-  #again({ bytes, arrival, metadata }: SentFrame): SentFrame {
+  #again({ bytes, arrival, tap, metadata }: SentFrame): SentFrame {
     const random = this.#random;
+    if (tap !== null) return { bytes, arrival, tap, metadata };
     const rxQueue = random.chance(0.5) ? this.#rxQueue() : arrival.rxQueue;
-    if (random.chance(0.5)) return { bytes, arrival: { ...arrival, rxQueue }, metadata };
+    if (random.chance(0.5)) return { bytes, arrival: { ...arrival, rxQueue }, tap, metadata };
     const damaged = this.#damaged(Uint8Array.from(bytes));
     const { program, ifindex, cpu } = arrival;
-    return { bytes: damaged, arrival: { program, ifindex, rxQueue, cpu, ...this.#buffers(damaged.length, 0) }, metadata: 0 };
+    return { bytes: damaged, arrival: { program, ifindex, rxQueue, cpu, ...this.#buffers(damaged.length, 0) }, tap, metadata: 0 };
   }
 
   #make(cpu: number): SentFrame {
     const random = this.#random;
+    if (random.chance(0.12)) return this.#fromBridge(cpu);
     const sender = this.#sender();
     const written = random.chance(0.02) ? this.#noise() : this.#written(sender);
     const bytes = random.chance(0.2) ? this.#damaged(written) : written;
@@ -76,7 +81,26 @@ export class FrameMaker {
     const { program, ifindex } = sender;
     const headroom = HEADROOM - metadata;
     const buffers = this.#buffers(bytes.length, metadata);
-    return { bytes, metadata, arrival: { program, ifindex, rxQueue: this.#rxQueue(), cpu, headroom, ...buffers } };
+    return { bytes, metadata, tap: null, arrival: { program, ifindex, rxQueue: this.#rxQueue(), cpu, headroom, ...buffers } };
+  }
+
+  /** To a tap, mostly for its guest or for all; now and then what the guest itself has sent by its VF. */
+  #fromBridge(cpu: number): SentFrame {
+    const random = this.#random;
+    const index = this.#vnicIndex();
+    const vnic = this.#world.vnic(VNIC_IDS[index]!);
+    const to = random.weighted({ guest: 12, all: 6, others: 3 });
+    const written = Uint8Array.from(this.#written({ program: 'steer_uplink', ifindex: 0, vnic: null }));
+    written.set({ guest: vnic.mac, all: random.pick(MULTICAST_MACS), others: random.pick([...GUEST_MACS, ...STATION_MACS]) }[to], 0);
+    if (random.chance(0.1)) written.set(vnic.mac, 6);
+    const damaged = random.chance(0.1) ? this.#damaged(written) : written;
+    const bytes = new Uint8Array(Math.max(SHORTEST_SKB, Math.min(LARGEST_SKB, damaged.length)));
+    bytes.set(damaged.subarray(0, bytes.length));
+    const ifindex = random.chance(0.96) ? tapOf(index) : random.pick([vfOf(index), STRAY]);
+    const tap = {
+      ifindex, tag: null, cameIn: random.pick([0, ...UPLINKS, STRAY]), segmentSize: random.chance(0.2) ? random.between(1, 1448) : 0,
+    };
+    return { bytes, arrival: { program: 'steer_guest', ifindex, rxQueue: 0, cpu }, tap, metadata: 0 };
   }
 
   #rxQueue(): number {
@@ -134,8 +158,8 @@ export class FrameMaker {
   #destination(guest: Vnic | null): { destination: Uint8Array; destinationVlan: number } {
     const random = this.#random;
     const to = random.weighted(guest === null
-      ? { vnic: 90, station: 3, multicast: 4, stranger: 3 }
-      : { vnic: 45, station: 40, multicast: 9, stranger: 6 });
+      ? { vnic: 90, station: 3, multicast: 4, stranger: 3, control: 0 }
+      : { vnic: 43, station: 38, multicast: 9, stranger: 6, control: 4 });
     const vnic = this.#world.vnic(VNIC_IDS[this.#vnicIndex()]!);
     const anyVlan = random.chance(0.95) ? random.pick(VLANS) : random.pick(FOREIGN_VLANS);
     switch (to) {
@@ -144,6 +168,7 @@ export class FrameMaker {
         return { destination: vnic.mac, destinationVlan };
       }
       case 'station': return { destination: random.pick(STATION_MACS), destinationVlan: anyVlan };
+      case 'control': return { destination: CONTROL_MAC, destinationVlan: anyVlan };
       case 'multicast': return { destination: random.pick(MULTICAST_MACS), destinationVlan: anyVlan };
       default: return { destination: random.pick(STRANGER_MACS), destinationVlan: anyVlan };
     }

@@ -32,7 +32,9 @@ export const STATION_MACS: readonly Bytes[] = [firstStation, ...competing(firstS
 export const MULTICAST_MACS: readonly Bytes[] = [
   mac('ff:ff:ff:ff:ff:ff'), mac('01:00:5e:00:00:01'), mac('33:33:00:00:00:01'), mac('01:80:c2:00:00:00'),
 ];
-export const STRANGER_MACS: readonly Bytes[] = [mac('02:00:00:00:00:ee'), mac('00:00:00:00:00:00'), mac('54:54:00:00:00:01')];
+/** Where questions to a guest come from. */
+export const CONTROL_MAC = mac('02:00:00:00:00:01');
+export const STRANGER_MACS: readonly Bytes[] = [mac('02:00:00:00:00:ee'), mac('00:00:00:00:00:00'), mac('54:54:00:00:00:01'), mac('02:00:00:00:00:02')];
 
 export const VLANS = [0, 1, 100, 101, 4094] as const;
 export const FOREIGN_VLANS = [2, 7, 4095] as const;

@@ -1,22 +1,25 @@
 /** The real object, loaded for one variant: its maps to write a world into, its programs to run frames through. */
 import {
-  type Decision, decisionCodec, type Event, eventCodec, type Flow, hostMaps, type PathWord, type PortRole, type Remote, type Steering,
-  type Vnic, type VnicAddresses, type VnicCounters, ContractLimit, PortRole as Role, rssCodec, vnicCountersCodec,
+  type Decision, decisionCodec, type Event, eventCodec, type Flow, hostMaps, type PathWord, type PortRole, type Remote,
+  type SeenAddresses, type Steering, type Vnic, type VnicAddresses, type VnicCounters, ContractLimit, PortRole as Role, rssCodec,
+  vnicCountersCodec,
 } from '../../maps/generated/contract.js';
 import { encode, type MapSpec, u32 } from '../btf/codec.js';
 import { rssRow } from '../dataplane/rss_table.js';
 import { VnicIndex } from '../dataplane/vnic_index.js';
 import { possibleCpus } from '../native/cpus.js';
 import { FrameRunner } from '../native/frame_runner.js';
+import { createRing, deleteInner, setInner } from '../native/inner_map.js';
 import { BpfMap } from '../native/map.js';
 import { BpfObject } from '../native/object.js';
 import type { BpfProgram } from '../native/program.js';
 import { RingBuffer } from '../native/ring_buffer.js';
+import { SkbRunner } from '../native/skb_runner.js';
 import { hostObjectPath } from '../paths.js';
 import { LARGEST_FRAME } from './limits.js';
 import type { Variant } from './variants.js';
 
-export type ProgramName = 'steer_uplink' | 'steer_guest' | 'steer_queue';
+export type ProgramName = 'steer_uplink' | 'steer_guest' | 'steer_queue' | 'steer_tap';
 
 function word(value: number): Buffer {
   return encode(u32, value);
@@ -40,16 +43,20 @@ function encodedRss(key: Uint8Array): Buffer {
 export class Subject {
   readonly variant: Variant;
   readonly runner = new FrameRunner(LARGEST_FRAME);
+  readonly skbRunner = new SkbRunner();
   readonly vnics: BpfMap<number, Vnic>;
   readonly paths: BpfMap<number, PathWord>;
   readonly steerings: BpfMap<number, Steering>;
   readonly addresses: BpfMap<number, VnicAddresses>;
   readonly flows: BpfMap<number, Flow>;
   readonly remotes: BpfMap<number, Remote>;
+  readonly seen: BpfMap<number, SeenAddresses>;
   readonly #object: BpfObject;
   readonly #programs: Readonly<Record<ProgramName, BpfProgram>>;
   readonly #events: RingBuffer;
   readonly #slots: Buffer;
+  /** That frames wait in, by vNIC id. */
+  readonly #rings = new Map<number, RingBuffer>();
   readonly #decisionKey = word(0);
   #index!: VnicIndex;
 
@@ -59,6 +66,7 @@ export class Subject {
     this.variant = variant;
     this.#programs = {
       steer_uplink: object.program('steer_uplink'), steer_guest: object.program('steer_guest'), steer_queue: object.program('steer_queue'),
+      steer_tap: object.program('steer_tap'),
     };
     this.#events = new RingBuffer(object.map('events'));
     this.#slots = object.map('vnic_slots').mmap();
@@ -68,12 +76,13 @@ export class Subject {
     this.addresses = open(hostMaps.vnic_addresses);
     this.flows = open(hostMaps.flows);
     this.remotes = open(hostMaps.remotes);
+    this.seen = open(hostMaps.seen_addresses);
     this.clearIndex();
   }
 
   /** Un-pinned: gone with the process. */
   static async load(variant: Variant): Promise<Subject> {
-    const programs: readonly ProgramName[] = ['steer_uplink', 'steer_guest', 'steer_queue'];
+    const programs: readonly ProgramName[] = ['steer_uplink', 'steer_guest', 'steer_queue', 'steer_tap'];
     const object = BpfObject.open(hostObjectPath, {
       maxEntries: { flows: variant.flowsPerVnic * ContractLimit.MAX_VNICS, cpus: possibleCpus() },
       rodata: {
@@ -91,11 +100,45 @@ export class Subject {
 
   close(): void {
     this.#events.close();
+    for (const ring of this.#rings.values()) ring.close();
     this.#object.close();
   }
 
-  run(program: ProgramName, frame: Uint8Array, how: Parameters<FrameRunner['run']>[2]): number {
+  run(program: Exclude<ProgramName, 'steer_tap'>, frame: Uint8Array, how: Parameters<FrameRunner['run']>[2]): number {
     return this.runner.run(this.#programs[program], frame, how);
+  }
+
+  runTap(frame: Uint8Array, how: Parameters<SkbRunner['run']>[2]): number {
+    return this.skbRunner.run(this.#programs.steer_tap, frame, how);
+  }
+
+  /** An empty ring of so many bytes for the vNIC, or none. One that is right already stays: a new one takes a grace period of RCU. */
+  setRing(id: number, bytes: number | null): void {
+    const present = this.#rings.get(id);
+    if (present?.size === bytes) {
+      this.drain(id, Infinity);
+      return;
+    }
+    present?.close();
+    this.#rings.delete(id);
+    const holds = this.#object.map('holds');
+    if (bytes === null) {
+      deleteInner(holds, id);
+      return;
+    }
+    const map = createRing('hold', bytes);
+    setInner(holds, id, map);
+    this.#rings.set(id, new RingBuffer(map));
+    map.close();
+  }
+
+  ring(id: number): RingBuffer | undefined {
+    return this.#rings.get(id);
+  }
+
+  /** So many frames of those that wait longest go. */
+  drain(id: number, frames: number): void {
+    this.#rings.get(id)?.drain(() => true, frames);
   }
 
   clearIndex(): void {

@@ -7,7 +7,7 @@ import { anyTick } from './ages.js';
 import { GONE, tapOf, UPLINKS, vfOf, VNIC_IDS } from './ids.js';
 import { GUEST_MACS, IPV4, IPV6, VLANS } from './pools.js';
 import type { Random } from './random.js';
-import type { World } from './world.js';
+import { HOLD_ENDS, type World } from './world.js';
 
 const { MAX_PREFIXES, MAX_QUEUES, MAX_VLANS, QUEUE_UNREACHABLE, RETA_SIZE } = ContractLimit;
 
@@ -64,11 +64,17 @@ export function anyPath(random: Random, now: number): PathWord {
   const generation = random.pick([0, 1, 7, 0x7fff_ffff, 0xffff_ffff, random.word()]);
   const path = random.chance(0.55) ? VnicPath.ACCELERATED : VnicPath.SOFTWARE;
   const allowed = random.chance(0.7) ? PathBit.VF_ALLOWED : 0;
+  const hold = random.chance(0.35) ? PathBit.HOLD : 0;
+  const release = random.chance(hold === 0 ? 0.02 : 0.4) ? PathBit.RELEASE : 0;
   // Bits without a meaning yet stay as they are.
-  const others = random.chance(0.1) ? random.word() & 0xffff_fe00 : 0;
-  const low = (path | allowed | others) >>> 0;
-  return { word: (BigInt(generation) << BigInt(PathBit.GENERATION_SHIFT)) | BigInt(low), vfSeen: anyTick(random, now), holdUntilNs: 0n };
+  const others = random.chance(0.1) ? random.word() & 0xffff_f800 : 0;
+  const low = (path | allowed | hold | release | others) >>> 0;
+  const holdUntilNs = random.chance(0.75) ? HOLD_ENDS.never : HOLD_ENDS.past;
+  return { word: (BigInt(generation) << BigInt(PathBit.GENERATION_SHIFT)) | BigInt(low), vfSeen: anyTick(random, now), holdUntilNs };
 }
+
+/** Bytes: one that two usual frames fill, larger ones, and none. */
+export const RING_SIZES = [4096, 8192, 32_768, 4096, null] as const;
 
 const HIGHEST_CPU = 7;
 
@@ -141,6 +147,7 @@ export function populate(world: World, random: Random): void {
     world.setPath(id, anyPath(random, world.tick));
     for (const role of [PortRole.TAP, PortRole.VF]) world.setSteering(id, role, anySteering(random));
     world.setAddresses(id, anyAddresses(random));
+    world.setRing(id, RING_SIZES[index % RING_SIZES.length]!);
     publishVnic(world, id);
   }
 }

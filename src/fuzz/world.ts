@@ -1,8 +1,9 @@
 /** The state of a run twice: as look-ups for the model, and in the maps of the real object. Every change goes to both. */
 import {
-  ContractLimit, type Flow, hostMaps, type PathWord, type PortRole, type Remote, type Steering, type Vnic, type VnicAddresses,
+  ContractLimit, type Flow, hostMaps, type PathWord, type PortRole, type Remote, type SeenAddresses, type Steering, type Vnic,
+  type VnicAddresses,
 } from '../../maps/generated/contract.js';
-import type { Effect, Knobs, MutablePacketState, Owner } from '../core/packet/model.js';
+import type { Effect, HoldRing, Knobs, MutablePacketState, Owner } from '../core/packet/model.js';
 import { applyEffects } from '../core/packet/model.js';
 import { onlineCpus } from '../native/cpus.js';
 import { DEVICES, VNIC_IDS } from './ids.js';
@@ -10,6 +11,12 @@ import type { Subject } from './subject.js';
 
 export const NO_FLOW: Flow = { learnt: { tag: 0, seen: 0, queue: 0, valid: 0 }, steered: { tag: 0, seen: 0, queue: 0, valid: 0 } };
 const NO_REMOTE: Remote = { key: 0n, uplinkIfindex: 0, learnt: 0 };
+export const NONE_SEEN: SeenAddresses = { ipv4: 0, ipv6: [0, 0, 0, 0] };
+
+/** Ends of a hold: long ago, and never. The clock of holds runs, but not from the one to the other. */
+export const HOLD_ENDS = { past: 0n, never: 1n << 63n } as const;
+
+export type HeldEffect = Extract<Effect, { kind: 'held' }>;
 
 export class World implements MutablePacketState {
   readonly knobs: Knobs;
@@ -22,6 +29,11 @@ export class World implements MutablePacketState {
   readonly flows = new Map<number, Flow>();
   readonly remotes = new Map<number, Remote>();
   readonly addresses = new Map<number, VnicAddresses>();
+  readonly nowNs = 1n;
+  readonly holds = new Map<number, HoldRing>();
+  readonly seen = new Map<number, SeenAddresses>();
+  /** What waits in each ring, in order. */
+  readonly held = new Map<number, HeldEffect[]>();
   readonly txPorts = new Set<number>();
   readonly cpus = new Set<number>();
   readonly subject: Subject;
@@ -38,6 +50,7 @@ export class World implements MutablePacketState {
     for (const row of rows) this.flows.set(row, NO_FLOW);
     subject.setFlows(rows.map((row) => [row, NO_FLOW]));
     for (const id of [0, ...VNIC_IDS]) subject.clearCounters(id);
+    for (const id of VNIC_IDS) this.setSeen(id, NONE_SEEN);
     for (const ifindex of DEVICES) this.setTxPort(ifindex, true);
     for (const cpu of onlineCpus()) this.setCpu(cpu, true);
     subject.takeEvents();
@@ -85,6 +98,28 @@ export class World implements MutablePacketState {
     this.subject.addresses.set(id, row);
   }
 
+  setSeen(id: number, row: SeenAddresses): void {
+    this.seen.set(id, row);
+    this.subject.seen.set(id, row);
+  }
+
+  /** Empty, or none. */
+  setRing(id: number, bytes: number | null): void {
+    this.held.set(id, []);
+    if (bytes === null) this.holds.delete(id);
+    else this.holds.set(id, { size: bytes, taken: 0 });
+    this.subject.setRing(id, bytes);
+  }
+
+  /** So many of the frames that wait longest are delivered. */
+  drain(id: number, frames: number): void {
+    const [ring, held] = [this.holds.get(id), this.held.get(id)];
+    if (ring === undefined || held === undefined) return;
+    const gone = held.splice(0, frames);
+    this.holds.set(id, { ...ring, taken: ring.taken - gone.reduce((sum, { record }) => sum + record, 0) });
+    this.subject.drain(id, frames);
+  }
+
   setRss(row: number, key: Uint8Array): void {
     this.rss.set(row, { key });
     this.subject.setRssKey(row, key);
@@ -126,6 +161,9 @@ export class World implements MutablePacketState {
   /** What the model says a frame has changed; the real maps have been changed by the frame. */
   apply(effects: readonly Effect[]): void {
     applyEffects(this, effects);
-    for (const effect of effects) if (effect.kind === 'remote' && !this.usedSlots.includes(effect.slot)) this.usedSlots.push(effect.slot);
+    for (const effect of effects) {
+      if (effect.kind === 'remote' && !this.usedSlots.includes(effect.slot)) this.usedSlots.push(effect.slot);
+      else if (effect.kind === 'held') this.held.get(effect.vnic)?.push(effect);
+    }
   }
 }
