@@ -3,14 +3,12 @@
  * waits is delivered in order, and what comes meanwhile stays behind it.
  */
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
-import { heldFrameCodec } from '../../maps/generated/contract.js';
-import { unfinished } from '../core/packet/offload.js';
 import { waitForRunningPrograms } from '../native/grace_period.js';
-import { isNativeError } from '../native/errors.js';
 import { createRing, deleteInner, getInner, setInner } from '../native/inner_map.js';
 import type { RawMap } from '../native/map.js';
 import { RingBuffer } from '../native/ring_buffer.js';
 import { PacketSocket } from '../native/socket.js';
+import { HoldDelivery, type HoldPort } from './hold_delivery.js';
 import type { PathWords } from './path_word.js';
 import type { HoldReport, VnicPath } from './port.js';
 
@@ -21,16 +19,7 @@ const GRACE_MS = 2;
 /** A release that takes longer than this has a port that takes nothing. */
 const RELEASE_DEADLINE_MS = 2_000;
 const RETRY_MS = 1;
-/** What has waited this long is of no use to anyone; its sender has given up on it, or sent it again. */
-const STALE_NS = 10_000_000_000n;
-
-function withTag(frame: Buffer, protocol: number, tag: number): Buffer {
-  if (protocol === 0) return frame;
-  const inserted = Buffer.alloc(4);
-  inserted.writeUInt16BE(protocol, 0);
-  inserted.writeUInt16BE(tag, 2);
-  return Buffer.concat([frame.subarray(0, 12), inserted, frame.subarray(12)]);
-}
+const NOTHING_WAITED: HoldReport = { delivered: 0, stale: 0, lost: 0, longestMs: 0 };
 
 export class Holds {
   readonly #rings: RawMap;
@@ -45,7 +34,8 @@ export class Holds {
 
   /**
    * From now on frames for the vNIC are kept back, `bytes` of them at most (a power of two, each frame with its room, see enum
-   * hold_room), for `durationMs` at most. Of one that is held already, only the end is put off.
+   * hold_room), for `durationMs` at most. Of one that is held already, only the end is put off; one that is being released is held
+   * again, and the release ends.
    */
   begin(id: number, durationMs: number, bytes: number): void {
     this.prepare(id, bytes);
@@ -72,32 +62,32 @@ export class Holds {
   }
 
   /** The vNIC is on `path` now: delivers what waits to a port, in order, and ends the hold. Without one, only the path changes. */
-  async release(id: number, path: VnicPath, ifindex: number, vfAllowed: boolean): Promise<HoldReport> {
+  async release(id: number, path: VnicPath, port: HoldPort, vfAllowed: boolean): Promise<HoldReport> {
     const inner = getInner(this.#rings, id);
     if (inner === null) {
       this.#paths.change(id, { path, vfAllowed, hold: 'none' });
-      return { delivered: 0, stale: 0, lost: 0, longestMs: 0 };
+      return NOTHING_WAITED;
     }
     const ring = new RingBuffer(inner);
-    const report = { delivered: 0, stale: 0, lost: 0, longestMs: 0 };
     const deadline = process.hrtime.bigint() + BigInt(RELEASE_DEADLINE_MS) * 1_000_000n;
+    this.#socket ??= new PacketSocket();
+    const delivery = new HoldDelivery(this.#socket, port, deadline);
     this.#paths.setHoldUntil(id, deadline + 1_000_000_000n);
     this.#paths.change(id, { path, vfAllowed, hold: 'releasing' });
     try {
-      await this.#deliverAll(ring, ifindex, deadline, report);
+      await this.#deliverAll(id, ring, delivery);
       // All that could have seen others wait have put their frame behind them when this is over.
       await sleep(GRACE_MS);
-      await this.#deliverAll(ring, ifindex, deadline, report);
-      this.#paths.change(id, { hold: 'none' });
-      waitForRunningPrograms();
-      await this.#deliverAll(ring, ifindex, deadline, report);
+      await this.#deliverAll(id, ring, delivery);
+      await this.#finish(id, ring, delivery);
+    } catch (error) {
+      if (this.#isReleasing(id)) this.drop(id);
+      throw error;
     } finally {
-      this.#paths.change(id, { hold: 'none' });
-      deleteInner(this.#rings, id);
       ring.close();
       inner.close();
     }
-    return report;
+    return delivery.report;
   }
 
   /** Ends a hold and forgets what waits. */
@@ -111,40 +101,43 @@ export class Holds {
     this.#socket = null;
   }
 
-  async #deliverAll(ring: RingBuffer, ifindex: number, deadline: bigint, report: { -readonly [K in keyof HoldReport]: HoldReport[K] }): Promise<void> {
-    for (;;) {
-      let blocked = false;
-      ring.drain((record) => {
-        const outcome = this.#deliver(record, ifindex, deadline);
-        if (outcome === 'blocked') {
-          blocked = true;
-          return false;
-        }
-        if (outcome === 'delivered') {
-          report.delivered++;
-          const { timeNs } = heldFrameCodec.read(record);
-          report.longestMs = Math.max(report.longestMs, Number(process.hrtime.bigint() - timeNs) / 1e6);
-        } else report[outcome]++;
-        return true;
-      }, FRAMES_AT_ONCE);
-      if (blocked) await sleep(RETRY_MS);
-      else if (ring.isEmpty) return;
-      else await setImmediate();
-    }
+  #isReleasing(id: number): boolean {
+    return this.#paths.get(id).hold === 'releasing';
   }
 
-  #deliver(record: Buffer, ifindex: number, deadline: bigint): 'delivered' | 'stale' | 'lost' | 'blocked' {
-    const { timeNs, length, segmentSize, tag, tagProtocol } = heldFrameCodec.read(record);
-    const now = process.hrtime.bigint();
-    if (now - timeNs > STALE_NS) return 'stale';
-    const frame = withTag(record.subarray(heldFrameCodec.size, heldFrameCodec.size + length), tagProtocol, tag);
-    this.#socket ??= new PacketSocket();
-    try {
-      this.#socket.send(ifindex, frame, unfinished(frame, segmentSize));
-      return 'delivered';
-    } catch (error) {
-      const full = isNativeError(error, 'ENOBUFS') || isNativeError(error, 'EAGAIN');
-      return full && now < deadline ? 'blocked' : 'lost';
+  /**
+   * Until nothing waits, or the hold was begun anew. When frames come faster than they are delivered, there is no end to them: then
+   * those that the ring has no more room for are lost, and counted, rather than that one overtakes another.
+   */
+  async #deliverAll(id: number, ring: RingBuffer, delivery: HoldDelivery): Promise<void> {
+    let bytes = 0;
+    while (this.#isReleasing(id)) {
+      let blocked = false;
+      const take = (record: Buffer): boolean => {
+        blocked = !delivery.take(record);
+        if (!blocked) bytes += record.length;
+        return !blocked;
+      };
+      ring.drain(take, FRAMES_AT_ONCE, bytes > ring.size);
+      if (blocked) await sleep(RETRY_MS);
+      else if (!ring.isEmpty) await setImmediate();
+      else {
+        ring.giveBack();
+        if (ring.isEmpty) return;
+      }
     }
+    ring.giveBack();
+  }
+
+  /** Frames go straight on; what a program has put into the ring when it was nearly empty is older than they are. */
+  async #finish(id: number, ring: RingBuffer, delivery: HoldDelivery): Promise<void> {
+    if (!this.#isReleasing(id)) return;
+    this.#paths.change(id, { hold: 'none' });
+    waitForRunningPrograms();
+    while (!ring.isEmpty) {
+      ring.drain((record) => delivery.take(record), FRAMES_AT_ONCE);
+      if (!ring.isEmpty) await sleep(RETRY_MS);
+    }
+    if (this.#paths.get(id).hold === 'none') deleteInner(this.#rings, id);
   }
 }

@@ -1,5 +1,7 @@
 /** The interface of port.ts on the pinned maps, programs and links of this host. */
-import { ContractLimit, flowCodec, hostMaps, redirectErrorKeyCodec, rssCodec, type Vnic, vnicAddressesCodec } from '../../maps/generated/contract.js';
+import {
+  ContractLimit, flowCodec, hostMaps, redirectErrorKeyCodec, rssCodec, type Vnic, vnicAddressesCodec, VnicFlag,
+} from '../../maps/generated/contract.js';
 import { encode, u32 } from '../btf/codec.js';
 import type { AttachMode, PortOwner, PortRole as Role } from '../core/model.js';
 import { ifindexOf, portKey, vnicKey } from '../core/packet/keys.js';
@@ -10,6 +12,7 @@ import { fromVnicAddresses, toVnicAddresses } from './address_row.js';
 import { Attachments, type XdpModeChoice } from './attachments.js';
 import { fromNoteRow, toNoteRow } from './bridge_vlan_row.js';
 import { EventPump } from './events.js';
+import type { HoldPort } from './hold_delivery.js';
 import { Holds } from './holds.js';
 import { TapPrograms } from './tap_programs.js';
 import type { ProgramSettings } from './identity.js';
@@ -172,7 +175,14 @@ export class KernelDataPlane implements DataPlane {
 
   release(id: number, change: { readonly path: VnicPath; readonly vfAllowed: boolean }, ifindex: number): Promise<HoldReport> {
     this.#checkId(id);
-    return this.#holds.release(id, change.path, ifindex, change.vfAllowed);
+    return this.#holds.release(id, change.path, { ifindex, adapter: this.#adapterBehind(id, ifindex) }, change.vfAllowed);
+  }
+
+  /** Where the port is the uplink: what the adapter's own switch must see. */
+  #adapterBehind(id: number, ifindex: number): HoldPort['adapter'] {
+    const vnic = this.#maps.vnics.get(id);
+    if (vnic === undefined || ifindex !== vnic.uplinkIfindex) return null;
+    return { mac: vnic.mac, vlan: (vnic.flags & VnicFlag.ACCESS) === 0 ? null : vnic.vlan };
   }
 
   isHeld(id: number): boolean {

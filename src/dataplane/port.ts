@@ -60,7 +60,7 @@ export type DataPlaneEvent =
 export interface HoldReport {
   /** Given to the port, in order. */
   readonly delivered: number;
-  /** Too old to be of use to anyone. */
+  /** Of no use any more: too old, or the adapter's own switch has given it to the VF as to all whom it is for. */
   readonly stale: number;
   /** The port did not take them. */
   readonly lost: number;

@@ -71,12 +71,12 @@ export function attachTc(
   return { ...place, ifindex, direction, programId: opts.readUInt32LE(tcOpts.at.prog_id), madeQdisc: made === 0 };
 }
 
-/** The program at that place, or null. */
+/** The program at that place, or null: also when the device is gone. */
 export function queryTc(ifindex: number, direction: TcDirection, place: TcPlace): { programId: number } | null {
   const opts = makeOpts(place);
   const rc = libbpf().bpf_tc_query(makeHook(ifindex, points[direction]), opts);
   // ENOENT: no filter there; EINVAL: no qdisc.
-  if (rc === -E.NOENT || rc === -E.INVAL) return null;
+  if (rc === -E.NOENT || rc === -E.INVAL || rc === -E.NODEV) return null;
   check('bpf_tc_query', rc, describe(ifindex, direction, place));
   return { programId: opts.readUInt32LE(tcOpts.at.prog_id) };
 }
