@@ -3,17 +3,14 @@
  * cut short, what has no target, and what goes by way of another CPU.
  */
 import type { VnicPath } from '../../src/core/model.js';
-import { internetChecksum } from '../../src/core/checksum.js';
 import { frame, type FrameBuilder } from '../support/packet_builder.js';
 import { Bed, type Risen, WORLD } from './bed/bed.js';
+import { rightPayload, unfinishedTcp } from './bed/bursts.js';
 import { ip } from './bed/commands.js';
 import { sendLater } from './bed/pace.js';
 import { type Place, serveScenarios } from './bed/place.js';
-import type { Unfinished } from './bed/raw_port.js';
 
 const ETHERNET_HEADER = 14;
-const TCP_HEADER = 20;
-const TCP_PORT = 6000;
 /** Bytes of payload: a segment more than one frame takes, and several that would fit into one. */
 const BURSTS = [{ segment: 1000, payload: 5000 }, { segment: 300, payload: 900 }] as const;
 const FRAMES = 5;
@@ -32,37 +29,7 @@ export interface SpecialSeen {
   readonly risen: Risen;
 }
 
-const payloadByte = (at: number): number => (at * 7 + (at >> 8)) & 0xff;
 const portOf = (bed: Bed, end: string) => bed.port(...(end.split(' ') as [string, 'tap' | 'vf' | 'wire']));
-
-/** Payload bytes of a TCP segment that is right in every byte; null for another or a damaged one. */
-function rightPayload(bytes: Buffer, family: 4 | 6): number | null {
-  const l3 = family === 4 ? 20 : 40;
-  const l4 = bytes.subarray(ETHERNET_HEADER + l3);
-  if (bytes.length < ETHERNET_HEADER + l3 + TCP_HEADER || bytes.readUInt16BE(ETHERNET_HEADER + l3 + 2) !== TCP_PORT) return null;
-  const ipHeader = bytes.subarray(ETHERNET_HEADER, ETHERNET_HEADER + l3);
-  const addresses = family === 4 ? ipHeader.subarray(12, 20) : ipHeader.subarray(8, 40);
-  const pseudo = Buffer.alloc(8);
-  pseudo.writeUInt32BE(l4.length, 0);
-  pseudo.writeUInt32BE(6, 4);
-  const segment = Buffer.concat([addresses, pseudo, l4]);
-  if (internetChecksum(segment) !== 0 || (family === 4 && internetChecksum(ipHeader) !== 0)) return null;
-  const at = l4.readUInt32BE(4) - 1;
-  const payload = l4.subarray(TCP_HEADER);
-  return payload.every((byte, i) => byte === payloadByte(at + i)) ? payload.length : null;
-}
-
-function unfinishedTcp(bed: Bed, to: string, family: 4 | 6, burst: (typeof BURSTS)[number]): { bytes: Buffer; left: Unfinished } {
-  const { segment, payload } = burst;
-  const [source, target] = [bed.station('g1'), bed.station(to)];
-  const [from, there] = family === 4 ? [source.ipv4, target.ipv4] : [source.ipv6, target.ipv6];
-  const content = Buffer.from(Array.from({ length: payload }, (_, i) => payloadByte(i)));
-  const bytes = frame().ethernet({ from: source.mac, to: target.mac }).ip(from, there).partialChecksum().tcp(5000, TCP_PORT)
-    .payload(content).build();
-  const checksumStart = ETHERNET_HEADER + (family === 4 ? 20 : 40);
-  const kind = family === 4 ? 'tcp4' : 'tcp6';
-  return { bytes, left: { checksumStart, checksumOffset: 16, segment, headerBytes: checksumStart + TCP_HEADER, kind } };
-}
 
 class Desk {
   readonly #bed: Bed;
@@ -164,7 +131,7 @@ await serveScenarios({
         await desk.step('partial checksum', to, { path, cutThrough }, sendPartial, isOneOf(finished));
         for (const family of [4, 6] as const) {
           for (const burst of BURSTS) {
-            const { bytes, left } = unfinishedTcp(bed, to, family, burst);
+            const { bytes, left } = unfinishedTcp(bed.station('g1'), bed.station(to), family, burst);
             const what = `${burst.payload} bytes of TCP over IPv${family} in one frame`;
             await desk.step(what, to, { path, cutThrough }, () => tap.send(bytes, left), (each) => rightPayload(each, family));
           }

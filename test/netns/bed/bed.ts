@@ -41,6 +41,8 @@ export interface GuestOptions {
   readonly queues?: number;
   /** Of a real tap with raw ends: frames can be left unfinished. */
   readonly vnetHeader?: boolean;
+  /** With that: its reader takes aggregated frames and unfinished checksums, as virtio-net does. */
+  readonly aggregates?: boolean;
   /** What shall differ from the usual row: untagged, cut-through off, plug-in. */
   readonly row?: Partial<VnicRow>;
   /** Default: that of the bed. */
@@ -296,13 +298,13 @@ export class Bed {
   async #makeGuest(name: string): Promise<void> {
     const { host, stations } = this.place;
     const { netns, mac } = this.station(name);
-    const { software, vf, queues = 1, vnetHeader = false, mtu = this.#mtu } = this.#guest(name);
+    const { software, vf, queues = 1, vnetHeader = false, aggregates = false, mtu = this.#mtu } = this.#guest(name);
     const tap = `tap-${name}`;
     if (software === 'veth') {
       makePair([host, tap], [netns, 'eth0'], mtu, queues, mac);
     } else {
       if (this.#options.ends === 'raw') {
-        this.#raw.set(`${name} tap`, RawPort.tap(tap, host, { queues, vnetHeader }));
+        this.#raw.set(`${name} tap`, RawPort.tap(tap, host, { queues, vnetHeader, aggregates }));
       } else {
         const tapOf = (where: string, device: string) => ip(where, `tuntap add dev ${device} mode tap${queues > 1 ? ' multi_queue' : ''}`);
         tapOf(host, tap);

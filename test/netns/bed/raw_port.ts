@@ -44,6 +44,10 @@ function virtioHeader(unfinished: Unfinished | null): Buffer {
 export interface Arrived {
   readonly queue: number;
   readonly frame: Buffer;
+  /** Of a tap whose reader takes aggregates: payload bytes of each frame that this one stands for; 0 = it is whole. */
+  readonly segment: number;
+  /** Likewise: the reader is to finish the checksum. */
+  readonly partial: boolean;
 }
 
 /** No address, no neighbour discovery: only what the test sends is there. */
@@ -65,9 +69,11 @@ export class RawPort {
   }
 
   /** Makes the tap; it goes with this process. `vnetHeader`: as QEMU opens it, so that frames can be left unfinished. */
-  static tap(name: string, netns: string, options: { readonly queues?: number; readonly vnetHeader?: boolean } = {}): RawPort {
-    const { queues = 1, vnetHeader = false } = options;
-    const open = () => openTap(name, { multiQueue: queues > 1, vnetHeader, netns: `/run/netns/${netns}` });
+  static tap(
+    name: string, netns: string, options: { readonly queues?: number; readonly vnetHeader?: boolean; readonly aggregates?: boolean } = {},
+  ): RawPort {
+    const { queues = 1, vnetHeader = false, aggregates = false } = options;
+    const open = () => openTap(name, { multiQueue: queues > 1, vnetHeader, aggregates, netns: `/run/netns/${netns}` });
     return new RawPort(Array.from({ length: queues }, open), vnetHeader);
   }
 
@@ -76,7 +82,7 @@ export class RawPort {
     const [hub, end] = [`hub-${device}`, `raw-${device}`];
     const port = RawPort.tap(end, netns);
     ip(netns, `link add ${hub} type bridge mcast_snooping 0 stp_state 0 group_fwd_mask 0xfff8`);
-    ip(netns, `link set dev ${device} address 02:00:00:00:00:01`);
+    ip(netns, `link set dev ${device} address 02:00:00:00:00:0f`);
     const mtu = /mtu (\d+)/.exec(ip(netns, `link show dev ${device}`))?.[1] ?? '1500';
     for (const each of [device, end]) {
       ip(netns, `link set dev ${each} mtu ${mtu} master ${hub} up`);
@@ -100,7 +106,10 @@ export class RawPort {
     for (const [queue, fd] of this.#fds.entries()) {
       for (let length = readNonBlocking(fd, this.#buffer); length > 0; length = readNonBlocking(fd, this.#buffer)) {
         const start = this.#vnetHeader ? VIRTIO_HEADER_BYTES : 0;
-        this.#arrived.push({ queue, frame: Buffer.from(this.#buffer.subarray(start, length)) });
+        const [flags, kind] = this.#vnetHeader ? this.#buffer.subarray(0, 2) : [0, 0];
+        const segment = kind === 0 ? 0 : this.#buffer.readUInt16LE(4);
+        const frame = Buffer.from(this.#buffer.subarray(start, length));
+        this.#arrived.push({ queue, frame, segment, partial: ((flags ?? 0) & NEEDS_CSUM) !== 0 });
         count++;
       }
     }
