@@ -81,6 +81,65 @@ kernelTest('two readers of one process after another continue where the first st
   t.deepEqual(drain(second).map((record) => record[0]), [2]);
 });
 
+kernelTest('a ring is never quite full: a record takes 8 bytes more, rounded up to 8', async (t) => {
+  const object = await loadSample(t);
+  const ring = new RingBuffer(object.map('records'));
+  t.teardown(() => ring.close());
+  t.is(ring.size, 4096);
+  for (let i = 1; i < 256; i++) {
+    t.is(write(object, SUBMIT, false, i & 0xff), PASS);
+    t.is(ring.taken, 16 * i);
+  }
+  t.is(write(object, SUBMIT, false, 0), DROP, 'the last one would fill it');
+  drain(ring);
+  write(object, SUBMIT, true, 0);
+  t.is(ring.taken, 112);
+});
+
+kernelTest('a record that is not taken comes again; only so many at once', async (t) => {
+  const object = await loadSample(t);
+  const ring = new RingBuffer(object.map('records'));
+  t.teardown(() => ring.close());
+  for (const fill of [1, 2, 3, 4]) write(object, fill === 2 ? DISCARD : SUBMIT, false, fill);
+  const taken: number[] = [];
+  const take = (data: Buffer): boolean => taken.push(data[0]!) !== 2;
+  t.is(ring.drain(take, 10), 1);
+  t.is(ring.drain((data) => data[0] === 3, 1), 1);
+  t.is(ring.taken, 16);
+  t.false(ring.isEmpty);
+  t.is(ring.drain(() => true, 10), 1);
+  t.deepEqual([taken, ring.isEmpty, ring.taken], [[1, 3], true, 0]);
+});
+
+kernelTest('room that is kept is given back at once, and what is read does not come again', async (t) => {
+  const object = await loadSample(t);
+  const ring = new RingBuffer(object.map('records'));
+  t.teardown(() => ring.close());
+  let written = 0;
+  while (write(object, SUBMIT, true, written) === PASS) written++;
+  t.is(ring.drain(() => true, 10, true), 10);
+  t.is(write(object, SUBMIT, true, 0), DROP, 'no room yet');
+  t.is(ring.drain(() => true, Infinity, true), written - 10);
+  t.deepEqual([ring.isEmpty, ring.taken], [true, 112 * written]);
+  ring.giveBack();
+  t.is(ring.taken, 0);
+  t.is(write(object, SUBMIT, true, 7), PASS);
+  t.is(ring.drain((data) => data[0] === 7, 10), 1);
+});
+
+kernelTest('a look leaves everything where it is', async (t) => {
+  const object = await loadSample(t);
+  const ring = new RingBuffer(object.map('records'));
+  t.teardown(() => ring.close());
+  for (const fill of [1, 2, 3]) write(object, fill === 2 ? DISCARD : SUBMIT, false, fill);
+  for (let i = 0; i < 2; i++) {
+    const seen: number[] = [];
+    ring.peek((data) => seen.push(data[0]!));
+    t.deepEqual(seen, [1, 3]);
+  }
+  t.deepEqual(drain(ring).map((record) => record[0]), [1, 3]);
+});
+
 kernelTest('other maps are refused', async (t) => {
   const object = await loadSample(t);
   t.throws(() => new RingBuffer(object.map('rows')), { message: 'map rows is no ring buffer' });

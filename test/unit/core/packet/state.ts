@@ -1,8 +1,9 @@
 /** A small world for tests of the model: one vNIC and its neighbour on one uplink. Written by hand, not from the programs. */
 import {
-  type Flow, type HashType, type PathWord, PortRole, type Remote, type Steering, type Vnic, type VnicAddresses, VnicFlag,
+  type Flow, type HashType, type PathWord, PortRole, type Remote, type SeenAddresses, type Steering, type Vnic, type VnicAddresses,
+  VnicFlag,
 } from '../../../../maps/generated/contract.js';
-import { type MutablePacketState, type Owner, portKey, vnicKey } from '../../../../src/core/packet/model.js';
+import { type HoldRing, type MutablePacketState, type Owner, portKey, vnicKey } from '../../../../src/core/packet/model.js';
 import { rssVectorKey } from '../../../support/rss_vectors.js';
 import { macBytes } from '../../../support/packet_layers.js';
 
@@ -26,6 +27,9 @@ export interface TestState extends MutablePacketState {
   readonly flows: Map<number, Flow>;
   readonly remotes: Map<number, Remote>;
   readonly addresses: Map<number, VnicAddresses>;
+  nowNs: bigint;
+  readonly holds: Map<number, HoldRing>;
+  readonly seen: Map<number, SeenAddresses>;
   readonly txPorts: Set<number>;
   readonly cpus: Set<number>;
 }
