@@ -8,7 +8,9 @@ import { hostObjectPath } from '../../src/paths.js';
 import { needs, testWith } from '../support/require.js';
 import { ALL_REASONS, Bed, type ReasonName } from './bed/bed.js';
 import { checkRow, type Row } from './bed/row.js';
+import { checkTapRow } from './bed/tap_row.js';
 import { controlRows as guestControlRows, neighbourRows, partialRows, policyRows, uplinkRows } from './tables/from_guest.js';
+import { heardRows, holdRows, seenRows, tapRows } from './tables/holds.js';
 import { flowRows, pathRows } from './tables/path_and_flows.js';
 import { hashTypeRows, multiBufferRows, queueChangeRows } from './tables/queue_changes.js';
 import { spoofingRows } from './tables/spoofing.js';
@@ -31,17 +33,21 @@ const tables: readonly (readonly [prefix: string, rows: readonly Row[]])[] = [
   ['guest', uplinkRows], ['guest', partialRows], ['guest', neighbourRows], ['guest', policyRows], ['guest', guestControlRows],
   ['guest', pathRows], ['guest', flowRows],
   ['access', accessRows], ['trunk', trunkRows], ['legacy', legacyRows], ['guest', spoofingRows],
-  ['queue', queueChangeRows], ['queue', hashTypeRows], ['wire', multiBufferRows],
+  ['hold', holdRows], ['guest', heardRows], ['guest', seenRows], ['queue', queueChangeRows], ['queue', hashTypeRows], ['wire', multiBufferRows],
 ];
 
 for (const [prefix, rows] of tables) {
   for (const row of rows) bedTest.serial(`${prefix}: ${row.title}`, (t) => checkRow(t, bed, row));
 }
 
+for (const row of tapRows) bedTest.serial(`tap: ${row.title}`, (t) => checkTapRow(t, bed, row));
+
 /** TEST_RUN always leaves room before a frame here; the fuzzer takes it away. */
 const NOT_HERE: readonly ReasonName[] = ['pass_no_headroom', 'drop_retagged'];
 
 test('no reason was left out', (t) => {
-  const exercised = new Set<ReasonName>(tables.flatMap(([, rows]) => rows.map((row) => row.counted[1])));
+  const exercised = new Set<ReasonName>([
+    ...tables.flatMap(([, rows]) => rows.map((row) => row.counted[1])), ...tapRows.flatMap(({ counted }) => (counted === null ? [] : counted[1])),
+  ]);
   t.deepEqual(ALL_REASONS.filter((reason) => !exercised.has(reason)), NOT_HERE);
 });

@@ -4,7 +4,8 @@
  */
 import { execFileSync } from 'node:child_process';
 import {
-  type Event, type FlowRecord, type PathWord, type Steering, type Vnic, type VnicCounters, ContractLimit, eventCodec, HashType, hostKnobs, hostMaps, PathBit,
+  type Event, type FlowRecord, type HeldFrame, type PathWord, type SeenAddresses, type Steering, type Vnic, type VnicCounters, ContractLimit,
+  eventCodec, HashType, heldFrameCodec, hostKnobs, hostMaps, PathBit,
   PortRole as RoleCode,
   reasonNames,
   VnicFlag, VnicPath as PathCode,
@@ -13,10 +14,12 @@ import { rssRow } from '../../../src/dataplane/rss_table.js';
 import type { PortRole, VnicPath } from '../../../src/core/model.js';
 import { encode, type MapSpec } from '../../../src/btf/codec.js';
 import { BpfMap, PerCpuMap } from '../../../src/native/map.js';
+import { createRing, deleteInner, setInner } from '../../../src/native/inner_map.js';
 import { BpfObject } from '../../../src/native/object.js';
 import { enterNetns } from '../../../src/native/netns.js';
 import { possibleCpus } from '../../../src/native/cpus.js';
 import { RingBuffer } from '../../../src/native/ring_buffer.js';
+import { SkbRunner } from '../../../src/native/skb_runner.js';
 import type { BpfProgram } from '../../../src/native/program.js';
 import { hostObjectPath } from '../../../src/paths.js';
 import { macBytes } from '../../support/packet_layers.js';
@@ -33,6 +36,12 @@ const FROZEN_TICK = 0x1_8000;
 const NO_RECORD: FlowRecord = { tag: 0, seen: 0, queue: 0, valid: 0 };
 const BED_VNICS = 1 + VNIC_NAMES.length;
 const MASK_64 = (1n << 64n) - 1n;
+
+const NONE_SEEN: SeenAddresses = { ipv4: 0, ipv6: [0, 0, 0, 0] };
+/** Ends of a hold, in nanoseconds: long ago, and never. */
+export const HOLD_ENDS = { past: 0n, never: 1n << 63n } as const;
+/** Of the ring that frames wait in: two usual ones fill it. */
+export const RING_BYTES = 4096;
 
 const VERDICTS = ['aborted', 'drop', 'pass', 'tx', 'redirect'] as const;
 export type Verdict = (typeof VERDICTS)[number];
@@ -113,7 +122,10 @@ function makePorts(): Map<PortName, number> {
 
 export class Bed {
   readonly #ifindexes: ReadonlyMap<PortName, number>;
-  readonly #programs: { readonly uplink: BpfProgram; readonly guest: BpfProgram; readonly queue: BpfProgram };
+  readonly #programs: { readonly uplink: BpfProgram; readonly guest: BpfProgram; readonly queue: BpfProgram; readonly tap: BpfProgram };
+  readonly #skbs = new SkbRunner();
+  /** That frames wait in. */
+  readonly #rings = new Map<VnicName, RingBuffer>();
   readonly #object: BpfObject;
   readonly #events: RingBuffer;
   readonly #filledSlots = new Set<number>();
@@ -129,12 +141,16 @@ export class Bed {
   readonly rss;
   readonly flows;
   readonly counters;
+  readonly seen;
 
   private constructor(object: BpfObject, ifindexes: ReadonlyMap<PortName, number>) {
     const open = <K, V>(spec: MapSpec<K, V>): BpfMap<K, V> => new BpfMap(object.map(spec.name), spec.key, spec.value);
     this.#object = object;
     this.#ifindexes = ifindexes;
-    this.#programs = { uplink: object.program('steer_uplink'), guest: object.program('steer_guest'), queue: object.program('steer_queue') };
+    this.#programs = {
+      uplink: object.program('steer_uplink'), guest: object.program('steer_guest'), queue: object.program('steer_queue'),
+      tap: object.program('steer_tap'),
+    };
     this.#events = new RingBuffer(object.map('events'));
     this.vnics = open(hostMaps.vnics);
     this.slots = open(hostMaps.vnic_slots);
@@ -146,6 +162,7 @@ export class Bed {
     this.steerings = open(hostMaps.steerings);
     this.rss = open(hostMaps.rss);
     this.flows = open(hostMaps.flows);
+    this.seen = open(hostMaps.seen_addresses);
     this.counters = new PerCpuMap(object.map('counters'), hostMaps.counters.key, hostMaps.counters.value);
   }
 
@@ -158,7 +175,7 @@ export class Bed {
     const object = BpfObject.open(hostObjectPath, {
       maxEntries: { flows: FLOWS_PER_VNIC * ContractLimit.MAX_VNICS, cpus: possibleCpus() },
       rodata: { flows_per_vnic: flowsPerVnic, frozen_tick: encode(hostKnobs.frozen_tick, FROZEN_TICK), ...options.rodata },
-      programs: ['steer_uplink', 'steer_guest', 'steer_queue'],
+      programs: ['steer_uplink', 'steer_guest', 'steer_queue', 'steer_tap'],
     });
     await object.load();
     const bed = new Bed(object, ifindexes);
@@ -180,6 +197,7 @@ export class Bed {
   }
 
   close(): void {
+    for (const ring of this.#rings.values()) ring.close();
     this.#events.close();
     this.#object.close();
   }
@@ -206,6 +224,8 @@ export class Bed {
       vlans: [vlan, ...new Array<number>(ContractLimit.MAX_VLANS - 1).fill(0)],
     });
     this.paths.set(id, { word: 0n, vfSeen: 0, holdUntilNs: 0n });
+    this.seen.set(id, NONE_SEEN);
+    this.withoutRing(name);
     this.addSlot(vnicKey(mac, vlan), id);
     this.setSteering(name, 'tap', {});
     this.setSteering(name, 'vf', {});
@@ -260,6 +280,40 @@ export class Bed {
     this.paths.set(id, { ...row, word, vfSeen });
   }
 
+  /** Frames for it wait, as long as the hold lasts and there is a ring. */
+  setHold(name: VnicName, hold: 'holding' | 'releasing' | 'none', untilNs: bigint): void {
+    const { id } = bedVnic(name);
+    const row = this.paths.get(id)!;
+    const [held, released] = [BigInt(PathBit.HOLD), BigInt(PathBit.RELEASE)];
+    const bits = hold === 'none' ? 0n : hold === 'holding' ? held : held | released;
+    this.paths.set(id, { ...row, word: (row.word & ~(held | released)) | bits, holdUntilNs: untilNs });
+  }
+
+  withRing(name: VnicName): void {
+    const map = createRing('hold', RING_BYTES);
+    setInner(this.#object.map('holds'), bedVnic(name).id, map);
+    this.#rings.set(name, new RingBuffer(map));
+    map.close();
+  }
+
+  withoutRing(name: VnicName): void {
+    const ring = this.#rings.get(name);
+    if (ring === undefined) return;
+    ring.close();
+    this.#rings.delete(name);
+    deleteInner(this.#object.map('holds'), bedVnic(name).id);
+  }
+
+  /** What waits, in order. */
+  heldFrames(name: VnicName): { readonly head: HeldFrame; readonly bytes: Buffer }[] {
+    const held: { head: HeldFrame; bytes: Buffer }[] = [];
+    this.#rings.get(name)?.peek((record) => {
+      const head = heldFrameCodec.read(record);
+      held.push({ head, bytes: Buffer.from(record.subarray(heldFrameCodec.size, heldFrameCodec.size + head.length)) });
+    });
+    return held;
+  }
+
   /** Default: one queue. Queue q is served by CPU q % 2 unless said otherwise; queues beyond the last have a CPU, too, from larger days. */
   setSteering(name: VnicName, role: PortRole, row: SteeringChange): void {
     const { queues = 1, reta = () => 0, queueCpus = [0, 1, 0, 1], hashTypes = HashType.DEFAULT } = row;
@@ -309,6 +363,14 @@ export class Bed {
     const { verdict, data } = program.testRun({ data: bytes, ingressIfindex: this.ifindex(on), rxQueue: queue, cpu });
     this.#left = data;
     return VERDICTS[verdict] ?? 'aborted';
+  }
+
+  /** Runs steer_tap on a frame that the bridge hands to that port. @returns the tc action */
+  runAtTap(bytes: Buffer, at: PortName, cameIn: PortName | null, segmentSize: number): number {
+    const ingressIfindex = cameIn === null ? 0 : this.ifindex(cameIn);
+    const action = this.#skbs.run(this.#programs.tap, bytes, { ifindex: this.ifindex(at), ingressIfindex, segmentSize });
+    this.#left = Buffer.from(this.#skbs.output);
+    return action;
   }
 
   /** For another bed in the same namespace. */

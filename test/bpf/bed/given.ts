@@ -2,7 +2,7 @@
 import { ContractLimit, type HashType, VnicFlag } from '../../../maps/generated/contract.js';
 import { toVnicAddresses } from '../../../src/dataplane/address_row.js';
 import type { FrameBuilder } from '../../support/packet_builder.js';
-import { type Arrival, type Bed, vnicKey } from './bed.js';
+import { type Arrival, type Bed, HOLD_ENDS, vnicKey } from './bed.js';
 import { bedVnic, ownerOf, type PortName, type VnicName } from './world.js';
 
 export type Given = (bed: Bed) => void;
@@ -149,6 +149,36 @@ export function heard(name: VnicName, ticksAgo: number): Given {
 /** Two queues: frames that are not hashed are in the first bucket and on queue 0, nearly all others on queue 1. */
 export function hashes(port: PortName, hashTypes: HashType): Given {
   return (bed) => bed.setSteering(ownerOf(port)!, isVfPort(port) ? 'vf' : 'tap', { queues: 2, reta: (bucket) => Math.min(bucket, 1), hashTypes });
+}
+
+/** Frames for the vNIC wait. Nothing does so far. */
+export function holding(name: VnicName): Given {
+  return (bed) => {
+    bed.withRing(name);
+    bed.setHold(name, 'holding', HOLD_ENDS.never);
+  };
+}
+
+/** What waits is being delivered; of what waited so far nothing is left. After holding(). */
+export function releasing(name: VnicName): Given {
+  return (bed) => bed.setHold(name, 'releasing', HOLD_ENDS.never);
+}
+
+/** Nobody ended the hold in time. After holding(). */
+export function holdEnded(name: VnicName): Given {
+  return (bed) => bed.setHold(name, 'holding', HOLD_ENDS.past);
+}
+
+/** It says hold, and there is nothing to wait in. */
+export function holdingWithoutRing(name: VnicName): Given {
+  return (bed) => bed.setHold(name, 'holding', HOLD_ENDS.never);
+}
+
+/** This frame waits already. */
+export function waiting(frame: FrameBuilder, arrival: Arrival, times = 1): Given {
+  return (bed) => {
+    for (let i = 0; i < times; i++) bed.run(frame.build(), arrival);
+  };
 }
 
 /** No station is known behind any uplink. */

@@ -3,12 +3,12 @@
  * was learnt but what the row says.
  */
 import type { ExecutionContext } from 'ava';
-import { type ControlCommand, HandoverBit, PathBit } from '../../../maps/generated/contract.js';
+import { type ControlCommand, EventKind, HandoverBit, PathBit, type SeenAddresses } from '../../../maps/generated/contract.js';
 import type { VnicPath } from '../../../src/core/model.js';
 import type { FrameBuilder } from '../../support/packet_builder.js';
 import { type Arrival, type Bed, pathCode, type ReasonName, rises, vnicKey } from './bed.js';
 import type { Given } from './given.js';
-import { bedVnic, type CounterOwner, isUplink, ownerOf, type PortName, PORTS, type VnicName } from './world.js';
+import { bedVnic, type CounterOwner, isUplink, ownerOf, type PortName, PORTS, VNIC_NAMES, type VnicName } from './world.js';
 
 export interface Row extends Arrival {
   readonly title: string;
@@ -36,6 +36,12 @@ export interface Row extends Arrival {
   readonly expiresFlow?: VnicName;
   /** The frame as it leaves, when a tag was put in or taken off; else as it came. */
   readonly leaves?: FrameBuilder;
+  /** It waits for the vNIC, behind so many others: default none. As it leaves the program. */
+  readonly holds?: { readonly vnic: VnicName; readonly behind?: number };
+  /** An event tells that the guest hears on this path; `generation` default 0. */
+  readonly hears?: readonly [vnic: VnicName, path: VnicPath];
+  /** The guest was seen to use these addresses. */
+  readonly sees?: readonly [vnic: VnicName, addresses: Partial<SeenAddresses>];
   /** An event hands over a control frame. */
   readonly control?: { readonly vnic: VnicName; readonly command: ControlCommand; readonly sequence: number };
 }
@@ -74,7 +80,7 @@ function prepare(bed: Bed, row: Row): void {
 
 export function checkRow(t: ExecutionContext, bed: Bed, row: Row): void {
   const bytes = BigInt(row.frame.build().length);
-  const look = () => ({ tallies: bed.tallies(), words: bed.pathWords(), flows: bed.learntFlows() });
+  const look = () => ({ tallies: bed.tallies(), words: bed.pathWords(), flows: bed.learntFlows(), seen: seenBy(bed), held: heldBy(bed) });
   prepare(bed, row);
   const before = look();
   const verdict = bed.run(row.frame.build(), row);
@@ -85,7 +91,37 @@ export function checkRow(t: ExecutionContext, bed: Bed, row: Row): void {
   checkPaths(t, row, before.words, after.words);
   checkEvents(t, bed, row);
   checkFlows(t, row, before.flows, after.flows);
+  checkHeld(t, bed, row.holds, before.held);
+  const [guest, addresses] = row.sees ?? [];
+  t.deepEqual(after.seen, before.seen.map(([name, seen]) => [name, name === guest ? { ...seen, ...addresses } : seen] as const));
   if (row.verdict === 'redirect') checkTarget(t, bed, row);
+}
+
+function seenBy(bed: Bed) {
+  return VNIC_NAMES.map((name) => [name, bed.seen.get(bedVnic(name).id)!] as const);
+}
+
+export function heldBy(bed: Bed): Record<string, number> {
+  return Object.fromEntries(VNIC_NAMES.map((name) => [name, bed.heldFrames(name).length]));
+}
+
+/** Nothing else waits than did before, but for one frame, as the program left it. */
+export function checkHeld(
+  t: ExecutionContext, bed: Bed, holds: { readonly vnic: VnicName; readonly behind?: number } | undefined, before: Record<string, number>,
+  segmentSize = 0,
+): void {
+  const after = heldBy(bed);
+  if (holds === undefined) {
+    t.deepEqual(after, before, 'frames that wait');
+    return;
+  }
+  const { vnic, behind = 0 } = holds;
+  t.is(before[vnic], behind, 'frames that waited');
+  t.deepEqual(after, { ...before, [vnic]: behind + 1 }, 'frames that wait');
+  const { head: { timeNs, ...head }, bytes } = bed.heldFrames(vnic)[behind]!;
+  t.deepEqual(bytes, bed.left);
+  t.deepEqual(head, { length: bytes.length, segmentSize, tag: 0, tagProtocol: 0 });
+  t.true(process.hrtime.bigint() - timeNs < 1_000_000_000n, 'the time of CLOCK_MONOTONIC');
 }
 
 /** Before the frame, for another CPU, the key of its vNIC. */
@@ -104,7 +140,8 @@ function checkFrame(t: ExecutionContext, bed: Bed, row: Row): void {
 type PathWords = ReturnType<Bed['pathWords']>;
 
 function checkPaths(t: ExecutionContext, row: Row, before: PathWords, after: PathWords): void {
-  for (const [name, { word }] of before) {
+  for (const [name, { word, holdUntilNs }] of before) {
+    t.is(after.get(name)?.holdUntilNs, holdUntilNs, `end of the hold of ${name}`);
     let expected = word;
     if (row.moves?.[0] === name) {
       expected = ((word & ~BigInt(PathBit.MASK)) | BigInt(pathCode(row.moves[1]))) + (1n << BigInt(PathBit.GENERATION_SHIFT));
@@ -123,6 +160,10 @@ function checkEvents(t: ExecutionContext, bed: Bed, row: Row): void {
   if (row.moves) {
     const path = pathCode(row.moves[1]);
     expected.push({ vnic: bedVnic(row.moves[0]).id, generation: 1, ifindex, kind: 0, path, command: 0 });
+  }
+  if (row.hears) {
+    const [vnic, path] = row.hears;
+    expected.push({ vnic: bedVnic(vnic).id, generation: 0, ifindex, kind: EventKind.HEARD, path: pathCode(path), command: 0 });
   }
   if (row.control) {
     const { vnic, command, sequence } = row.control;

@@ -38,7 +38,10 @@ export const pathRows: readonly Row[] = [
     ...unicast, on: 'tap1', given: [accelerated('g1'), vfNotAllowed('g1'), earlier(plain, { on: 'vf1' })],
   },
   { title: 'path: broadcast from the tap of a plug-in guest says nothing', ...broadcast, on: 'tap1', given: [accelerated('g1')] },
-  { title: 'path: ... of any other guest it does', ...broadcast, ...toSoftware, given: [accelerated('g1'), withoutPlugin('g1')] },
+  {
+    title: 'path: ... of any other guest it does',
+    ...broadcast, ...toSoftware, given: [accelerated('g1'), withoutPlugin('g1')], sees: ['g1', { ipv4: 0xc0000201 }],
+  },
   {
     title: 'path: what a neighbour receives moves nobody',
     frame: guestFrame('g1', VNICS.g2.mac).arp({ senderMac: VNICS.g1.mac, sender: IP.g1, target: IP.g2 }),
