@@ -2,12 +2,16 @@
  * What the programs would do with a frame now, and why, step by step. The decision is the reference model's; what is added here are
  * the rows that it was made of. Changes nothing. Pure, given the state.
  */
-import { ContractLimit, PortRole, Reason, reasonNames, type FlowRecord, type Steering } from '../../maps/generated/contract.js';
+import {
+  ContractLimit, EventKind, PathBit, PortRole, Reason, reasonNames, VnicPath, type FlowRecord, type SeenAddresses, type Steering,
+} from '../../maps/generated/contract.js';
+import ipaddr from 'ipaddr.js';
 import type { Explanation, FlowRecordStatus } from '../control/protocol.js';
 import { macText } from '../core/model.js';
 import type { Work } from '../core/packet/decision.js';
 import { type Ethernet, parseEthernet } from '../core/packet/ethernet.js';
 import { flowSlot, type FlowSlot } from '../core/packet/flows.js';
+import { isHolding, isReleasing } from '../core/packet/hold.js';
 import { L4, type Packet, parsePacket } from '../core/packet/ip.js';
 import { type Arrival, decide, type Decision, type Effect, type PacketState, portKey } from '../core/packet/model.js';
 import { type HashedFields, hashedFields } from '../core/packet/rss.js';
@@ -41,6 +45,7 @@ export function explain(state: PacketState, names: Names, frame: Uint8Array, arr
     { step: 'frame', text: `${summary}, ${frame.length} bytes` },
     ...senderSteps(facts),
     ...destinationSteps(facts),
+    ...holdSteps(facts),
     ...target.steps,
     ...queue.steps,
     ...tag.steps,
@@ -115,7 +120,7 @@ function senderSteps({ arrival, decision, names, state }: Facts): Steps {
   const owner = state.index.get(portKey(arrival.ifindex));
   if (owner === undefined) return [{ step: 'sender', text: 'the port belongs to no vNIC' }];
   const port = `${portName(owner.role)} port of ${names.vnic(owner.vnic)}`;
-  const refused = decision.verdict === 'drop';
+  const refused = decision.reason !== null && REFUSED.has(decision.reason) && decision.reason !== Reason.CONTROL;
   return [{ step: 'sender', text: `${port}; ${refused ? 'refused' : 'its addresses and VLAN are its own'}` }];
 }
 
@@ -132,6 +137,26 @@ function destinationSteps(facts: Facts): Steps {
   if (decision.vnic === 0) return [];
   if (!isFor(decision.vnic, facts)) return [];
   return [{ step: 'lookup', text: `${address} is ${names.vnic(decision.vnic)}` }];
+}
+
+/** Of a vNIC whose frames are kept back, or were. */
+function holdSteps(facts: Facts): Steps {
+  const { decision, state, names } = facts;
+  const { reason, vnic: id } = decision;
+  const path = state.paths.get(id);
+  if (path === undefined || (path.word & BigInt(PathBit.HOLD)) === 0n || reason === null) return [];
+  const isMeant = reason === Reason.HELD || reason === Reason.DROP_HOLD_FULL || STEERED.has(reason) || reason === Reason.PASS_SOFTWARE;
+  if (!isMeant || !isFor(id, facts)) return [];
+  const text = (words: string): Steps => [{ step: 'hold', text: `${names.vnic(id)} ${words}` }];
+  const left = Number(path.holdUntilNs - state.nowNs) / 1e9;
+  if (!isHolding(path, state.nowNs)) return text(`is marked as changing its path, but the hold ended by itself ${(-left).toFixed(2)} s ago`);
+  const ring = state.holds.get(id);
+  if (ring === undefined) return text('is marked as changing its path, but there is nothing that frames could wait in');
+  const room = `${ring.taken} of ${ring.size} bytes are taken`;
+  if (isReleasing(path)) {
+    return text(`has changed its path: ${ring.taken > 0 ? `what waited is being delivered, ${room}` : 'all that waited is delivered'}`);
+  }
+  return text(`changes its path and hears on neither for now: frames wait, for ${left.toFixed(2)} s more at most; ${room}`);
 }
 
 interface TargetFacts {
@@ -297,7 +322,28 @@ function changeText(effect: Effect, { names, state }: Facts): string[] {
       return [`queue ${effect.record.queue} would be noted as the one where the flow's last frame went`];
     case 'remote':
       return effect.remote.key === 0n ? ['the station would be forgotten'] : ['the sender would be noted as a station behind the uplink'];
+    case 'held':
+      return [`${effect.held.length} bytes of it would wait for ${names.vnic(effect.vnic)}, which takes ${effect.record} bytes of its ring`];
+    case 'seen': {
+      const before = state.seen.get(effect.vnic) ?? { ipv4: 0, ipv6: [0, 0, 0, 0] };
+      const isKnown = ipv6Text(before) === ipv6Text(effect.seen);
+      if (isKnown && before.ipv4 === effect.seen.ipv4) return [];
+      return [`${isKnown ? ipv4Text(effect.seen) : ipv6Text(effect.seen)} would be noted as an address that ${names.vnic(effect.vnic)} uses`];
+    }
+    case 'event': {
+      const { kind, vnic, path } = effect.event;
+      if (kind !== EventKind.HEARD) return [];
+      return [`unipathd would be told that ${names.vnic(vnic)} hears on the ${path === VnicPath.ACCELERATED ? 'accelerated' : 'software'} path`];
+    }
     default:
       return [];
   }
+}
+
+function ipv4Text({ ipv4 }: SeenAddresses): string {
+  return [24, 16, 8, 0].map((shift) => (ipv4 >>> shift) & 0xff).join('.');
+}
+
+function ipv6Text({ ipv6 }: SeenAddresses): string {
+  return ipaddr.fromByteArray(ipv6.flatMap((word) => [24, 16, 8, 0].map((shift) => (word >>> shift) & 0xff))).toString();
 }

@@ -19,7 +19,7 @@ export const reasonTexts: Readonly<Record<ReasonName, string>> = {
   drop_spoofed_mac: 'the guest sends from a MAC address that is not its own',
   drop_spoofed_vlan: 'the guest sends in a VLAN that is not its own',
   drop_control: 'a control frame from where none may come',
-  control: 'a control frame of the guest plug-in, for unipathd',
+  control: 'for unipathd: a control frame of the guest plug-in, or an answer of the guest to a question of ours',
   redirect_drain: 'to the guest, on the queue as before: the flow has a new one, and the old one may not be empty yet',
   pass_multi_buffer: 'it lies in several buffers, and the target port takes only one',
   pass_same_port: 'the target is the port it came in on',
@@ -31,5 +31,5 @@ export const reasonTexts: Readonly<Record<ReasonName, string>> = {
   held: 'the guest changes its path and hears on neither: kept back until it hears again',
   drop_hold_full: 'the guest changes its path, and there was no room to keep the frame back',
   redirect_vf: 'the bridge gave it to the tap, but the guest hears on its VF only',
-  drop_reflected: "the guest's own frame, which the bridge brought back to its tap",
+  drop_reflected: "the guest's own frame, which the bridge brought back to its tap, or one that the adapter's own switch gives to its VF",
 };

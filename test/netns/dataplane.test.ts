@@ -89,7 +89,7 @@ kernelTest('a first start writes, attaches and pins everything', async (t) => {
     uplinkIfindex: pf0, tapFrameMax: 1514, vfFrameMax: 1514, uplinkFrameMax: 1514, tapMultiBuffer: false, vfMultiBuffer: true,
     uplinkMultiBuffer: false, cutThrough: false, plugin: true, operatorWant: 'accelerated',
   }]]);
-  t.deepEqual(seen.path, { path: 'accelerated', vfAllowed: true, generation: 1 });
+  t.deepEqual(seen.path, { path: 'accelerated', vfAllowed: true, hold: 'none', generation: 1 });
   t.deepEqual(seen.ports, [[tap0, { vnic: 1, role: 'tap' }], [vf0, { vnic: 1, role: 'vf' }]].sort(([a], [b]) => Number(a) - Number(b)));
   t.deepEqual(seen.txPorts, [pf0, tap0, vf0].sort((a = 0, b = 0) => a - b));
   t.like(seen.steeringVf, { queues: 1, queueCpus: [0] });

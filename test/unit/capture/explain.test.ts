@@ -3,7 +3,7 @@ import test from 'ava';
 import { ContractLimit, type Flow, HashType, PortRole, type Steering, type Vnic, VnicFlag } from '../../../maps/generated/contract.js';
 import { explain as explainWith } from '../../../src/capture/explain.js';
 import { reasonTexts } from '../../../src/capture/reason_texts.js';
-import { type Arrival, decide, type PacketState, portKey, vnicKey } from '../../../src/core/packet/model.js';
+import { type Arrival, decide, type HoldRing, type PacketState, portKey, vnicKey } from '../../../src/core/packet/model.js';
 import { frame, type FrameBuilder } from '../../support/packet_builder.js';
 import { rssVectorKey } from '../../support/rss_vectors.js';
 
@@ -16,6 +16,7 @@ const LINKS = new Map<number, string>([
   [VF, 'vfp1'],
 ]);
 const NAMES = { link: (ifindex: number) => LINKS.get(ifindex) ?? `if${ifindex}`, vnic: (id: number) => `g${id}` };
+const NOW = 100_000_000_000n;
 const NONE: Flow = { learnt: { tag: 0, seen: 0, queue: 0, valid: 0 }, steered: { tag: 0, seen: 0, queue: 0, valid: 0 } };
 
 function vnic(change: Partial<Vnic> = {}): Vnic {
@@ -48,15 +49,23 @@ function steering(change: Partial<Steering> = {}): Steering {
 }
 
 function state(
-  change: { readonly vnic?: Vnic; readonly steering?: Steering; readonly flow?: Flow; readonly vlan?: number; readonly path?: bigint } = {},
+  change: {
+    readonly vnic?: Vnic;
+    readonly steering?: Steering;
+    readonly flow?: Flow;
+    readonly vlan?: number;
+    readonly path?: bigint;
+    readonly holdUntilNs?: bigint;
+    readonly ring?: HoldRing;
+  } = {},
 ): PacketState {
   const bytes = Buffer.from(MAC.replaceAll(':', ''), 'hex');
   const flow = change.flow ?? NONE;
   return {
     knobs: { flowsPerVnic: 1, flowSeed: 1n, uplinkPartialChecksum: true },
     tick: 10_000,
-    nowNs: 1n,
-    holds: new Map(),
+    nowNs: NOW,
+    holds: new Map(change.ring === undefined ? [] : [[1, change.ring]]),
     seen: new Map(),
     vnics: new Map([[1, change.vnic ?? vnic()]]),
     index: new Map([
@@ -64,7 +73,7 @@ function state(
       [portKey(TAP), { vnic: 1, role: PortRole.TAP }],
       [portKey(VF), { vnic: 1, role: PortRole.VF }],
     ]),
-    paths: new Map([[1, { word: change.path ?? 1n, vfSeen: 0, holdUntilNs: 0n }]]),
+    paths: new Map([[1, { word: change.path ?? 1n, vfSeen: 0, holdUntilNs: change.holdUntilNs ?? 0n }]]),
     steerings: new Map([
       [2, steering(change.steering)],
       [3, change.steering ?? steering()],
@@ -184,6 +193,69 @@ test('the tag of an access vNIC is taken off, on one CPU and by way of another',
     t.like(said, { verdict: 'redirect', queue, handed_to_cpu: queue === 0 ? null : 3, tag: 'taken_off', tag_vlan: 5 });
     t.true(lines(said).includes('tag: VLAN 5 is taken off'));
   }
+});
+
+const HOLD = 0x200n;
+const RELEASE = 0x400n;
+const holdUntilNs = NOW + 2_500_000_000n;
+const ring = { size: 1_048_576, taken: 288 };
+
+test('a hold: how long, how full, and what becomes of the frame', (t) => {
+  const said = explain(state({ path: HOLD, holdUntilNs, ring }), NAMES, vector().build(), onWire);
+  t.like(said, { verdict: 'drop', reason: 'held', vnic: 'g1', path: 'software', target: null, queue: null });
+  t.deepEqual(lines(said).slice(2), [
+    'lookup: 52:54:00:00:00:01, untagged, is g1',
+    'hold: g1 changes its path and hears on neither for now: frames wait, for 2.50 s more at most; 288 of 1048576 bytes are taken',
+    'changes: 54 bytes of it would wait for g1, which takes 288 bytes of its ring',
+    `verdict: DROP held: ${reasonTexts.held}`,
+  ]);
+  const full = explain(state({ path: HOLD, holdUntilNs, ring: { size: 4096, taken: 4000 } }), NAMES, vector().build(), onWire);
+  t.is(lines(full).at(-1), `verdict: DROP drop_hold_full: ${reasonTexts.drop_hold_full}`);
+  t.true(lines(full).some((line) => line.endsWith('4000 of 4096 bytes are taken')));
+});
+
+test('a hold that is released, that ended by itself, that has no ring', (t) => {
+  const holdLine = (change: Parameters<typeof state>[0]) => {
+    const said = explain(state(change), NAMES, vector().build(), onWire);
+    return [said.reason, lines(said).find((line) => line.startsWith('hold:'))];
+  };
+  t.deepEqual(holdLine({ path: HOLD | RELEASE | 1n, holdUntilNs, ring }), [
+    'held',
+    'hold: g1 has changed its path: what waited is being delivered, 288 of 1048576 bytes are taken',
+  ]);
+  t.deepEqual(holdLine({ path: HOLD | RELEASE | 1n, holdUntilNs, ring: { ...ring, taken: 0 } }), [
+    'redirect_rss',
+    'hold: g1 has changed its path: all that waited is delivered',
+  ]);
+  t.deepEqual(holdLine({ path: HOLD | 1n, holdUntilNs: NOW - 1_000_000_000n, ring }), [
+    'redirect_rss',
+    'hold: g1 is marked as changing its path, but the hold ended by itself 1.00 s ago',
+  ]);
+  t.deepEqual(holdLine({ path: HOLD | 1n, holdUntilNs }), [
+    'redirect_rss',
+    'hold: g1 is marked as changing its path, but there is nothing that frames could wait in',
+  ]);
+  t.deepEqual(holdLine({ path: 1n, ring }), ['redirect_rss', undefined]);
+});
+
+test('from a guest: an answer, what is heard, which addresses are seen', (t) => {
+  const onVf: Arrival = { program: 'steer_guest', ifindex: VF, rxQueue: 0, cpu: 0 };
+  const from = (to: string): FrameBuilder => frame().ethernet({ from: MAC, to });
+  const arp = (to: string): Buffer => from(to).arp({ senderMac: MAC, sender: '192.0.2.1', target: '192.0.2.9' }).build();
+  const answer = explain(state(), NAMES, arp('02:00:00:00:00:01'), onVf);
+  t.like(answer, { verdict: 'drop', reason: 'control' });
+  t.deepEqual(lines(answer).slice(2), [
+    'sender: vf port of g1; its addresses and VLAN are its own',
+    'changes: unipathd would be told that g1 hears on the accelerated path',
+    `verdict: DROP control: ${reasonTexts.control}`,
+  ]);
+  const held = explain(state({ path: HOLD, holdUntilNs, ring }), NAMES, arp('ff:ff:ff:ff:ff:ff'), onVf);
+  t.deepEqual(held.changes, [
+    '192.0.2.1 would be noted as an address that g1 uses',
+    'unipathd would be told that g1 hears on the accelerated path',
+  ]);
+  const nd = from('33:33:ff:00:00:01').ip('2001:db8::1', 'ff02::1:ff00:1').neighbourSolicitation('2001:db8::9').build();
+  t.deepEqual(explain(state(), NAMES, nd, onVf).changes, ['2001:db8::1 would be noted as an address that g1 uses']);
 });
 
 test('every reason has its words', (t) => {
