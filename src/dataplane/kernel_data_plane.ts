@@ -82,7 +82,7 @@ export class KernelDataPlane implements DataPlane {
     this.#settings = settings;
     this.#paths = new PathWords(maps.paths.mmap());
     this.#holds = new Holds(maps.holds, this.#paths);
-    this.#taps = new TapPrograms(programs.steer_tap, maps.tap_programs);
+    this.#taps = new TapPrograms(pins, programs.steer_tap, maps.tap_programs);
     this.#index = new VnicIndex(maps.vnic_slots.mmap(), waitForRunningPrograms);
     this.#events = new EventPump(maps.events);
     this.#attachments = new Attachments(pins, programs, mode);

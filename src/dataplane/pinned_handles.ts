@@ -32,6 +32,7 @@ export function refuseStrangers(pins: Pins): void {
     ...MAP_NAMES.flatMap((name) => [pins.map(name), pins.map(name + NEXT)]),
     ...PINNED_PROGRAMS.flatMap((name) => [pins.program(name), pins.program(name + NEXT)]),
     ...pins.listLinks().map((ifindex) => pins.link(ifindex)),
+    ...pins.listEgressLinks().map((ifindex) => pins.egressLink(ifindex)),
     ...pins.listTracing().filter((name) => name.startsWith(OBSERVER_PREFIX)).map((name) => pins.tracing(name)),
   ].map((path) => relative(pins.folder, path)));
   const folders = new Set([...own].map((path) => path.replace(/\/.*/, '')).concat('maps', 'programs', 'links', 'tracing'));

@@ -1,7 +1,7 @@
 /**
  * Every path on the bpffs is made here. Below the root there is one folder per contract version, so that programs and
  * daemons of different contracts never open each other's maps:
- *   <root>/v<version>/maps/<name>  programs/<name>  links/<ifindex>  tracing/<name>
+ *   <root>/v<version>/maps/<name>  programs/<name>  links/<ifindex>  links/egress-<ifindex>  tracing/<name>
  */
 import { mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { ensureBpffs } from './bpffs.js';
 export { ensureBpffs, NotOnBpffsError } from './bpffs.js';
 
 const folders = ['maps', 'programs', 'links', 'tracing'] as const;
+const EGRESS = 'egress-';
 type Folder = (typeof folders)[number];
 
 export class Pins {
@@ -35,6 +36,11 @@ export class Pins {
     return this.#path('links', String(ifindex));
   }
 
+  /** Link at the egress of a device. */
+  egressLink(ifindex: number): string {
+    return this.#path('links', `${EGRESS}${ifindex}`);
+  }
+
   tracing(name: string): string {
     return this.#path('tracing', name);
   }
@@ -50,6 +56,11 @@ export class Pins {
   /** The ifindexes that have a pinned XDP link. */
   listLinks(): number[] {
     return this.#list('links').map(Number).filter(Number.isInteger);
+  }
+
+  /** The ifindexes that have a pinned link at their egress. */
+  listEgressLinks(): number[] {
+    return this.#list('links').flatMap((name) => (name.startsWith(EGRESS) ? [Number(name.slice(EGRESS.length))] : [])).filter(Number.isInteger);
   }
 
   listTracing(): string[] {
