@@ -42,6 +42,7 @@ interface ReportedFlow {
   readonly corrupt: number;
   readonly longestGapMs: number;
   readonly echoed: number;
+  readonly missing: readonly (readonly [number, number])[];
 }
 
 export class Traffic {
@@ -107,6 +108,12 @@ export class Traffic {
       duplicated: inGuest.duplicated, reordered: inGuest.reordered, corrupt: inGuest.corrupt,
       echoLost: echo?.lost ?? 0, echoDuplicated: echo?.duplicated ?? 0, echoReordered: echo?.reordered ?? 0, echoCorrupt: echo?.corrupt ?? 0,
     };
+  }
+
+  /** The first 20 runs [first, last] of numbers that never arrived in the guest. */
+  async missing(guest: RunningGuest = this.#guest): Promise<readonly (readonly [number, number])[]> {
+    const [flow] = await this.#report(guest, 'report');
+    return flow?.missing ?? [];
   }
 
   /** null without a TCP stream. `ok`: connected all the time, every word right, in both directions something arrived. */

@@ -1,0 +1,59 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ExecutionContext } from 'ava';
+import { guest, type Bed, type RunningGuest } from './bed.js';
+import { guestsTest } from './guests_test.js';
+import { median, Traffic, type FlowOutcome } from './traffic.js';
+
+const SETTLE_MS = 100;
+
+/** Nothing that was sent to the guest is lost, doubled, out of order or damaged. */
+export function intact({ lost, duplicated, reordered, corrupt }: FlowOutcome): Record<string, number> {
+  return { lost, duplicated, reordered, corrupt };
+}
+const INTACT = { lost: 0, duplicated: 0, reordered: 0, corrupt: 0 };
+
+const pauses = (values: readonly number[]): string => `${median(values).toFixed(0)} ms (longest ${Math.max(...values).toFixed(0)})`;
+
+/** Plugs and unplugs under traffic; returns the longest pauses at the guest's socket, one for each. */
+async function cycles(bed: Bed, at: RunningGuest, traffic: Traffic, count: number): Promise<{ plug: number[]; unplug: number[] }> {
+  const { control } = bed.host('a');
+  const plug: number[] = [];
+  const unplug: number[] = [];
+  for (let i = 0; i < count; i++) {
+    for (const [verb, list] of [['accelerate', plug], ['software', unplug]] as const) {
+      await control.act(at.spec.name, verb, 20_000);
+      await sleep(SETTLE_MS);
+      list.push(await traffic.lap());
+    }
+  }
+  return { plug, unplug };
+}
+
+async function plugAndUnplug(t: ExecutionContext, bed: Bed, model: string, count: number, kinds: readonly (readonly [boolean, number])[]): Promise<void> {
+  const host = bed.host('a');
+  const at = await bed.boot('a', guest(1));
+  await host.startDaemon();
+  for (const [index, [talks, packetsPerSecond]] of kinds.entries()) {
+    const traffic = new Traffic(bed.endpoint, at, { id: index + 1, packetsPerSecond, talks, tcp: true, family: index % 2 === 0 ? 4 : 6 });
+    await traffic.start();
+    await sleep(SETTLE_MS);
+    await traffic.lap();
+    const { plug, unplug } = await cycles(bed, at, traffic, count);
+    const tcp = await traffic.tcp();
+    const outcome = await traffic.finish();
+    const what = `${model}, ${talks ? 'talking' : 'silent'} guest, ${packetsPerSecond} datagrams/s`;
+    t.log(`${what}: ${outcome.sent} sent, ${outcome.lost} lost, echoes lost ${outcome.echoLost}; pause at a plug ${pauses(plug)}, at an unplug ${pauses(unplug)}; TCP stood still ${tcp?.longestStallMs.toFixed(0)} ms`);
+    t.deepEqual(intact(outcome), INTACT, what);
+    t.true(tcp?.ok, `${what}: ${tcp?.detail}`);
+    t.is((await host.vnic('g1')).phase, 'software');
+  }
+  const { undone } = await host.control.down();
+  t.true(undone.length > 0);
+}
+
+const vfs = (model: string) => [{ name: 'a', vfs: [{ port: 'tp0', model }] }];
+
+guestsTest('vmxnet3 plugged and unplugged 20 times, a talking and a silent guest: nothing lost, doubled or out of order', vfs('vmxnet3'), (t, bed) =>
+  plugAndUnplug(t, bed, 'vmxnet3', 20, [[true, 250], [false, 250], [true, 1000], [false, 1000]]));
+
+guestsTest('e1000e, whose link comes late: the frames wait for it', vfs('e1000e'), (t, bed) => plugAndUnplug(t, bed, 'e1000e', 3, [[true, 250], [false, 250]]));
