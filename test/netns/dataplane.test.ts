@@ -216,21 +216,22 @@ kernelTest('the vNIC index: collisions, a full place, changed and reused entries
 
 kernelTest('a deleted vNIC leaves no byte, and its neighbours keep theirs', async (t) => {
   t.deepEqual(await makeBed(t).run('deletion'), {
-    vnics: [], path: { path: 'software', vfAllowed: false, generation: 0 }, steering: null,
+    vnics: [], path: { path: 'software', vfAllowed: false, hold: 'none', generation: 0 }, steering: null,
     flows: [false, true, true, false], counters: [false, true, false], addresses: 0, ports: 0,
+    held: [false, true], seen: [['ffffffff', 16], [null, null], ['ffffffff', 16]],
   });
 });
 
 kernelTest('the guest moves itself and answers: events reach every listener until it stops', async (t) => {
   const seen = await makeBed(t).run('events');
-  t.deepEqual(seen.before, { path: 'software', vfAllowed: true, generation: 2 });
+  t.deepEqual(seen.before, { path: 'software', vfAllowed: true, hold: 'none', generation: 2 });
   t.true(seen.moved);
   t.true(seen.answered);
   const [moved, answered] = seen.second as Record<string, unknown>[];
   t.like(moved, { kind: 'path-changed', vnic: 1, path: 'accelerated', generation: 3 });
   t.like(answered, { kind: 'control', vnic: 1, command: 'drained', sequence: 77 });
   t.deepEqual(seen.events, [moved]);
-  t.deepEqual(seen.after, { path: 'accelerated', vfAllowed: true, generation: 3 });
+  t.deepEqual(seen.after, { path: 'accelerated', vfAllowed: true, hold: 'none', generation: 3 });
   t.like(seen.tally, {
     fromVf: { packets: '1', bytes: String(seen.bytes) }, fromTap: { packets: '1', bytes: String(seen.controlBytes) }, pathChanges: '1',
     reasons: { control: { packets: '1', bytes: String(seen.controlBytes) } },
@@ -278,10 +279,13 @@ bpftoolTest('remove leaves nothing in the kernel and nothing on the bpffs', asyn
   interface Removed {
     readonly ids: { readonly maps: number[]; readonly programs: number[]; readonly links: number[]; readonly tracing: number[] };
     readonly xdp: readonly unknown[];
+    readonly tapped: number;
   }
-  const { ids, xdp } = await bed.run<Removed>('remove');
+  const { ids, xdp, tapped } = await bed.run<Removed>('remove');
   t.deepEqual(xdp, [null, null, null]);
-  t.deepEqual([ids.maps.length, ids.programs.length, ids.links.length, ids.tracing.length], [Object.keys(hostMaps).length, 3, 3, 4]);
+  t.is(tapped, 1);
+  t.notRegex(execFileSync('tc', ['-n', bed.netns, 'qdisc', 'show', 'dev', 'tap0'], { encoding: 'utf8' }), /clsact/);
+  t.deepEqual([ids.maps.length, ids.programs.length, ids.links.length, ids.tracing.length], [Object.keys(hostMaps).length, 4, 3, 4]);
   for (const id of ids.maps) t.true(await vanishes('map', id), `map ${id}`);
   for (const id of ids.programs) t.true(await vanishes('prog', id), `program ${id}`);
   for (const id of [...ids.links, ...ids.tracing]) t.true(await vanishes('link', id), `link ${id}`);

@@ -194,8 +194,11 @@ const scenarios: Record<string, () => Promise<unknown>> = {
       links: pins.listLinks().map((ifindex) => linkIdOf(XdpLink.fromPin(pins.link(ifindex)))),
       tracing: pins.listTracing().map((tracing) => linkIdOf(TracingLink.fromPin(pins.tracing(tracing)))),
     };
+    dataPlane.attachTap(linkIndex('tap0'), 'tap0');
+    dataPlane.hold(1, 60_000, 4096);
+    const tapped = [...dataPlane.tapAttachments()].length;
     dataPlane.remove();
-    return { ids, xdp: ['pf0', 'tap0', 'vf0'].map((device) => queryXdp(linkIndex(device))) };
+    return { ids, tapped, xdp: ['pf0', 'tap0', 'vf0'].map((device) => queryXdp(linkIndex(device))) };
   },
 
   async modes() {
@@ -259,13 +262,18 @@ const scenarios: Record<string, () => Promise<unknown>> = {
   async deletion() {
     const dataPlane = await open();
     await equip(dataPlane);
-    const maps = ['flows', 'counters', 'vnic_slots'].map((map) => RawMap.fromPin(pins.map(map))) as [RawMap, RawMap, RawMap];
-    const [flows, counters, slots] = maps;
+    const maps = ['flows', 'counters', 'vnic_slots', 'seen_addresses'].map((map) => RawMap.fromPin(pins.map(map)));
+    const [flows, counters, slots, addresses] = maps as [RawMap, RawMap, RawMap, RawMap];
     // As the planner does: the guest's own kernel sends now and then, and is counted as long as its port leads to the vNIC.
     for (const device of ['tap0', 'vf0']) dataPlane.writePort(linkIndex(device), null);
     // The neighbours' rows must survive.
     for (const at of [255, 256, 511, 512]) flows.set(encode(u32, at), Buffer.alloc(flowCodec.size, 0xff));
     for (const id of [0, 1, 2]) counters.set(encode(u32, id), Buffer.alloc(counters.entrySize, 0xff));
+    for (const id of [1, 2]) {
+      addresses.set(encode(u32, id), Buffer.alloc(addresses.valueSize, 0xff));
+      dataPlane.hold(id, 60_000, 4096);
+    }
+    const wasSeen = dataPlane.seenAddresses(1);
     dataPlane.deleteVnic(1);
     dataPlane.deleteVnic(1);
     const keys = [...slots.entries()].map(([, value]) => hostMaps.vnic_slots.value.read(value).key).filter((key) => key !== 0n);
@@ -275,6 +283,8 @@ const scenarios: Record<string, () => Promise<unknown>> = {
       flows: [255, 256, 511, 512].map((at) => isZero(flows, at)), counters: [0, 1, 2].map((id) => isZero(counters, id)),
       addresses: keys.filter((key) => ifindexOf(key) === null).length,
       ports: keys.filter((key) => ifindexOf(key) !== null).length,
+      held: [1, 2].map((id) => dataPlane.isHeld(id)), seen: [wasSeen, ...[1, 2].map((id) => dataPlane.seenAddresses(id))].map(({ ipv4, ipv6 }) =>
+        [ipv4?.toString('hex') ?? null, ipv6?.length ?? null]),
     };
     for (const map of maps) map.close();
     dataPlane.remove();

@@ -110,6 +110,8 @@ interface TapSeen {
   readonly withGone: number;
   readonly withoutGone: number;
   readonly adopted: number;
+  /** By another object's program. */
+  readonly replaced: boolean;
   readonly detached: number;
 }
 
@@ -128,7 +130,7 @@ bedTest('what the bridge gives to the tap of a guest on its VF; answers; taps th
   is('accelerated: an answer on the VF', [0, 0, 0, 0], 'control', ['heard']);
   is('held: an answer on the tap', [0, 0, 0, 0], 'control', ['heard']);
   t.is(ipv4, '10.6.0.1', 'by the ARP of its own broadcast');
-  t.deepEqual(taps, { withGone: 2, withoutGone: 1, adopted: 1, detached: 0 });
+  t.deepEqual(taps, { withGone: 2, withoutGone: 1, adopted: 1, replaced: true, detached: 0 });
 });
 
 for (const [scenario, tag] of [['adapter', null], ['adapterAccess', 7]] as const) {

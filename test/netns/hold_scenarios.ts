@@ -2,8 +2,11 @@
  * Frames that are kept back while their guest changes its path, as bytes: from the wire and from a neighbour, to a guest without the
  * plug-in on a real tap and on a VF. What is sent is numbered, so that order, loss and damage are seen.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { appendFileSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VnicPath } from '../../src/core/model.js';
 import { openDataPlane } from '../../src/dataplane/dataplane.js';
@@ -582,10 +585,21 @@ await serveScenarios({
       objectPath: hostObjectPath, pinsRoot: place.pins, flowsPerVnic: 1024, rssKey: 'random', xdpMode: 'auto', maxVnics: 64,
     });
     const adopted = reopened.tapAttachments().size;
-    reopened.detachTap(bed.ifindex('tap-g1'));
-    reopened.detachTap(bed.ifindex('tap-g1'));
-    const detached = reopened.tapAttachments().size;
-    reopened.remove();
-    return { steps, ipv4: ipv4?.join('.'), withGone, withoutGone, adopted, detached };
+    // Other programs, as far as anyone can tell: the filter is replaced.
+    const programId = (): string | undefined => / id (\d+)/.exec(execFileSync('tc', ['-n', place.host, 'filter', 'show', 'dev', 'tap-g1', 'egress'], { encoding: 'utf8' }))?.[1];
+    const before = programId();
+    reopened.close();
+    const folder = mkdtempSync(join(tmpdir(), 'unipath-test-'));
+    const objectPath = join(folder, 'other.bpf.o');
+    copyFileSync(hostObjectPath, objectPath);
+    appendFileSync(objectPath, '\0');
+    const upgraded = await openDataPlane({ objectPath, pinsRoot: place.pins, flowsPerVnic: 1024, rssKey: 'random', xdpMode: 'auto', maxVnics: 64 });
+    rmSync(folder, { recursive: true });
+    const replaced = [before, programId()].every((id) => id !== undefined) && before !== programId() && upgraded.tapAttachments().size === 1;
+    upgraded.detachTap(bed.ifindex('tap-g1'));
+    upgraded.detachTap(bed.ifindex('tap-g1'));
+    const detached = upgraded.tapAttachments().size;
+    upgraded.remove();
+    return { steps, ipv4: ipv4?.join('.'), withGone, withoutGone, adopted, replaced, detached };
   },
 });
