@@ -247,7 +247,7 @@ export class Bed {
   }
 
   /** A guest with one virtio NIC on a tap of the host; ready when it has a shell. */
-  async boot(hostName: string, spec: BedGuest, more: { settings?: GuestSettings; incoming?: string; image?: 'base' | 'node'; tap?: string; hotplugPorts?: number } = {}): Promise<RunningGuest> {
+  async boot(hostName: string, spec: BedGuest, more: { settings?: GuestSettings; incoming?: string; image?: 'base' | 'node'; tap?: string; hotplugPorts?: number; kernelWords?: string } = {}): Promise<RunningGuest> {
     const host = this.host(hostName);
     const tap = more.tap ?? `t-${spec.name}`;
     const queues = spec.queues ?? 1;
@@ -259,7 +259,7 @@ export class Bed {
       nics: [{ id: 'net0', tap, mac: spec.mac, failover: spec.failover, queues }],
       image: more.image ?? 'base',
       ...(more.hotplugPorts === undefined ? {} : { hotplugPorts: more.hotplugPorts }),
-      commandLine: guestCommandLine({
+      commandLine: `${more.kernelWords ?? ''} ${guestCommandLine({
         ip: `${spec.ip}/24`,
         ip6: `${spec.ip6}/64`,
         services: {
@@ -268,7 +268,7 @@ export class Bed {
           tcp: ['reflector', 'tcp', 'tcp', String(PORTS.tcp), '--rate', '50000'],
         },
         ...more.settings,
-      }),
+      })}`,
       ...(more.incoming === undefined ? {} : { incoming: more.incoming }),
     });
     const running = { spec, qemu, tap };

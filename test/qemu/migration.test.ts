@@ -1,51 +1,111 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { guest, type BedVf } from './bed.js';
+import { guest, type RunningGuest } from './bed.js';
 import { guestsTest } from './guests_test.js';
 import { bootTarget, Migration } from './migration.js';
 import { Traffic } from './traffic.js';
 
 const PACKETS_PER_SECOND = 250;
-const vfs = (model: string | null): BedVf[] => (model === null ? [] : [{ port: 'tp0', model }]);
-const host = (name: string, model: string | null) => ({ name, vfs: vfs(model), config: { discover: { policy: 'accelerated' } } });
-const expected = (model: string | null): 'accelerated' | 'software' => (model === null ? 'software' : 'accelerated');
+/** Makes of VFs, host after host. */
+const WAY = ['e1000e', 'vmxnet3', 'rtl8139', null, 'vmxnet3'] as const;
+type Make = (typeof WAY)[number];
 
-/** Longest run of numbers that did not arrive, and how many were lost outside of it. */
-function losses(missing: readonly (readonly [number, number])[]): { longest: number; others: number } {
-  const runs = missing.map(([first, last]) => last - first + 1).sort((a, b) => b - a);
-  return { longest: runs[0] ?? 0, others: runs.slice(1).reduce((sum, run) => sum + run, 0) };
+const hosts = WAY.map((model, index) => ({
+  name: `h${index}`,
+  vfs: model === null ? [] : [{ port: 'tp0', model }],
+  config: { discover: { policy: 'accelerated' } },
+}));
+const expected = (model: Make): 'accelerated' | 'software' => (model === null ? 'software' : 'accelerated');
+
+/** Runs of numbers that did not arrive, the longest first. */
+function runs(missing: readonly (readonly [number, number])[]): number[] {
+  return missing.map(([first, last]) => last - first + 1).sort((a, b) => b - a);
 }
 
-for (const [from, to] of [['e1000e', 'vmxnet3'], ['vmxnet3', 'rtl8139'], ['vmxnet3', null], [null, 'vmxnet3']] as const) {
-  guestsTest(`followed: live migration ${from ?? 'none'} -> ${to ?? 'none'}`, [host('a', from), host('b', to)], async (t, bed) => {
-    const [a, b] = [bed.host('a'), bed.host('b')];
-    const source = await bed.boot('a', guest(1));
-    await a.startDaemon();
-    await b.startDaemon();
-    await a.until('g1', (vnic) => vnic.phase === expected(from), 30_000);
-    const traffic = new Traffic(bed.endpoint, source, { id: 1, packetsPerSecond: PACKETS_PER_SECOND, talks: true, tcp: true });
-    await traffic.start();
-    const target = await bootTarget(bed, 'b', guest(1));
-    await b.until('g1', (vnic) => vnic.reason === 'guest_incoming');
+guestsTest('followed: a guest migrates live from make to make of VF and to a host that has none; its connections live', hosts, async (t, bed) => {
+  let here: RunningGuest = await bed.boot('h0', guest(1));
+  await bed.host('h0').startDaemon();
+  await bed.host('h0').until('g1', (vnic) => vnic.phase === 'accelerated', 30_000);
+  const traffic = new Traffic(bed.endpoint, here, { id: 1, packetsPerSecond: PACKETS_PER_SECOND, talks: true, tcp: true });
+  await traffic.start();
+  let known = 0;
+  for (const [index, to] of WAY.entries()) {
+    if (index === 0) continue;
+    const from = WAY[index - 1] ?? null;
+    const what = `${from ?? 'none'} -> ${to ?? 'none'}`;
+    const [source, target] = [bed.host(`h${index - 1}`), bed.host(`h${index}`)];
+    await target.startDaemon();
+    const there = await bootTarget(bed, target.name, guest(1));
+    // Its MAC address is still the other host's: nothing here may claim it.
+    t.is((await target.until('g1', (vnic) => vnic.reason === 'guest_incoming')).phase, 'absent');
+    await sleep(300);
+    await traffic.lap(here);
+    const migration = await Migration.prepare(here, there, target.folder);
+    await migration.start(target.folder);
+    const { outcome, stoppedMs, totalMs } = await migration.end();
+    migration.close();
+    t.is(outcome, 'completed', what);
+    await target.until('g1', (vnic) => vnic.phase === expected(to), 30_000);
     await sleep(300);
 
-    const migration = await Migration.prepare(source, target, b.folder);
-    t.teardown(() => migration.close());
-    await migration.start(b.folder);
-    const { outcome, stoppedMs, totalMs } = await migration.end();
-    t.is(outcome, 'completed');
-    await b.until('g1', (vnic) => vnic.phase === expected(to), 30_000);
-    // The source is done with it, and its VF is nobody's vNIC's.
-    await t.throwsAsync(a.until('g1', () => true, 0), { message: /knows no vNIC|is null/ });
-    t.deepEqual((await a.control.status()).adapters[0]?.vfs.map(({ owner }) => owner), vfs(from).map(() => null));
+    const all = runs((await traffic.missing(there)).slice(known));
+    known = (await traffic.missing(there)).length;
+    const [longest = 0, ...others] = all;
+    t.log(`${what}: ${totalMs} ms, QEMU stood still for ${stoppedMs.toFixed(0)} ms; lost ${longest} in one run (${(longest * 1000) / PACKETS_PER_SECOND} ms)${others.length === 0 ? '' : ` and ${others.join(', ')} elsewhere`}; longest pause ${(await traffic.lap(there)).toFixed(0)} ms`);
+    // QEMU's rtl8139 drops what comes faster than the guest empties its 64 descriptors: what waited comes all at once.
+    if (to !== 'rtl8139') t.true(others.reduce((sum, run) => sum + run, 0) <= 5, `${what}: ${others.join(', ')} lost beside ${longest}`);
+    // The source is done with the guest, and its VF is nobody's vNIC's.
+    const left = await source.control.status();
+    t.deepEqual(left.vnics.map(({ name }) => name), [], `${what}: the source still has it`);
+    t.deepEqual(left.adapters[0]?.vfs.map(({ owner }) => owner).filter((owner) => owner !== null), []);
+    await here.qemu.stop();
+    await source.stopDaemon();
+    here = there;
+  }
+  const tcp = await traffic.tcp();
+  t.true(tcp?.ok, tcp?.detail);
+  const { sent, duplicated, corrupt } = await traffic.finish(here);
+  t.true(sent > 0);
+  t.deepEqual([duplicated, corrupt], [0, 0]);
+});
 
-    await sleep(500);
-    const tcp = await traffic.tcp();
-    const result = await traffic.finish(target);
-    const missing = await traffic.missing(target);
-    const { longest, others } = losses(missing);
-    const gapMs = (longest * 1000) / PACKETS_PER_SECOND;
-    t.log(`${from ?? 'none'} -> ${to ?? 'none'}: ${totalMs} ms, QEMU stood still ${stoppedMs.toFixed(0)} ms; ${result.sent} sent, ${longest} lost in one run (${gapMs} ms), ${others} elsewhere; TCP stood still ${tcp?.longestStallMs.toFixed(0)} ms`);
-    t.true(tcp?.ok, tcp?.detail);
-    t.is(result.corrupt + result.duplicated, 0);
-  });
-}
+const PAIR = [
+  { name: 'a', vfs: [{ port: 'tp0', model: 'vmxnet3' }], config: { discover: { policy: 'accelerated' } } },
+  { name: 'b', vfs: [{ port: 'tp0', model: 'vmxnet3' }], config: { discover: { policy: 'accelerated' } } },
+];
+
+guestsTest('a migration that is cancelled, and one whose destination dies: the guest has its VF again, and nothing was lost', PAIR, async (t, bed) => {
+  const [a, b] = [bed.host('a'), bed.host('b')];
+  const here = await bed.boot('a', guest(1));
+  await a.startDaemon();
+  await b.startDaemon();
+  await a.until('g1', (vnic) => vnic.phase === 'accelerated', 30_000);
+  const traffic = new Traffic(bed.endpoint, here, { id: 1, packetsPerSecond: PACKETS_PER_SECOND, talks: true, tcp: true });
+  await traffic.start();
+  for (const how of ['cancelled', 'destination killed'] as const) {
+    const there = await bed.boot('b', guest(1), { incoming: 'defer', tap: `t-${how.slice(0, 6)}` });
+    await b.until('g1', (vnic) => vnic.reason === 'guest_incoming');
+    await sleep(300);
+    await traffic.lap();
+    const before = await traffic.lostSoFar();
+    const migration = await Migration.prepare(here, there, b.folder);
+    // Slow enough to be interrupted.
+    await migration.source.execute('migrate-set-parameters', { 'max-bandwidth': 2_000_000 });
+    await migration.start(b.folder);
+    while ((await migration.status()).status !== 'active') await sleep(20);
+    await a.until('g1', (vnic) => vnic.path === 'software');
+    await sleep(300);
+    if (how === 'cancelled') await migration.source.execute('migrate_cancel');
+    else process.kill(there.qemu.pid, 'SIGKILL');
+    const { outcome } = await migration.end();
+    t.is(outcome, how === 'cancelled' ? 'cancelled' : 'failed');
+    migration.close();
+    await a.until('g1', (vnic) => vnic.phase === 'accelerated' && vnic.path === 'accelerated', 20_000);
+    await sleep(300);
+    const lost = (await traffic.lostSoFar()) - before;
+    t.log(`${how}: ${lost} lost, longest pause ${(await traffic.lap()).toFixed(0)} ms`);
+    t.true(lost <= 5, `${how}: ${lost} lost`);
+    await there.qemu.stop();
+  }
+  const tcp = await traffic.tcp();
+  t.true(tcp?.ok, tcp?.detail);
+});

@@ -110,6 +110,12 @@ export class Traffic {
     };
   }
 
+  /** Of the numbers up to the highest that has arrived in the guest. */
+  async lostSoFar(): Promise<number> {
+    const [flow] = await this.#report(this.#guest, 'report');
+    return flow?.lost ?? 0;
+  }
+
   /** The first 20 runs [first, last] of numbers that never arrived in the guest. */
   async missing(guest: RunningGuest = this.#guest): Promise<readonly (readonly [number, number])[]> {
     const [flow] = await this.#report(guest, 'report');
