@@ -18,6 +18,7 @@ import { Hypervisors } from './hypervisor/hypervisors.js';
 import type { MachineSource } from './hypervisor/machine_source.js';
 import { MachineHypervisor } from './hypervisor/machines.js';
 import { NetnsHypervisor } from './hypervisor/netns.js';
+import { VmControl } from './hypervisor/vm_control.js';
 import { QmpSource } from './hypervisor/qemu/qmp_source.js';
 import { listenForScrapes, type MetricsListener } from './metrics/listener.js';
 import { Metrics } from './metrics/registry.js';
@@ -151,6 +152,7 @@ async function start(config: Config, configFile: string, control: ControlServer)
     adopted: dataPlane.adopted,
     counters: () => countersOf(dataPlane.tallies(), dataPlane.redirectErrors(), controller.vnicIds()),
     explain: async (request) => explainRequest(await openSite(settings.pins, controller.vnicIds(), process.pid), request),
+    vms: new VmControl({ machines, vnics: () => controller.vnicStatus(), changed: () => controller.lookAgain() }),
     reload,
     ended: () => end('everything was undone'),
   });

@@ -13,6 +13,7 @@ import { registerMonitor } from './monitor.js';
 import { registerOther } from './other.js';
 import { registerRss } from './rss.js';
 import { registerStatus } from './status.js';
+import { registerVm } from './vm.js';
 import { registerVnic } from './vnic.js';
 
 const HELP_TAIL = `
@@ -38,7 +39,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
 
 async function register(program: Command, io: Io, args: readonly string[]): Promise<void> {
   const context = (command: Command): Context => new Context(io, command.optsWithGlobals<GlobalOptions>());
-  const parts = [registerStatus, registerVnic, registerAdapter, registerMonitor, registerCapture, registerFlow];
+  const parts = [registerStatus, registerVnic, registerVm, registerAdapter, registerMonitor, registerCapture, registerFlow];
   for (const part of [...parts, registerConfig, registerOther, registerRss]) part(program, context);
   await registerLab(program, args);
   addToAll(program);

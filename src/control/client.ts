@@ -14,6 +14,7 @@ import {
   type StatusReply,
 } from './protocol.js';
 import type { RssReply, RssRequest, RssSetReply } from './rss_protocol.js';
+import type { MigrateReply, MigrateRequest, ReceiveRequest, VmsReply } from './vm_protocol.js';
 
 export const DEFAULT_SOCKET = '/run/unipath/unipath.sock';
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -89,6 +90,24 @@ export class ControlClient {
   /** `vnic` null: for the host. Answers when frames are spread accordingly. */
   setRss(vnic: string | null, request: RssRequest): Promise<RssSetReply> {
     return this.#json('POST', vnic === null ? '/v1/rss' : `/v1/vnics/${encodeURIComponent(vnic)}/rss`, request);
+  }
+
+  vms(): Promise<VmsReply> {
+    return this.#json('GET', '/v1/vms');
+  }
+
+  /** On the destination: its QEMU waits for the guest. */
+  async receiveVm(name: string, request: ReceiveRequest): Promise<void> {
+    await this.#json('POST', `/v1/vms/${encodeURIComponent(name)}/receive`, request);
+  }
+
+  /** Answers when it is over. */
+  migrateVm(name: string, request: MigrateRequest, waitMs: number): Promise<MigrateReply> {
+    return this.#json('POST', `/v1/vms/${encodeURIComponent(name)}/migrate`, request, waitMs);
+  }
+
+  async cancelVm(name: string): Promise<void> {
+    await this.#json('POST', `/v1/vms/${encodeURIComponent(name)}/cancel`, {});
   }
 
   /** What would become of frames. Changes nothing. */

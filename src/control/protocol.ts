@@ -10,6 +10,10 @@
  *   GET  /v1/rss                         -> RssReply (rss_protocol.ts)
  *   POST /v1/rss                         RssRequest -> RssSetReply   (settings of all vNICs that have none of their own)
  *   POST /v1/vnics/NAME/rss              RssRequest -> RssSetReply
+ *   GET  /v1/vms                         -> VmsReply (vm_protocol.ts)
+ *   POST /v1/vms/NAME/receive            ReceiveRequest -> {}       (on the destination: wait for the guest)
+ *   POST /v1/vms/NAME/migrate            MigrateRequest -> MigrateReply   (answers when it is over)
+ *   POST /v1/vms/NAME/cancel             {} -> {}
  *   POST /v1/flow/explain                ExplainRequest -> ExplainReply   (changes nothing)
  *   POST /v1/config/reload               {} -> ReloadReply
  *   POST /v1/down                        {} -> DownReply          (everything undone, then the daemon ends)

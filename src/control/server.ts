@@ -8,12 +8,21 @@ import {
   type CountersReply, type ErrorReply, type ExplainReply, type ExplainRequest, PROTOCOL_SCHEMA, type ReloadReply, type StatusReply,
 } from './protocol.js';
 import type { RssRequest } from './rss_protocol.js';
+import type { MigrateReply, MigrateRequest, VmsReply } from './vm_protocol.js';
 import { listenOnPath } from './socket_path.js';
 
 /** The text that a scrape gets. */
 export interface MetricsSource {
   readonly contentType: string;
   render(): Promise<string>;
+}
+
+/** Virtual machines; src/hypervisor/vm_control.ts. */
+export interface VmTarget {
+  status(): Omit<VmsReply, 'schema'>;
+  receive(name: string, uri: string): Promise<void>;
+  migrate(name: string, request: MigrateRequest): Promise<Omit<MigrateReply, 'schema'>>;
+  cancel(name: string): Promise<void>;
 }
 
 /** What the socket makes reachable. */
@@ -28,6 +37,7 @@ export interface ControlTarget {
   counters(): Omit<CountersReply, 'schema'>;
   /** What would become of frames. Changes nothing. */
   explain(request: ExplainRequest): Promise<Omit<ExplainReply, 'schema'>>;
+  readonly vms: VmTarget;
   /** Reads the configuration again and acts on it. */
   reload(): Promise<Omit<ReloadReply, 'schema'>>;
   /** Called when everything was undone and the answer is on its way. */
@@ -42,6 +52,14 @@ const MAX_WAIT_MS = 3_600_000;
 const EVENT_BACKLOG_LIMIT_BYTES = 1024 * 1024;
 const CLOSE_GRACE_MS = 500;
 
+/** What QEMU takes; a command of its own (exec:) is not for who may only use the socket. */
+const migrationUri = z.string().regex(/^(unix:\/|tcp:)\S+$/, 'an address such as unix:/run/migration or tcp:192.0.2.1:4444');
+const receiveRequest = z.strictObject({ uri: migrationUri });
+const migrateRequest = z.strictObject({
+  uri: migrationUri,
+  bandwidth: z.number().int().min(1).optional(),
+  downtime_ms: z.number().int().min(1).max(60_000).optional(),
+});
 const actRequest = z.strictObject({ wait_ms: z.number().min(0).max(MAX_WAIT_MS).default(0) });
 const emptyRequest = z.strictObject({});
 const rssRequest: z.ZodType<RssRequest> = z.strictObject({
@@ -157,11 +175,16 @@ export class ControlServer {
     const path = new URL(url, 'http://unipath').pathname;
     const [, vnic, verb] = /^\/v1\/vnics\/([^/]+)\/([^/]+)$/.exec(path) ?? [];
     if (vnic !== undefined && verb !== undefined) return act(target.controller, request, response, vnic, verb);
+    const [, vm, deed] = /^\/v1\/vms\/([^/]+)\/([^/]+)$/.exec(path) ?? [];
+    if (vm !== undefined && deed !== undefined) return move(target.vms, request, response, decodeName(vm), deed);
     if (path === '/v1/rss' && request.method === 'POST') return setRss(target.controller, request, response, null);
     switch (path) {
       case '/v1/rss':
         allow(request, 'GET');
         return sendJson(response, 200, target.controller.rssStatus());
+      case '/v1/vms':
+        allow(request, 'GET');
+        return sendJson(response, 200, target.vms.status());
       case '/v1/status':
         allow(request, 'GET');
         return sendJson(response, 200, statusOf(target));
@@ -241,6 +264,20 @@ async function act(
   sendJson(response, 200, await controller.want(name, path, wait_ms));
 }
 
+async function move(vms: VmTarget, request: IncomingMessage, response: ServerResponse, name: string, deed: string): Promise<void> {
+  if (!['receive', 'migrate', 'cancel'].includes(deed)) {
+    throw new Refusal(404, 'unknown_verb', `no such verb: ${deed}`, 'verbs are: receive, migrate, cancel');
+  }
+  allow(request, 'POST');
+  if (deed === 'migrate') return sendJson(response, 200, await vms.migrate(name, await readBody(request, migrateRequest)));
+  if (deed === 'receive') await vms.receive(name, (await readBody(request, receiveRequest)).uri);
+  else {
+    await readBody(request, emptyRequest);
+    await vms.cancel(name);
+  }
+  sendJson(response, 200, {});
+}
+
 async function setRss(controller: Controller, request: IncomingMessage, response: ServerResponse, vnic: string | null): Promise<void> {
   allow(request, 'POST');
   sendJson(response, 200, await controller.setRss(vnic, await readBody(request, rssRequest)));
@@ -260,6 +297,11 @@ function asRefusal(error: Error): Refusal {
   if (error.name === 'ConfigError') return new Refusal(422, 'config_invalid', error.message, 'the configuration in force was kept');
   if (error instanceof LookupError) return new Refusal(422, error.code, error.message, error.hint);
   if (error.name === 'UnknownNameError') return new Refusal(404, 'unknown_vnic', error.message);
+  if (error.name === 'VmError') {
+    const code = (error as Error & { readonly code: string }).code;
+    return new Refusal(code === 'unknown_vm' ? 404 : 422, code, error.message);
+  }
+  if (error.name === 'QmpError') return new Refusal(422, 'qemu_refused', error.message, 'nothing was migrated');
   if (error.name === 'RssRefusedError') return new Refusal(422, 'rss_refused', error.message, 'nothing was changed');
   if (error.name === 'NotUndoneError') return new Refusal(500, 'not_undone', error.message, 'it goes on being tried; ask for it again');
   return new Refusal(500, 'internal_error', error.message, 'the log of unipathd has more');

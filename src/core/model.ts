@@ -82,11 +82,13 @@ export interface GuestState {
   readonly incoming: boolean;
   /** It is on its way to another host: the hypervisor takes its VF and, if it stays, gives it back. */
   readonly leaving: boolean;
+  /** It is about to be migrated by us, and gives its VF back first. */
+  readonly parked: boolean;
 }
 
 /** Of a guest that hears on both paths and can always be asked. */
 export const PLUGIN_GUEST: GuestState = {
-  mode: 'plugin', refusal: null, detail: null, running: true, incoming: false, leaving: false,
+  mode: 'plugin', refusal: null, detail: null, running: true, incoming: false, leaving: false, parked: false,
 };
 
 export interface VnicSpec {

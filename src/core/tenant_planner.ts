@@ -114,7 +114,7 @@ export class TenantPlanner {
       blocked: this.#blocked(tenant),
       rowPresent: stored !== null && footing !== null,
       footed: footing !== null && footingActions(tenant, footing, observed).length === 0,
-      wantVf: wantedPath(tenant) === 'accelerated' && offered,
+      wantVf: wantedPath(tenant) === 'accelerated' && offered && guest?.parked !== true,
       path: stored?.path ?? 'software',
       // Links are seen before the maps: of a guest that has only just moved, the carrier may be that of the moment before.
       vfLost: vf !== null && isLost(tenant, vf, stage.phase === 'accelerated' && start.state.stage.phase === 'accelerated', observed),

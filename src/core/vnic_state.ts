@@ -130,6 +130,8 @@ export type VnicEvent =
   | { readonly kind: 'ejected' }
   /** The hypervisor begins to migrate the guest, and takes its VF to that end. */
   | { readonly kind: 'leaving' }
+  /** The migration comes to nothing: the hypervisor gives the guest its VF back. */
+  | { readonly kind: 'staying' }
   /** A time of `wakeAt` has come. */
   | { readonly kind: 'tick' }
   /** The operator wants it now: waits for a next attempt are over. */
@@ -188,6 +190,8 @@ export function next(state: VnicState, event: VnicEvent, nowMs: number, timing: 
       return ejected(state, nowMs, timing);
     case 'leaving':
       return leaving(state, nowMs, timing);
+    case 'staying':
+      return staying(state, nowMs, timing);
     case 'tick':
       return tick(state, nowMs, timing);
     case 'retry-now':
@@ -332,6 +336,12 @@ function leaving(state: VnicState, nowMs: number, timing: Timing): Transition {
   const uses = stage.phase === 'accelerated' || (stage.phase === 'plugging' && stage.step !== 'connecting');
   if (!state.oneEared || !uses) return same(state, [{ kind: 'look-again' }]);
   return takeBack(state, stage.vf, false, 0, nowMs, timing, true);
+}
+
+function staying(state: VnicState, nowMs: number, timing: Timing): Transition {
+  const { stage } = state;
+  if (stage.phase !== 'draining' || stage.step !== 'releasing' || !stage.byHypervisor) return same(state, [{ kind: 'look-again' }]);
+  return waitForGuest(state, stage.vf, nowMs, timing);
 }
 
 /** The guest was asked to let go of its VF, or was taken it, and did not: it stays where it hears. */

@@ -22,7 +22,7 @@ type VmSpec = Extract<GuestSpec, { kind: 'vm' }>;
 
 /** How long `unplug` waits for a guest that was asked. */
 const UNPLUG_DEADLINE_MS = 3_000;
-const EMPTY: GuestState = { mode: null, refusal: null, detail: null, running: true, incoming: false, leaving: false };
+const EMPTY: GuestState = { mode: null, refusal: null, detail: null, running: true, incoming: false, leaving: false, parked: false };
 
 function nicOf(machine: Machine, mac: string): Nic | null {
   return machine.nics.find((nic) => nic.mac === mac && nic.model.startsWith('virtio-net') && nic.failoverPairId === null) ?? null;
@@ -44,7 +44,8 @@ export function guestStateOf(machine: Machine, guest: VmSpec, negotiated: boolea
   const nic = nicOf(machine, guest.mac);
   if (nic === null) return null;
   const incoming = machine.runState === 'inmigrate';
-  const leaving = !incoming && migrating(machine);
+  // One that is being cancelled gives its VF back.
+  const leaving = !incoming && migrating(machine) && machine.migration !== 'cancelling';
   const running = machine.runState === 'running';
   const state: GuestState = { ...EMPTY, incoming, leaving, running };
   if (incoming) return { ...state, running: false };
@@ -83,7 +84,10 @@ function meaningOf(event: QmpEvent, machine: LiveMachine, live: LiveState): Hype
     case 'MIGRATION': {
       const { status } = event.data;
       // The state before was wait-unplug: no primary is left in the guest.
-      if (status !== 'active' || live.role !== 'source') return [changed];
+      if (live.role !== 'source') return [changed];
+      // As early as can be: a guest that is given its VF hears by its tap no more.
+      if (status === 'cancelling' || status === 'cancelled' || status === 'failed') return [{ kind: 'staying', vm: machine.name }, changed];
+      if (status !== 'active') return [changed];
       return [...primaries(machine.machine).map((port): HypervisorEvent => ({ kind: 'ejected', port })), changed];
     }
     default:
@@ -109,6 +113,8 @@ export class MachineHypervisor implements Hypervisor {
   readonly #listeners = new Set<(event: HypervisorEvent) => void>();
   /** By machine and port: what `plug` will give. */
   readonly #prepared = new Map<string, { readonly spec: DeviceSpec; readonly already: boolean }>();
+  /** Machines that are to have no VF, because we are about to migrate them. */
+  readonly #parked = new Set<string>();
   /** By machine, what its events said since it was looked at. */
   readonly #live = new Map<string, LiveState>();
   /** By machine and NIC id, what FAILOVER_NEGOTIATED and RESET said since the machine came. */
@@ -150,7 +156,8 @@ export class MachineHypervisor implements Hypervisor {
       return null;
     }
     const nic = nicOf(live.machine, guest.mac);
-    return guestStateOf(live.machine, guest, nic?.id == null ? null : (this.#negotiated.get(`${live.name} ${nic.id}`) ?? null));
+    const state = guestStateOf(live.machine, guest, nic?.id == null ? null : (this.#negotiated.get(`${live.name} ${nic.id}`) ?? null));
+    return state === null ? null : { ...state, parked: this.#parked.has(live.name) };
   }
 
   async holds(guest: GuestSpec, vf: VfSpec): Promise<boolean> {
@@ -238,6 +245,21 @@ export class MachineHypervisor implements Hypervisor {
     const names = new Set(this.#sources.flatMap((source) => source.machines()).map(({ name }) => name));
     for (const name of this.#live.keys()) if (!names.has(name)) this.#live.delete(name);
     for (const key of this.#negotiated.keys()) if (!names.has(key.slice(0, key.lastIndexOf(' ')))) this.#negotiated.delete(key);
+  }
+
+  machines(): readonly LiveMachine[] {
+    return this.#machines();
+  }
+
+  /** Those that are there and cannot be asked: why, by name. */
+  problems(): ReadonlyMap<string, string> {
+    return new Map(this.#sources.flatMap((source) => [...source.problems()]));
+  }
+
+  /** A machine that is parked has its VFs taken back, and gets none. */
+  park(vm: string, parked: boolean): void {
+    if (parked) this.#parked.add(vm);
+    else this.#parked.delete(vm);
   }
 
   #machines(): LiveMachine[] {

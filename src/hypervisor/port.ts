@@ -6,6 +6,8 @@ export type HypervisorEvent =
   | { readonly kind: 'changed' }
   /** The guest has let go of what it was given on this port. */
   | { readonly kind: 'ejected'; readonly port: string }
+  /** A migration of this machine comes to nothing: the hypervisor gives its VFs back. */
+  | { readonly kind: 'staying'; readonly vm: string }
   /** The hypervisor begins to migrate this machine, and takes its VFs to that end. */
   | { readonly kind: 'leaving'; readonly vm: string };
 

@@ -238,6 +238,11 @@ export class Reconciler implements Controller {
     return { undone: [...this.#undone, 'remove every program and pin'] };
   }
 
+  /** Something is not as it was, and nobody tells of it. */
+  lookAgain(): void {
+    this.#requestLook(0);
+  }
+
   // --- Looking ---
 
   #requestLook(delayMs: number): void {
@@ -476,6 +481,11 @@ export class Reconciler implements Controller {
     if (tenant !== undefined && this.#observed !== null) {
       const step = stepTenant(tenant, event, this.#observed, this.#clock.nowMs(), this.#timing);
       this.#setTenant(step.tenant);
+      // A look that is under way has seen it as it was before.
+      if (this.#looking && step.tenant.state.stage !== tenant.state.stage) {
+        this.#touched.set(key, this.#looks);
+        this.#requestLook(0);
+      }
       for (const effect of step.effects) {
         if (effect.kind === 'warn') this.#warnOf(key, effect.message);
         if (effect.kind === 'look-again') this.#requestLook(0);

@@ -2,12 +2,13 @@
  * One KVM host with real guests, in network namespaces: a wire, a PF (veth), a bridge, taps, unipathd, and QEMU. VFs are NICs that QEMU
  * makes on taps of their own. Everything is gone after `close`.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { stringify } from 'yaml';
 import { ControlClient } from '../../src/control/client.js';
 import type { MonitorEvent, VnicStatus } from '../../src/control/protocol.js';
@@ -17,6 +18,8 @@ import { createTap } from '../../src/lab/qemu/tap.js';
 import { Endpoint } from '../../src/lab/traffic/client.js';
 
 const daemonScript = fileURLToPath(new URL('../../src/daemon.js', import.meta.url));
+const cliScript = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
+const runFile = promisify(execFile);
 const START_MS = 20_000;
 const POLL_MS = 20;
 
@@ -161,6 +164,12 @@ export class BedHost {
 
   get control(): ControlClient {
     return new ControlClient(this.socket);
+  }
+
+  /** `unipath` with these words, for this host's daemon: what it says. @throws Error with its message */
+  async cli(...words: readonly string[]): Promise<string> {
+    const { stdout } = await runFile(process.execPath, [cliScript, '-S', this.socket, ...words]);
+    return stdout;
   }
 
   get log(): string {

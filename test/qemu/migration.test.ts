@@ -109,3 +109,31 @@ guestsTest('a migration that is cancelled, and one whose destination dies: the g
   const tcp = await traffic.tcp();
   t.true(tcp?.ok, tcp?.detail);
 });
+
+guestsTest('driven: unipath vm migrate takes the VF back first, and the destination gives its own', PAIR, async (t, bed) => {
+  const [a, b] = [bed.host('a'), bed.host('b')];
+  const here = await bed.boot('a', guest(1));
+  await a.startDaemon();
+  await b.startDaemon();
+  await a.until('g1', (vnic) => vnic.phase === 'accelerated', 30_000);
+  const traffic = new Traffic(bed.endpoint, here, { id: 1, packetsPerSecond: PACKETS_PER_SECOND, talks: true, tcp: true });
+  await traffic.start();
+  const there = await bootTarget(bed, 'b', guest(1));
+  await b.until('g1', (vnic) => vnic.reason === 'guest_incoming');
+  await sleep(300);
+  t.regex(await a.cli('vm', 'show'), /g1 +running +- +t-g1 +negotiated +1 +g1/);
+  const text = await a.cli('vm', 'migrate', 'g1', '--to', b.socket);
+  t.regex(text, /^g1 is on the other host: VFs back after \d+ ms/);
+  await b.until('g1', (vnic) => vnic.phase === 'accelerated', 30_000);
+  await sleep(300);
+  const missing = runs(await traffic.missing(there));
+  const tcp = await traffic.tcp();
+  t.log(text.trim(), `; lost ${missing.join(', ') || 'nothing'}; TCP stood still ${tcp?.longestStallMs.toFixed(0)} ms`);
+  t.true(tcp?.ok, tcp?.detail);
+  // All that is lost was sent while QEMU stood still.
+  t.true(missing.length <= 1, missing.join(', '));
+  const { duplicated, corrupt } = await traffic.finish(there);
+  t.deepEqual([duplicated, corrupt], [0, 0]);
+  // Who asks for what cannot be done is told why.
+  t.regex(await a.cli('vm', 'migrate', 'g1', '--uri', 'tcp:127.0.0.1:1').catch((error: Error) => error.message), /g1/);
+});

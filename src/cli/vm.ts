@@ -1,0 +1,90 @@
+/** `unipath vm ...`: virtual machines, and moving one to another host. */
+import { randomBytes } from 'node:crypto';
+import type { Command } from 'commander';
+import { ControlClient } from '../control/client.js';
+import type { MigrateReply, VmStatus } from '../control/vm_protocol.js';
+import { type Context, milliseconds } from './context.js';
+import { CliError, ExitCode, ExitWith } from './exit.js';
+import { named } from './words.js';
+
+const DEFAULT_WAIT_SECONDS = '600';
+
+interface MigrateOptions {
+  readonly to?: string;
+  readonly uri?: string;
+  readonly bandwidth?: string;
+  readonly downtime?: string;
+  readonly wait: string;
+}
+
+export function registerVm(program: Command, context: (command: Command) => Context): void {
+  const vm = program.command('vm').description('virtual machines that were found');
+  vm.command('show')
+    .description('all of them, or one')
+    .argument('[name]')
+    .action(async (name: string | undefined, _options: object, command: Command) => show(context(command), name));
+  vm.command('receive')
+    .description('on the destination: let a QEMU that was started with -incoming defer wait for its guest')
+    .argument('<name>')
+    .requiredOption('--uri <uri>', 'where: tcp:ADDRESS:PORT or unix:/PATH')
+    .action(async (name: string, options: { uri: string }, command: Command) => receive(context(command), name, options.uri));
+  vm.command('migrate')
+    .description('move a running guest to another host: its VFs are taken back first, no frame is lost by that')
+    .argument('<name>')
+    .option('--to <socket>', "control socket of the destination's unipathd; it is told to receive the guest")
+    .option('--uri <uri>', 'where QEMU sends it: tcp:ADDRESS:PORT or unix:/PATH; not needed with --to on the same machine')
+    .option('--bandwidth <bytes>', 'bytes a second, at most')
+    .option('--downtime <ms>', 'longest standstill that QEMU aims at, milliseconds')
+    .option('--wait <seconds>', 'for its end', DEFAULT_WAIT_SECONDS)
+    .action(async (name: string, options: MigrateOptions, command: Command) => migrate(context(command), name, options));
+  vm.command('cancel')
+    .description('stop a migration; the guest stays, and gets its VFs again')
+    .argument('<name>')
+    .action(async (name: string, _options: object, command: Command) => {
+      await context(command).client().cancelVm(name);
+      context(command).printLine(`${name} stays`);
+    });
+}
+
+const failoverText = ({ nics }: VmStatus): string =>
+  nics.map(({ failover, failover_negotiated: agreed }) => (!failover ? 'off' : agreed === true ? 'negotiated' : agreed === null ? 'on, unknown' : 'on, not negotiated')).join(', ') || '-';
+
+async function show(context: Context, name: string | undefined): Promise<void> {
+  const reply = await context.client().vms();
+  const shown = name === undefined ? reply.vms : [named('virtual machine', name, reply.vms)];
+  if (context.json) return context.printJson({ vms: shown, problems: reply.problems });
+  const rows = shown.map((vm) => [
+    vm.name, vm.run_state, vm.migration ?? '-', vm.nics.map(({ tap, id }) => tap ?? id).join(', '), failoverText(vm), String(vm.free_ports.length), vm.vnics.join(', ') || '-',
+  ]);
+  context.printTable(['VM', 'STATE', 'MIGRATION', 'TAPS', 'FAILOVER', 'FREE-PORTS', 'VNICS'], rows);
+  for (const [vm, problem] of Object.entries(reply.problems)) context.io.err(`${vm}: ${problem}\n`);
+}
+
+async function receive(context: Context, name: string, uri: string): Promise<void> {
+  await context.client().receiveVm(name, { uri });
+  context.printLine(`${name} is waited for at ${uri}`);
+}
+
+function count(text: string | undefined, option: string): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^[1-9]\d*$/.test(text)) throw new CliError(`${option}: "${text}" is not a whole number above 0`, 'bad_number', null, ExitCode.usage);
+  return Number(text);
+}
+
+async function migrate(context: Context, name: string, options: MigrateOptions): Promise<void> {
+  if (options.to === undefined && options.uri === undefined) {
+    throw new CliError('where to? name the destination with --to SOCKET, or its address with --uri', 'no_destination', null, ExitCode.usage);
+  }
+  const uri = options.uri ?? `unix:/run/unipath-migrate-${randomBytes(6).toString('hex')}`;
+  const request = { uri, bandwidth: count(options.bandwidth, '--bandwidth'), downtime_ms: count(options.downtime, '--downtime') };
+  if (options.to !== undefined) await new ControlClient(options.to).receiveVm(name, { uri });
+  const reply = await context.client().migrateVm(name, request, milliseconds(options.wait, '--wait'));
+  if (context.json) context.printJson(reply);
+  else context.printLine(outcomeText(name, reply));
+  if (reply.outcome !== 'completed') throw new ExitWith(ExitCode.failed);
+}
+
+function outcomeText(name: string, { outcome, error, total_ms, downtime_ms, drain_ms }: MigrateReply): string {
+  if (outcome !== 'completed') return `${name} was not migrated (${outcome}${error === null ? '' : `: ${error}`}); it stays, and gets its VFs again`;
+  return `${name} is on the other host: VFs back after ${drain_ms} ms, migrated in ${total_ms} ms, stood still for ${downtime_ms} ms`;
+}
