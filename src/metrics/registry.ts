@@ -5,11 +5,12 @@ import type { MonitorEvent } from '../control/protocol.js';
 import type { DataPlane } from '../dataplane/port.js';
 import type { Collector } from './collector.js';
 import { adapterCollector } from './collectors/adapters.js';
+import { holdCounters } from './collectors/holds.js';
 import { reconcileCollector } from './collectors/reconcile.js';
 import { trafficCollector } from './collectors/traffic.js';
 import { vnicCollector } from './collectors/vnics.js';
 
-const EVENT_KINDS: readonly MonitorEvent['kind'][] = ['path', 'phase', 'reason', 'vf', 'link', 'action', 'config', 'error'];
+const EVENT_KINDS: readonly MonitorEvent['kind'][] = ['path', 'phase', 'reason', 'vf', 'hold', 'link', 'action', 'config', 'error'];
 
 /** Gauges that prom-client names like counters; without "_total" it has them too, by type. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
@@ -53,7 +54,11 @@ export class Metrics {
       registers: [registry],
     });
     for (const kind of EVENT_KINDS) events.inc({ kind }, 0);
-    controller.onEvent(({ kind }) => events.inc({ kind }));
+    const countHolds = holdCounters(registry);
+    controller.onEvent((event) => {
+      events.inc({ kind: event.kind });
+      countHolds(event);
+    });
     this.#reloaded = new Gauge({
       name: 'unipath_config_last_reload_successful',
       help: '0 when the last attempt to read the configuration again was refused.',

@@ -236,3 +236,17 @@ test('over TCP: /metrics and nothing else', async (t) => {
   });
   await t.throwsAsync(listenForScrapes(metrics, '192.0.2.1', 1), { message: /this machine has no such address; correct metrics\.listen/ });
 });
+
+test('frames that were kept back are counted by what became of them; announcements, too', async (t) => {
+  const { metrics, controller } = setUp();
+  const hold = { path: 'accelerated', delivered: 7, stale: 0, lost: 1, waited_ms: 120 };
+  controller.emit(monitorEvent({ kind: 'hold', vnic: 'g1', fields: hold }));
+  controller.emit(monitorEvent({ kind: 'hold', vnic: 'g1', fields: { ...hold, delivered: 0, lost: 0 } }));
+  controller.emit(monitorEvent({ kind: 'action', vnic: 'g1', fields: { action: 'announce' } }));
+  const text = await metrics.render();
+  t.regex(text, /^unipath_hold_frames_total\{vnic="g1",path="accelerated",result="delivered"\} 7$/m);
+  t.regex(text, /^unipath_hold_frames_total\{vnic="g1",path="accelerated",result="lost"\} 1$/m);
+  // One that nothing waited in says nothing of how long.
+  t.regex(text, /^unipath_hold_duration_seconds_count\{path="accelerated"\} 1$/m);
+  t.regex(text, /^unipath_announcements_total\{vnic="g1"\} 1$/m);
+});
