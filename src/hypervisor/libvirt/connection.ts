@@ -32,8 +32,8 @@ export interface LibvirtConnectionOptions {
   readonly timing?: Partial<LibvirtTiming>;
 }
 
-/** Domains looked at by one run of virsh: the kernel takes at most 128 KiB for one argument. */
-const DOMAINS_PER_RUN = 100;
+/** Domains looked at by one script: so that it is a line that a VirshShell takes. */
+const DOMAINS_PER_RUN = 6;
 const LOOK_DEADLINE_MS = 15_000;
 const LOOK_WORTHY: ReadonlySet<DomainEvent['kind']> = new Set(['lifecycle', 'device-added', 'device-removed']);
 
@@ -60,6 +60,8 @@ export class LibvirtConnection {
   readonly #problems = new Set<string>();
   /** What to look at next: all domains, or these; null when nothing is due. */
   #due: 'all' | Set<string> | null = null;
+  /** Those who wait for the look that is due. */
+  #waiting: ((error: Error | null) => void)[] = [];
 
   constructor(options: LibvirtConnectionOptions) {
     this.virsh = new Virsh(options.uri);
@@ -106,10 +108,25 @@ export class LibvirtConnection {
     return domain;
   }
 
+  /**
+   * As `look`, and `domains()` has it, too: all that was seen later than anything it had before. null: there is none of this uuid.
+   * @throws LibvirtError "unreachable"
+   */
+  async refresh(uuid: string): Promise<LibvirtDomain | null> {
+    const error = await new Promise<Error | null>((resolve) => {
+      if (!this.#listening) return resolve(new Error(this.#trouble ?? 'the connection was closed'));
+      this.#waiting.push(resolve);
+      this.#want(uuid);
+    });
+    if (error !== null) throw new LibvirtError('unreachable', `libvirt at ${this.virsh.uri} is not there: ${error.message}`);
+    return this.#domains.get(uuid) ?? null;
+  }
+
   close(): void {
     this.#closed = true;
     this.#attempt++;
     this.#stop();
+    this.virsh.close();
     for (const monitor of this.#monitors.keys()) monitor.end(`the connection to ${this.virsh.uri} was closed`);
     this.#monitors.clear();
   }
@@ -141,6 +158,7 @@ export class LibvirtConnection {
     this.#timers = [];
     this.#listening = false;
     this.#due = null;
+    for (const wake of this.#waiting.splice(0)) wake(new Error(this.#trouble ?? 'the connection broke'));
   }
 
   #later(action: () => void, ms: number): void {
@@ -196,11 +214,15 @@ export class LibvirtConnection {
     while (this.#due !== null && !this.#closed) {
       const due = this.#due;
       this.#due = null;
+      const waiting = this.#waiting.splice(0);
       const attempt = this.#attempt;
       const seen = await this.#see(due).catch((error: Error) => error);
-      if (attempt !== this.#attempt) continue;
-      if (seen instanceof Error) this.#lost(attempt, seen.message);
-      else this.#learn(seen);
+      if (attempt === this.#attempt) {
+        if (seen instanceof Error) this.#lost(attempt, seen.message);
+        else this.#learn(seen);
+      }
+      const failure = seen instanceof Error ? seen : attempt === this.#attempt ? null : new Error('the connection broke');
+      for (const wake of waiting) wake(failure);
     }
     this.#looking = false;
   }

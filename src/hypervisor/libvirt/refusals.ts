@@ -24,6 +24,8 @@ export type LibvirtReason =
   | 'source_in_use'
   /** The guest has no virtio NIC that stands by for this VF, or the device to be taken is that NIC. */
   | 'no_standby'
+  /** The guest has been asked for the device already, and has not let go of it yet. */
+  | 'being_unplugged'
   /** The guest answered that it does not let go of the device. */
   | 'guest_refused'
   /** The guest did not let go of the device in time; it may still do so. */
@@ -47,7 +49,7 @@ export class LibvirtError extends Error {
 const MEANINGS: readonly (readonly [RegExp, LibvirtReason, string])[] = [
   [/Permission denied|authentication (?:failed|unavailable)|access denied|read only access/i, 'not_allowed', 'run as root or as a member of group libvirt'],
   [
-    /failed to connect to the hypervisor|Failed to connect socket|client socket is closed|Disconnected from|connection closed|Connection reset|Cannot recv data|Cannot write data/i,
+    /failed to connect to the hypervisor|Failed to connect socket|client socket is closed|Disconnected from|connection closed|Connection reset|Cannot recv data|Cannot write data|End of file while reading data|Failed to reconnect to the hypervisor/i,
     'unreachable',
     'look whether libvirtd (or virtqemud) runs, and whether the URI names its socket',
   ],
@@ -55,6 +57,7 @@ const MEANINGS: readonly (readonly [RegExp, LibvirtReason, string])[] = [
   [/domain is not running/i, 'not_running', 'the domain does not run'],
   [/cannot acquire state change lock|another migration job is already running|domain is being migrated/i, 'busy', 'something else is done to the domain now, such as a migration'],
   [/no device found with alias|device not found/i, 'no_device', 'the domain has no device of this alias'],
+  [/already in the process of unplug/i, 'being_unplugged', 'the guest has been asked for it, and has not let go of it yet'],
   [/non unique alias detected|Duplicate ID/i, 'alias_in_use', 'the domain has another device of this alias'],
   [/No more available PCI slots|only PCI buses up to|Attempted double use of PCI Address/i, 'no_slot', 'the guest has no free hot-plug slot; give its domain more pcie-root-port controllers'],
   [
