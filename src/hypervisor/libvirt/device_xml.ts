@@ -24,7 +24,7 @@ export interface NicToAttach {
   readonly source: VfSource | TapSource;
 }
 
-const ALIAS_PATTERN = /^ua-[A-Za-z0-9_-]{1,60}$/;
+const ALIAS_PATTERN = /^ua-[A-Za-z0-9_-]{1,80}$/;
 const ANY_ALIAS_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$/;
 const PCI_PATTERN = /^([0-9a-f]{4}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])$/;
 const MODEL_PATTERN = /^[a-z][a-z0-9-]{0,30}$/;

@@ -49,19 +49,68 @@ function checkPossible(domain: LibvirtDomain, asked: NicToAttach): void {
   }
 }
 
-/** A job such as a migration would let us wait for half a minute, and plug the NIC in the middle of something else. */
-async function checkNoJob(libvirt: DomainAccess, domain: LibvirtDomain): Promise<void> {
-  const busy = (what: string): LibvirtError => new LibvirtError('busy', `domain ${domain.name} is being worked on: ${what}`);
+/** What libvirt is doing to a domain, in its words; "incoming": receiving it; null: nothing. @throws LibvirtError */
+export async function jobOf(libvirt: Pick<DomainAccess, 'virsh'>, domain: Pick<LibvirtDomain, 'uuid' | 'name'>): Promise<string | null> {
   let job: string;
   try {
     job = await libvirt.virsh.run(`ask what is done to ${domain.name}`, ['domjobinfo', domain.uuid]);
   } catch (error) {
-    // What libvirt says on the receiving side of a migration.
-    if (error instanceof LibvirtError && /only on the source host/.test(error.message)) throw busy('it is just arriving');
+    if (error instanceof LibvirtError && /only on the source host/.test(error.message)) return 'incoming';
     throw error;
   }
   const [, type] = /^Job type:\s+(\S+)/m.exec(job) ?? [];
-  if (type !== undefined && type !== 'None') throw busy(/^Operation:\s+(.*\S)/m.exec(job)?.[1] ?? type);
+  return type === undefined || type === 'None' ? null : (/^Operation:\s+(.*\S)/m.exec(job)?.[1] ?? type);
+}
+
+/** A job such as a migration would let us wait for half a minute, and plug the NIC in the middle of something else. */
+async function checkNoJob(libvirt: DomainAccess, domain: LibvirtDomain): Promise<void> {
+  const job = await jobOf(libvirt, domain);
+  if (job !== null) throw new LibvirtError('busy', `domain ${domain.name} is being worked on: ${job === 'incoming' ? 'it is just arriving' : job}`);
+}
+
+export interface Plug {
+  readonly domain: Pick<LibvirtDomain, 'uuid' | 'name'>;
+  readonly asked: NicToAttach;
+  /** Number of the guest's bus whose slot it gets; null: libvirt chooses. */
+  readonly rootPort: number | null;
+}
+
+/**
+ * Everything that would hinder a plug is looked at, and nothing changed.
+ * @param uuid of the domain
+ * @returns what `plugNic` needs; or the NIC, when it is there already
+ * @throws LibvirtError; RangeError for a value that is none
+ */
+export async function prepareNic(libvirt: DomainAccess, uuid: string, asked: NicToAttach): Promise<Plug | { readonly already: LibvirtInterface }> {
+  const before = await libvirt.look(uuid);
+  checkPossible(before, asked);
+  const there = nicOf(before, asked.alias);
+  if (there !== null) {
+    if (isWhatWasAsked(there, asked)) return { already: there };
+    throw new LibvirtError('alias_in_use', `domain ${before.name} has another NIC ${asked.alias}: ${there.hostdev ?? there.tap}, ${there.mac}`);
+  }
+  const needsPort = before.pcie && wantsRootPort(asked.source);
+  const port = before.freeRootPorts[0];
+  if (needsPort && port === undefined) {
+    throw new LibvirtError('no_slot', `domain ${before.name} has no free pcie-root-port for another NIC; give its domain more of these controllers`);
+  }
+  const plug: Plug = { domain: before, asked, rootPort: needsPort ? (port ?? null) : null };
+  nicXml(asked, plug.rootPort);
+  await checkNoJob(libvirt, before);
+  return plug;
+}
+
+/** One command; returns when libvirt has the NIC, which is before the guest has it. @throws LibvirtError as `attachNic` */
+export async function plugNic(libvirt: Pick<DomainAccess, 'virsh'>, { domain, asked, rootPort }: Plug): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'unipath-'));
+  try {
+    const file = join(folder, 'nic.xml');
+    await writeFile(file, nicXml(asked, rootPort), { mode: 0o600 });
+    const what = `plug ${asked.alias} into ${domain.name}`;
+    await libvirt.virsh.run(what, ['attach-device', domain.uuid, file, '--live'], { deadlineMs: COMMAND_DEADLINE_MS });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /**
@@ -71,33 +120,25 @@ async function checkNoJob(libvirt: DomainAccess, domain: LibvirtDomain): Promise
  * @throws LibvirtError: it is not there, or with the reason "late", may yet come. RangeError for a value that is none.
  */
 export async function attachNic(libvirt: DomainAccess, uuid: string, asked: NicToAttach): Promise<LibvirtInterface> {
-  const before = await libvirt.look(uuid);
-  checkPossible(before, asked);
-  const there = nicOf(before, asked.alias);
-  if (there !== null) {
-    if (isWhatWasAsked(there, asked)) return there;
-    throw new LibvirtError('alias_in_use', `domain ${before.name} has another NIC ${asked.alias}: ${there.hostdev ?? there.tap}, ${there.mac}`);
-  }
-  const needsPort = before.pcie && wantsRootPort(asked.source);
-  const port = before.freeRootPorts[0];
-  if (needsPort && port === undefined) {
-    throw new LibvirtError('no_slot', `domain ${before.name} has no free pcie-root-port for another NIC; give its domain more of these controllers`);
-  }
-  const xml = nicXml(asked, needsPort ? (port ?? null) : null);
-  await checkNoJob(libvirt, before);
-
-  const folder = await mkdtemp(join(tmpdir(), 'unipath-'));
-  try {
-    const file = join(folder, 'nic.xml');
-    await writeFile(file, xml, { mode: 0o600 });
-    const what = `plug ${asked.alias} into ${before.name}`;
-    await libvirt.virsh.run(what, ['attach-device', uuid, file, '--live'], { deadlineMs: COMMAND_DEADLINE_MS });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const prepared = await prepareNic(libvirt, uuid, asked);
+  if ('already' in prepared) return prepared.already;
+  await plugNic(libvirt, prepared);
   const nic = nicOf(await libvirt.look(uuid), asked.alias);
-  if (nic === null) throw new LibvirtError('refused', `libvirt plugged ${asked.alias} into ${before.name}, and does not show it there`);
+  if (nic === null) throw new LibvirtError('refused', `libvirt plugged ${asked.alias} into ${prepared.domain.name}, and does not show it there`);
   return nic;
+}
+
+/** It is not there, or has been asked for: nothing more to do than wait. */
+const DETACHING: ReadonlySet<LibvirtError['reason']> = new Set(['no_device', 'not_running', 'no_domain', 'being_unplugged']);
+
+/** Asks the guest to let go of a NIC, and does not wait. @throws LibvirtError when nothing was asked of the guest, or that is not known */
+export async function ejectNic(libvirt: Pick<DomainAccess, 'virsh'>, domain: Pick<LibvirtDomain, 'uuid' | 'name'>, alias: string): Promise<void> {
+  try {
+    const command = ['detach-device-alias', domain.uuid, checkOwnAlias(alias), '--live'];
+    await libvirt.virsh.run(`take ${alias} out of ${domain.name}`, command, { deadlineMs: COMMAND_DEADLINE_MS });
+  } catch (error) {
+    if (!(error instanceof LibvirtError) || !DETACHING.has(error.reason)) throw error;
+  }
 }
 
 /** Resolves with what an event says about the device, or with null after so many milliseconds. */
@@ -163,11 +204,7 @@ export async function detachNic(libvirt: DomainAccess, uuid: string, alias: stri
   const word = awaitWord(libvirt, domain.name, alias);
   try {
     const what = `take ${alias} out of ${domain.name}`;
-    try {
-      await libvirt.virsh.run(what, ['detach-device-alias', uuid, alias, '--live'], { deadlineMs: COMMAND_DEADLINE_MS });
-    } catch (error) {
-      if (!(error instanceof LibvirtError) || !['no_device', 'not_running', 'no_domain'].includes(error.reason)) throw error;
-    }
+    await ejectNic(libvirt, domain, alias);
     for (const deadline = Date.now() + deadlineMs; ; ) {
       const event = await word.next(Math.max(0, Math.min(DETACH_POLL_MS, deadline - Date.now())));
       if (event?.kind === 'device-removal-failed') throw new LibvirtError('guest_refused', `${what}: the guest does not let go of it`);

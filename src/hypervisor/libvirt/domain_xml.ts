@@ -39,7 +39,7 @@ export interface DomainDescription {
   readonly hostdevs: readonly string[];
   /** Has it PCIe slots (machine q35) at all? */
   readonly pcie: boolean;
-  /** Numbers of the guest's PCI buses behind root ports that have nothing plugged into them. */
+  /** Numbers of the guest's PCI buses behind root ports that have nothing plugged into them, and may have. */
   readonly freeRootPorts: readonly number[];
 }
 
@@ -120,6 +120,8 @@ export function parseDomainXml(xml: string): DomainDescription {
   }
   const id = attribute(root, 'id');
   const controllers = children(devices, 'controller').filter((controller) => attribute(controller, 'type') === 'pci');
+  // <target hotplug='off'/>
+  const lasting = new Set(controllers.filter((controller) => attribute(at(controller, 'target'), 'hotplug') === 'off').map((controller) => numberOf(attribute(controller, 'index'))));
   const models = controllers.map((controller) => [attribute(controller, 'model'), numberOf(attribute(controller, 'index'))] as const);
   const used = busesInUse(devices);
   return {
@@ -132,6 +134,6 @@ export function parseDomainXml(xml: string): DomainDescription {
       .map((device) => pciAddress(at(device, 'source', 'address')))
       .filter((address) => address !== null),
     pcie: models.some(([model]) => model === 'pcie-root'),
-    freeRootPorts: models.filter(([model, bus]) => model === 'pcie-root-port' && !used.has(bus)).map(([, bus]) => bus),
+    freeRootPorts: models.filter(([model, bus]) => model === 'pcie-root-port' && !used.has(bus) && !lasting.has(bus)).map(([, bus]) => bus),
   };
 }

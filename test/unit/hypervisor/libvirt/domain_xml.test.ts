@@ -76,7 +76,8 @@ test('root ports that are free, and those behind which there is something', (t) 
     `<disk><address type='pci' domain='0x0000' bus='${bus}' slot='0x00' function='0x0'/></disk>`;
   const { pcie, freeRootPorts } = parseDomainXml(
     domain(`<controller type='pci' index='0' model='pcie-root'/>${[1, 2, 3, 10].map(port).join('')}${used('0x01')}${used('0x0a')}
-      <controller type='usb' index='2' model='none'/>`),
+      <controller type='usb' index='2' model='none'/>
+      <controller type='pci' index='4' model='pcie-root-port'><target chassis='4' port='0x4' hotplug='off'/></controller>`),
   );
   t.true(pcie);
   t.deepEqual(freeRootPorts, [2, 3]);
