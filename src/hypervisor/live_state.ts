@@ -21,7 +21,9 @@ export function heard(state: LiveState, event: QmpEvent, machine: Machine): Live
   switch (event.name) {
     case 'MIGRATION': {
       const status = String(event.data['status']);
-      const waits = (state.runState ?? machine.runState) === 'inmigrate';
+      const now = state.runState ?? machine.runState;
+      // A source that is through with it does not run any more.
+      const waits = now === 'inmigrate' || (status === 'completed' && now === 'running');
       const role = status === 'setup' || state.role === null ? (waits ? 'target' : 'source') : state.role;
       // The guest is the other machine's from here on.
       const runState = status === 'completed' && role === 'source' ? 'postmigrate' : state.runState;

@@ -16,7 +16,7 @@ import { PlugError, type Hypervisor, type HypervisorEvent } from './port.js';
 import { deviceIdOf, netdevIdOf, portOfNetdevId } from './qemu/device_ids.js';
 import { freePorts, migrating, type Machine, type Nic } from './qemu/machine.js';
 import type { DeviceSpec } from './qemu/plug.js';
-import type { QmpEvent } from './qemu/monitor.js';
+import type { QemuMonitor, QmpEvent } from './qemu/monitor.js';
 
 type VmSpec = Extract<GuestSpec, { kind: 'vm' }>;
 
@@ -36,6 +36,15 @@ function idFor(nic: Nic, vf: VfSpec): string {
   return nic.failover && nic.id !== null ? `unipath-primary-${nic.id}` : deviceIdOf(vf.port);
 }
 
+function deviceOf(machine: Machine, vf: VfSpec): Nic | null {
+  return machine.nics.find((nic) => nic.netdevId === netdevIdOf(vf.port)) ?? null;
+}
+
+/** The VF's device that it has, whichever VF it is. */
+function heldBy(machine: Machine, guest: VmSpec): Nic | null {
+  return machine.nics.find(({ netdevId, mac }) => netdevId !== null && portOfNetdevId(netdevId) !== null && mac === guest.mac) ?? null;
+}
+
 const GONE_STATES: ReadonlySet<string> = new Set(['postmigrate', 'shutdown']);
 
 /** What the machine shows of one vNIC's guest. `negotiated`: what was heard since. Pure. */
@@ -44,17 +53,19 @@ export function guestStateOf(machine: Machine, guest: VmSpec, negotiated: boolea
   const nic = nicOf(machine, guest.mac);
   if (nic === null) return null;
   const incoming = machine.runState === 'inmigrate';
+  const held = heldBy(machine, guest);
   // One that is being cancelled gives its VF back.
-  const leaving = !incoming && migrating(machine) && machine.migration !== 'cancelling';
+  const moving = !incoming && migrating(machine) && machine.migration !== 'cancelling';
+  // One that is no primary goes along with the guest, like any other device.
+  const leaving = moving && (held === null || held.failoverPairId !== null);
   const running = machine.runState === 'running';
   const state: GuestState = { ...EMPTY, incoming, leaving, running };
   if (incoming) return { ...state, running: false };
   const agreed = negotiated ?? nic.failoverNegotiated;
-  const holds = machine.nics.some((other) => other.netdevId !== null && portOfNetdevId(other.netdevId) !== null && other.mac === guest.mac);
-  const refusal = leaving ? 'guest_leaving' : !running ? 'guest_paused' : null;
+  const refusal = moving ? 'guest_leaving' : !running ? 'guest_paused' : null;
   const detail = running ? null : `QEMU says that it is ${machine.runState}`;
   const withMode = (mode: GuestState['mode'], why: GuestState['refusal']): GuestState => {
-    const full = why === null && !holds && freePorts(machine).length === 0 ? 'no_hotplug_port' : null;
+    const full = why === null && held === null && freePorts(machine).length === 0 ? 'no_hotplug_port' : null;
     return { ...state, mode, refusal: refusal ?? why ?? full, detail };
   };
   switch (guest.mode) {
@@ -115,10 +126,10 @@ export class MachineHypervisor implements Hypervisor {
   readonly #prepared = new Map<string, { readonly spec: DeviceSpec; readonly already: boolean }>();
   /** Machines that are to have no VF, because we are about to migrate them. */
   readonly #parked = new Set<string>();
-  /** By machine, what its events said since it was looked at. */
-  readonly #live = new Map<string, LiveState>();
-  /** By machine and NIC id, what FAILOVER_NEGOTIATED and RESET said since the machine came. */
-  readonly #negotiated = new Map<string, boolean>();
+  /** What its events said since it was looked at. By monitor: a machine that comes anew, or was out of touch, has another one. */
+  readonly #live = new WeakMap<QemuMonitor, LiveState>();
+  /** By NIC id, what FAILOVER_NEGOTIATED and RESET said. */
+  readonly #negotiated = new WeakMap<QemuMonitor, Map<string, boolean>>();
 
   constructor(sources: readonly MachineSource[]) {
     this.#sources = sources;
@@ -156,7 +167,7 @@ export class MachineHypervisor implements Hypervisor {
       return null;
     }
     const nic = nicOf(live.machine, guest.mac);
-    const state = guestStateOf(live.machine, guest, nic?.id == null ? null : (this.#negotiated.get(`${live.name} ${nic.id}`) ?? null));
+    const state = guestStateOf(live.machine, guest, nic?.id == null ? null : (this.#negotiated.get(live.monitor)?.get(nic.id) ?? null));
     return state === null ? null : { ...state, parked: this.#parked.has(live.name) };
   }
 
@@ -164,15 +175,14 @@ export class MachineHypervisor implements Hypervisor {
     if (guest.kind !== 'vm') return false;
     const live = this.#find(guest.vm);
     if (live === null) return false;
-    return live.machine.nics.some((nic) => nic.netdevId === netdevIdOf(vf.port) && nic.mac === guest.mac);
+    return deviceOf(live.machine, vf)?.mac === guest.mac;
   }
 
   async prepare(guest: GuestSpec, vf: VfSpec, mac: MacAddress): Promise<void> {
     const { live, nic } = this.#mustHave(guest);
     const machine = await live.refresh();
     const [free] = freePorts(machine);
-    const present = machine.nics.find((other) => other.netdevId === netdevIdOf(vf.port));
-    const bus = present?.bus ?? free?.bus;
+    const bus = deviceOf(machine, vf)?.bus ?? free?.bus;
     if (bus === undefined) throw new PlugError(`guest ${live.name} has no free PCIe port for hot-plug; give it one more (-device pcie-root-port) and restart it`);
     const spec: DeviceSpec = {
       id: idFor(nic, vf),
@@ -208,7 +218,7 @@ export class MachineHypervisor implements Hypervisor {
 
   async eject(guest: GuestSpec, vf: VfSpec): Promise<void> {
     const { live, nic } = this.#mustHave(guest);
-    await live.devices.eject(idFor(nic, vf));
+    await live.devices.eject(deviceOf(live.machine, vf)?.id ?? idFor(nic, vf));
   }
 
   async unplug(guest: GuestSpec, vf: VfSpec): Promise<void> {
@@ -216,8 +226,7 @@ export class MachineHypervisor implements Hypervisor {
     const live = this.#find(guest.vm);
     if (live === null) return;
     const nic = nicOf(live.machine, guest.mac);
-    const held = live.machine.nics.find((other) => other.netdevId === netdevIdOf(vf.port));
-    const id = held?.id ?? (nic === null ? deviceIdOf(vf.port) : idFor(nic, vf));
+    const id = deviceOf(live.machine, vf)?.id ?? (nic === null ? deviceIdOf(vf.port) : idFor(nic, vf));
     try {
       await live.devices.remove(id, netdevIdOf(vf.port), UNPLUG_DEADLINE_MS);
     } finally {
@@ -226,25 +235,21 @@ export class MachineHypervisor implements Hypervisor {
   }
 
   #heard(machine: LiveMachine | null, event: QmpEvent | null): void {
-    if (machine === null) this.#forgetGone();
     if (machine !== null && event !== null) {
-      this.#live.set(machine.name, heard(this.#live.get(machine.name) ?? NOTHING_HEARD, event, machine.machine));
+      this.#live.set(machine.monitor, heard(this.#liveOf(machine), event, machine.machine));
       const device = event.data['device-id'];
-      if (event.name === 'FAILOVER_NEGOTIATED' && typeof device === 'string') this.#negotiated.set(`${machine.name} ${device}`, true);
+      const negotiated = this.#negotiated.get(machine.monitor) ?? new Map<string, boolean>();
+      this.#negotiated.set(machine.monitor, negotiated);
+      if (event.name === 'FAILOVER_NEGOTIATED' && typeof device === 'string') negotiated.set(device, true);
       // Its driver has yet to be loaded, and may be another one.
-      if (event.name === 'RESET') {
-        for (const key of this.#negotiated.keys()) if (key.startsWith(`${machine.name} `)) this.#negotiated.set(key, false);
-      }
+      if (event.name === 'RESET') for (const id of negotiated.keys()) negotiated.set(id, false);
     }
-    const events = machine === null || event === null ? [{ kind: 'changed' } as const] : meaningOf(event, machine, this.#live.get(machine.name) ?? NOTHING_HEARD);
+    const events = machine === null || event === null ? [{ kind: 'changed' } as const] : meaningOf(event, machine, this.#liveOf(machine));
     for (const told of events) for (const listener of [...this.#listeners]) listener(told);
   }
 
-  /** Another machine of that name knows nothing of what was said of it. */
-  #forgetGone(): void {
-    const names = new Set(this.#sources.flatMap((source) => source.machines()).map(({ name }) => name));
-    for (const name of this.#live.keys()) if (!names.has(name)) this.#live.delete(name);
-    for (const key of this.#negotiated.keys()) if (!names.has(key.slice(0, key.lastIndexOf(' ')))) this.#negotiated.delete(key);
+  #liveOf(machine: LiveMachine): LiveState {
+    return this.#live.get(machine.monitor) ?? NOTHING_HEARD;
   }
 
   machines(): readonly LiveMachine[] {
@@ -263,9 +268,7 @@ export class MachineHypervisor implements Hypervisor {
   }
 
   #machines(): LiveMachine[] {
-    return this.#sources.flatMap((source) =>
-      source.machines().map((live) => ({ ...live, machine: withLive(live.machine, this.#live.get(live.name) ?? NOTHING_HEARD) })),
-    );
+    return this.#sources.flatMap((source) => source.machines().map((live) => ({ ...live, machine: withLive(live.machine, this.#liveOf(live)) })));
   }
 
   #find(vm: string): LiveMachine | null {
