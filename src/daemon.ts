@@ -15,6 +15,7 @@ import { openSite } from './dataplane/site.js';
 import { whyUnfit } from './host/machine.js';
 import { LinuxHostNetwork } from './host/network.js';
 import { Hypervisors } from './hypervisor/hypervisors.js';
+import { LibvirtSource } from './hypervisor/libvirt/libvirt_source.js';
 import type { MachineSource } from './hypervisor/machine_source.js';
 import { MachineHypervisor } from './hypervisor/machines.js';
 import { NetnsHypervisor } from './hypervisor/netns.js';
@@ -93,7 +94,8 @@ async function scrapeListener({ settings }: Config, metrics: () => Metrics | nul
 function machineSources(hypervisors: Config['settings']['hypervisors']): MachineSource[] {
   const warn = (message: string): void => log.warn(message);
   const patterns = hypervisors.flatMap((one) => (one.kind === 'qmp' ? [one.qmp] : []));
-  return patterns.length === 0 ? [] : [new QmpSource(patterns, warn)];
+  const owners = hypervisors.flatMap((one) => (one.kind === 'libvirt' ? [new LibvirtSource({ uri: one.libvirt, warn })] : []));
+  return patterns.length === 0 ? owners : [new QmpSource(patterns, warn), ...owners];
 }
 
 async function start(config: Config, configFile: string, control: ControlServer): Promise<void> {

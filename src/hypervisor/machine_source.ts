@@ -29,6 +29,7 @@ export interface DeviceHands {
 
 export interface MachineSource {
   start(): Promise<void>;
+  /** @throws Error while nothing can be said of any: nothing may be concluded then */
   machines(): readonly LiveMachine[];
   /** Machines that are there and cannot be asked: why, by name. */
   problems(): ReadonlyMap<string, string>;

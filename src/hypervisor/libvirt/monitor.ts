@@ -8,7 +8,7 @@ import type { Virsh } from './virsh.js';
 
 const DEFAULT_DEADLINE_MS = 5000;
 /** Asks, and changes nothing. `announce-self` lets the guest's NICs announce themselves, which libvirt has no interest in. */
-const HARMLESS = /^(?:query-[a-z0-9-]+|qom-get|qom-list|qom-list-types|qom-list-properties|device-list-properties|announce-self)$/;
+const HARMLESS = /^(?:(?:x-)?query-[a-z0-9-]+|qom-get|qom-list|qom-list-types|qom-list-properties|device-list-properties|announce-self)$/;
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -41,7 +41,7 @@ export interface PoolOptions {
 }
 
 /** Events after which the machine may look otherwise. A guest can cause others at will (NIC_RX_FILTER_CHANGED, RTC_CHANGE). */
-const TELLING: ReadonlySet<string> = new Set([
+export const TELLING: ReadonlySet<string> = new Set([
   'DEVICE_DELETED',
   'DEVICE_UNPLUG_GUEST_ERROR',
   'FAILOVER_NEGOTIATED',
