@@ -11,6 +11,11 @@ import type { BridgePortFlags, BridgeVlan, BridgeVlanFlags, FdbEntry, HostNetwor
 
 const OPERATIONAL_POLL_MS = 10;
 
+interface LinkState {
+  readonly operstate?: string;
+  readonly flags?: readonly string[];
+}
+
 export class LinuxHostNetwork implements HostNetwork {
   readonly #links: Links;
   #packets: PacketSocket | null = null;
@@ -41,8 +46,9 @@ export class LinuxHostNetwork implements HostNetwork {
   async awaitOperational(device: string, deadlineMs: number): Promise<void> {
     const deadline = performance.now() + deadlineMs;
     while (performance.now() < deadline) {
-      const [link] = (await runJson('ip', ['-j', 'link', 'show', 'dev', checkInterfaceName(device)])) as { readonly operstate?: string }[];
-      if (link?.operstate === 'UP') return;
+      const [link] = (await runJson('ip', ['-j', 'link', 'show', 'dev', checkInterfaceName(device)])) as LinkState[];
+      // Without carrier nobody has the device open, and who waits for that waits in vain: libvirt opens a tap only when it plugs.
+      if (link?.operstate === 'UP' || link?.flags?.includes('LOWER_UP') === false) return;
       await sleep(OPERATIONAL_POLL_MS);
     }
   }

@@ -8,7 +8,7 @@ export interface HostNetwork {
   /** "Look again": something about a link changed. Returns the function that stops it. */
   onChange(listener: () => void): () => void;
   setLink(device: string, change: { up?: boolean; mac?: MacAddress; mtu?: number; bridge?: string | null }): Promise<void>;
-  /** Resolves when the device is operational (RFC 2863 ifOperStatus up), or when the time is over. */
+  /** Resolves when the device is operational (RFC 2863 ifOperStatus up), when nobody has it open, or when the time is over. */
   awaitOperational(device: string, deadlineMs: number): Promise<void>;
   bridgePortFlags(device: string): Promise<BridgePortFlags | null>;
   setBridgePortFlags(device: string, flags: BridgePortFlags): Promise<void>;
