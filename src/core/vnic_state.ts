@@ -382,7 +382,8 @@ function look(before: VnicState, facts: VnicFacts, nowMs: number, timing: Timing
   const state = stage.phase === 'absent' || stage.phase === 'software' ? { ...before, oneEared: facts.oneEared } : before;
   switch (stage.phase) {
     case 'absent':
-      if (facts.stray !== null) return same(release(state, facts.stray, false));
+      // A guest that is still on its way here gives nothing back.
+      if (facts.stray !== null && facts.blocked !== 'guest_incoming') return same(release(state, facts.stray, false));
       if (facts.blocked !== null || !facts.rowPresent) return same({ ...state, stage: { phase: 'absent', blocked: facts.blocked } });
       return same({ ...state, stage: { phase: 'software', refusal: null } });
     case 'software':

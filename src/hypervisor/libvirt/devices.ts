@@ -62,8 +62,8 @@ export async function jobOf(libvirt: Pick<DomainAccess, 'virsh'>, domain: Pick<L
   return type === undefined || type === 'None' ? null : (/^Operation:\s+(.*\S)/m.exec(job)?.[1] ?? type);
 }
 
-/** A job such as a migration would let us wait for half a minute, and plug the NIC in the middle of something else. */
-async function checkNoJob(libvirt: DomainAccess, domain: LibvirtDomain): Promise<void> {
+/** A job such as a migration would let us wait for half a minute, and then be in the middle of something else. */
+async function checkNoJob(libvirt: Pick<DomainAccess, 'virsh'>, domain: Pick<LibvirtDomain, 'uuid' | 'name'>): Promise<void> {
   const job = await jobOf(libvirt, domain);
   if (job !== null) throw new LibvirtError('busy', `domain ${domain.name} is being worked on: ${job === 'incoming' ? 'it is just arriving' : job}`);
 }
@@ -134,6 +134,7 @@ const DETACHING: ReadonlySet<LibvirtError['reason']> = new Set(['no_device', 'no
 /** Asks the guest to let go of a NIC, and does not wait. @throws LibvirtError when nothing was asked of the guest, or that is not known */
 export async function ejectNic(libvirt: Pick<DomainAccess, 'virsh'>, domain: Pick<LibvirtDomain, 'uuid' | 'name'>, alias: string): Promise<void> {
   try {
+    await checkNoJob(libvirt, domain);
     const command = ['detach-device-alias', domain.uuid, checkOwnAlias(alias), '--live'];
     await libvirt.virsh.run(`take ${alias} out of ${domain.name}`, command, { deadlineMs: COMMAND_DEADLINE_MS });
   } catch (error) {

@@ -135,7 +135,8 @@ class Member {
   async #ask(domain: LibvirtDomain): Promise<Asked> {
     this.late = false;
     try {
-      if (domain.state === 'paused' && domain.stateReason === 'starting up') return 'unknown';
+      // Nobody can tell yet whether it starts here or comes here.
+      if (domain.state === 'paused' && domain.stateReason === 'starting up') return 'incoming';
       // On the receiving side libvirt would let us wait until it is over.
       if (domain.state === 'paused' && domain.stateReason === 'migrating' && (await jobOf(this.#connection, domain)) === 'incoming') return 'incoming';
       return await askQemu(this.monitor, domain, this.#asked);

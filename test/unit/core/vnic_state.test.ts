@@ -214,6 +214,14 @@ const lives: readonly {
     trace: ['draining/releasing', 'software', 'software: want-vf'],
   },
   {
+    title: 'a guest that is not here yet is asked for nothing, also when it brings a VF along',
+    events: [
+      [0, look({ stray: vf, blocked: 'guest_incoming', rowPresent: false })],
+      [1, look({ stray: vf })],
+    ],
+    trace: ['absent', 'draining/releasing'],
+  },
+  {
     title: 'no VF for a vNIC whose footing is not complete',
     events: [
       [0, look()],

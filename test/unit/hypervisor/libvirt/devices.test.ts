@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { parseMacAddress } from '../../../../src/core/model.js';
 import type { NicToAttach } from '../../../../src/hypervisor/libvirt/device_xml.js';
-import { attachNic, type DomainAccess, detachNic } from '../../../../src/hypervisor/libvirt/devices.js';
+import { attachNic, type DomainAccess, detachNic, ejectNic } from '../../../../src/hypervisor/libvirt/devices.js';
 import type { LibvirtInterface } from '../../../../src/hypervisor/libvirt/domain_xml.js';
 import type { DomainEvent } from '../../../../src/hypervisor/libvirt/event_lines.js';
 import { LibvirtError } from '../../../../src/hypervisor/libvirt/refusals.js';
@@ -127,8 +127,25 @@ test('a NIC goes by its alias; it is out when libvirt does not show it any more'
   const started = Date.now();
   await detachNic(libvirt, UUID, 'ua-vf0');
   t.true(Date.now() - started < 900, 'by the event, not by the next look');
-  t.deepEqual(libvirt.asked, [`detach-device-alias ${UUID} ua-vf0 --live`]);
+  t.deepEqual(libvirt.asked, [`domjobinfo ${UUID}`, `detach-device-alias ${UUID} ua-vf0 --live`]);
   t.is(libvirt.listeners.size, 0);
+});
+
+test('to be asked is enough; to be asked twice is no failure, and who is on the way somewhere is not asked', async (t) => {
+  const libvirt = new FakeLibvirt();
+  await ejectNic(libvirt, { uuid: UUID, name: 'web' }, 'ua-vf0');
+  for (const reason of ['being_unplugged', 'no_device', 'not_running'] as const) {
+    libvirt.onDetach = () => {
+      throw new LibvirtError(reason, 'x');
+    };
+    await t.notThrowsAsync(ejectNic(libvirt, { uuid: UUID, name: 'web' }, 'ua-vf0'), reason);
+  }
+  libvirt.asked.length = 0;
+  libvirt.job = 'Job type:         Unbounded   \nOperation:        Outgoing migration\n';
+  t.is((await t.throwsAsync(ejectNic(libvirt, { uuid: UUID, name: 'web' }, 'ua-vf0'), { instanceOf: LibvirtError }))?.reason, 'busy');
+  t.deepEqual(libvirt.asked, [`domjobinfo ${UUID}`]);
+  libvirt.job = 'Job type:         None        \n';
+  await t.throwsAsync(ejectNic(libvirt, { uuid: UUID, name: 'web' }, 'net0'), { instanceOf: RangeError });
 });
 
 test('an event that was lost is found out by looking', async (t) => {
