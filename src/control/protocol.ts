@@ -131,7 +131,7 @@ export interface MonitorEvent {
   readonly time: string;
   /** CLOCK_MONOTONIC, milliseconds. */
   readonly monotonic_ms: number;
-  readonly kind: 'path' | 'phase' | 'reason' | 'vf' | 'hold' | 'link' | 'action' | 'config' | 'error';
+  readonly kind: 'path' | 'phase' | 'reason' | 'vf' | 'hold' | 'guest' | 'link' | 'action' | 'config' | 'error';
   readonly vnic: string | null;
   readonly adapter: string | null;
   readonly message: string;

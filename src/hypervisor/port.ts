@@ -8,6 +8,8 @@ export type HypervisorEvent =
   | { readonly kind: 'ejected'; readonly port: string }
   /** A migration of this machine comes to nothing: the hypervisor gives its VFs back. */
   | { readonly kind: 'staying'; readonly vm: string }
+  /** This machine boots anew: whatever ran in it does not run any more. */
+  | { readonly kind: 'reset'; readonly vm: string }
   /** The hypervisor begins to migrate this machine, and takes its VFs to that end. */
   | { readonly kind: 'leaving'; readonly vm: string };
 

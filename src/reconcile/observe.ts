@@ -19,6 +19,7 @@ import {
   type VnicSpec,
 } from '../core/model.js';
 import type { Tenant } from '../core/tenant.js';
+import { mayHavePlugin, withPlugin } from '../core/plugin_guest.js';
 import { claimedVf } from '../core/vnic_state.js';
 import { nicKeyOf } from '../core/rss_plan.js';
 import { fdbEntries, fdbEntriesOf } from '../core/vnic_actions.js';
@@ -43,11 +44,20 @@ export class Observer {
   readonly #hands: Hands;
   readonly #cpus: () => readonly number[];
   readonly #recall: Recall;
+  readonly #hasPlugin: (guest: string) => boolean;
   readonly #warn: (about: string, message: string) => void;
 
-  constructor(hands: Hands, cpus: () => readonly number[], nowMs: () => number, warn: (about: string, message: string) => void) {
+  /** @param hasPlugin has the plug-in of the guest of this name answered? */
+  constructor(
+    hands: Hands,
+    cpus: () => readonly number[],
+    nowMs: () => number,
+    hasPlugin: (guest: string) => boolean,
+    warn: (about: string, message: string) => void,
+  ) {
     this.#hands = hands;
     this.#cpus = cpus;
+    this.#hasPlugin = hasPlugin;
     this.#recall = new Recall(RECALL_MS, nowMs);
     this.#warn = warn;
   }
@@ -110,7 +120,7 @@ export class Observer {
     const present = new Map<string, GuestState>();
     const ask = async (name: string, guest: GuestSpec): Promise<void> => {
       try {
-        const state = await this.#hands.hypervisor.look(guest);
+        const state = await this.#lookAt(name, guest);
         if (state !== null) present.set(name, state);
       } catch (error) {
         // Nothing may be concluded; a guest that is taken for missing would lose its VF.
@@ -120,6 +130,14 @@ export class Observer {
     };
     await Promise.all([...guests].map(([name, guest]) => ask(name, guest)));
     return present;
+  }
+
+  /** What the hypervisor shows of it; the plug-in it cannot see. */
+  async #lookAt(name: string, guest: GuestSpec): Promise<GuestState | null> {
+    const { hypervisor } = this.#hands;
+    const state = await hypervisor.look(guest);
+    const answers = state !== null && this.#hasPlugin(name) && mayHavePlugin(guest, state);
+    return answers ? hypervisor.look(withPlugin(guest)) : state;
   }
 
   /** Entries of the tenants, of vNICs to come, and of rows in the maps that may be nobody's. */

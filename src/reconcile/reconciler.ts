@@ -10,8 +10,9 @@ import type { RssChange, RssRequest, RssSetResult, RssStatus } from '../control/
 import { describeAction, type Action, type Sequence } from '../core/actions.js';
 import { addFailure, DEFAULT_TIMING, mayTry, type Timing, type Trouble } from '../core/backoff.js';
 import { RSS_KEY_SIZE } from '../core/limits.js';
-import type { Desired, NotAcceleratedReason, Observed, RssWish, VnicPath } from '../core/model.js';
+import { guestName, type Desired, type NotAcceleratedReason, type Observed, type RssWish, type VnicPath } from '../core/model.js';
 import { earliestWake, plan, planAdapter, planRescue, stepTenant, type Plan } from '../core/plan.js';
+import { pluginQuestionPort } from '../core/plugin_guest.js';
 import { planKeyChange, planRss } from '../core/rss_plan.js';
 import { wantedPath, type Tenant } from '../core/tenant.js';
 import { resolve, type KnownTaps } from '../core/discovery.js';
@@ -22,11 +23,13 @@ import type { HypervisorEvent } from '../hypervisor/port.js';
 import { Alarm } from './alarm.js';
 import { Asking } from './asking.js';
 import { systemClock, type Clock } from './clock.js';
+import { resumeFrame } from './control_frame.js';
 import { differenceOf } from './difference.js';
 import { messageOf, NotUndoneError, RssRefusedError, StepError, UnknownNameError } from './errors.js';
 import { Executor, type Hands } from './executor.js';
 import { linkEvents } from './link_events.js';
 import { Observer, type HostView, type Links } from './observe.js';
+import { PluginAnswers } from './plugin_answers.js';
 import { Reporter, silentLogger, type Logger } from './report.js';
 import { hostWishAfter, keyAfter, wishAfter } from './rss_change.js';
 import { changesBy, isSpreadAsWanted, mostQueues, rssStatus } from './rss_status.js';
@@ -78,6 +81,7 @@ export class Reconciler implements Controller {
   readonly #waiters: Waiters;
   readonly #alarm: Alarm;
   readonly #asking: Asking;
+  readonly #plugins: PluginAnswers;
 
   /** What the configuration says, and with what is found of virtual machines. */
   #configured: Desired;
@@ -118,10 +122,12 @@ export class Reconciler implements Controller {
     this.#report = new Reporter(this.#clock, parts.log ?? silentLogger);
     this.#waiters = new Waiters(this.#clock);
     this.#alarm = new Alarm(this.#clock, (armedAtMs) => this.#alarmRang(armedAtMs));
+    this.#plugins = new PluginAnswers(() => this.#clock.nowMs());
     this.#observer = new Observer(
       this.#hands,
       parts.cpus,
       () => this.#clock.nowMs(),
+      (guest) => this.#plugins.has(guest),
       (about, message) => this.#report.warn(about, message),
     );
     this.#executor = new Executor(
@@ -327,6 +333,7 @@ export class Reconciler implements Controller {
       timing: this.#timing,
     });
     this.#accept(result);
+    this.#askForPlugins(observed);
     if (result.sweep !== null) await this.#sweep(result.sweep);
     return adaptersQuiet && rssQuiet && busy.size === 0 && result.vnics.length === 0 && result.sweep === null;
   }
@@ -339,6 +346,29 @@ export class Reconciler implements Controller {
     this.#taps = taps;
     this.#desired = desired;
     return desired;
+  }
+
+  /** Guests of which it is not known otherwise how they use a VF; the answer comes as an event. */
+  #askForPlugins(observed: Observed): void {
+    this.#plugins.keepOnly(observed.guests);
+    for (const tenant of this.#tenants.values()) {
+      const ifindex = pluginQuestionPort(tenant, observed);
+      if (ifindex === null) continue;
+      try {
+        this.#hands.host.sendFrame(ifindex, resumeFrame(tenant.spec.mac, this.#looks));
+      } catch {
+        // The tap is gone or full; the next look is due soon.
+      }
+    }
+  }
+
+  /** A plug-in that answers is there, and whatever stood in the guest's way for want of it does not any more. */
+  #pluginAnswered(tenant: Tenant): void {
+    const { spec } = tenant;
+    const asked = this.#observed !== null && pluginQuestionPort(tenant, this.#observed) !== null;
+    if (!asked || !this.#plugins.heard(guestName(spec.guest))) return;
+    this.#report.event('guest', spec.name, spec.adapter, `the plug-in answers in the guest of ${spec.name}`, { mode: 'plugin' });
+    this.#requestLook(0);
   }
 
   #accept(result: Plan): void {
@@ -500,6 +530,7 @@ export class Reconciler implements Controller {
     const tenant = [...this.#tenants.values()].find((candidate) => candidate.id === event.vnic);
     if (tenant === undefined) return;
     if (event.kind === 'control') {
+      if (event.command === 'resumed') this.#pluginAnswered(tenant);
       if (event.command === 'drained') this.#dispatch(tenant.key, { kind: 'drained', sequence: event.sequence });
       return;
     }
@@ -519,11 +550,11 @@ export class Reconciler implements Controller {
       return;
     }
     for (const tenant of [...this.#tenants.values()]) {
-      const concerned =
-        event.kind === 'ejected'
-          ? claimedVf(tenant.state)?.port === event.port
-          : tenant.spec.guest.kind === 'vm' && tenant.spec.guest.vm === event.vm;
-      if (concerned) this.#dispatch(tenant.key, { kind: event.kind });
+      const { guest } = tenant.spec;
+      const concerned = event.kind === 'ejected' ? claimedVf(tenant.state)?.port === event.port : guest.kind === 'vm' && guest.vm === event.vm;
+      if (!concerned) continue;
+      if (event.kind === 'reset') this.#plugins.forget(guestName(guest));
+      else this.#dispatch(tenant.key, { kind: event.kind });
     }
     this.#requestLook(0);
   }

@@ -73,8 +73,8 @@ export class FakeDataPlane implements DataPlane {
     this.#tell({ kind: 'heard', timeNs: 0n, vnic: id, path: role === 'vf' ? 'accelerated' : 'software', ifindex });
   }
 
-  guestAnswersDrain(id: number, sequence: number): void {
-    this.#tell({ kind: 'control', timeNs: 0n, vnic: id, command: 'drained', sequence, ifindex: this.#vnics.get(id)?.tapIfindex ?? 0 });
+  guestObeys(id: number, command: 'drained' | 'resumed', sequence: number): void {
+    this.#tell({ kind: 'control', timeNs: 0n, vnic: id, command, sequence, ifindex: this.#vnics.get(id)?.tapIfindex ?? 0 });
   }
 
   /** Everything that is pinned, in a form that can be compared. */

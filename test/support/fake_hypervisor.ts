@@ -1,11 +1,13 @@
 /**
- * Guests that hold VFs, in memory, and their plug-ins: one answers DRAIN and moves to a VF that it is given.
+ * Guests that hold VFs, in memory, and their plug-ins: one answers DRAIN and RESUME and moves to a VF that it is given. Of a virtual
+ * machine whose mode is `auto` nothing is known but what its plug-in says.
  *
  * What it does not prove: that a device moves between namespaces, how long that takes, and what the kernel does to it on the
  * way; that a plug-in works; anything about frames in flight. A guest that ends destroys the devices it holds together with
  * their ports, as a namespace does with veths; a physical device would come back.
  */
 import { guestName, PLUGIN_GUEST, type FoundNic, type GuestSpec, type GuestState, type MacAddress, type VfSpec } from '../../src/core/model.js';
+import { ContractLimit, ControlCommand } from '../../maps/generated/contract.js';
 import type { Hypervisor, HypervisorEvent } from '../../src/hypervisor/port.js';
 import type { FakeClock } from './fake_clock.js';
 import type { FakeDataPlane } from './fake_dataplane.js';
@@ -17,7 +19,9 @@ type Held = { readonly spec: VfSpec; readonly mac: MacAddress; readonly link: No
 const MOVE_MS = 20;
 const REACTION_MS = 5;
 const EJECT_MS = 80;
-const DRAIN_SEQUENCE_OFFSET = 18;
+const TYPE_OFFSET = 12;
+const SEQUENCE_OFFSET = 18;
+const COMMAND_OFFSET = 22;
 
 export class FakeHypervisor implements Hypervisor {
   readonly #clock: FakeClock;
@@ -27,6 +31,8 @@ export class FakeHypervisor implements Hypervisor {
   readonly #guests = new Map<string, Map<string, Held>>();
   /** Guests without a plug-in, or with one that hangs: they neither use a VF nor answer. */
   readonly silent = new Set<string>();
+  /** How many control frames each guest was sent. */
+  readonly asked = new Map<string, number>();
   /** Guests with net_failover: they hear on their VF only as long as they have one. */
   readonly oneEared = new Set<string>();
   /** Of those, guests that never let go of a device. */
@@ -75,6 +81,11 @@ export class FakeHypervisor implements Hypervisor {
     return [...this.#guests.values()].flatMap((devices) => [...devices.keys()]);
   }
 
+  /** Its machine boots anew: what ran in it does not any more. */
+  reset(vm: string): void {
+    for (const listener of this.#listeners) listener({ kind: 'reset', vm });
+  }
+
   /** A guest's plug-in goes back to its tap, though the VF is well. */
   fallBack(mac: string): void {
     const id = this.#dataPlane.idOf(mac);
@@ -96,6 +107,8 @@ export class FakeHypervisor implements Hypervisor {
     await this.#clock.sleep(this.answerMs);
     this.#mustAnswer(guest);
     if (!this.#guests.has(guestName(guest))) return null;
+    if (guest.kind === 'vm' && guest.mode === 'auto' && !this.oneEared.has(guestName(guest)))
+      return { ...PLUGIN_GUEST, mode: null, refusal: 'guest_without_failover' };
     return { ...PLUGIN_GUEST, mode: this.oneEared.has(guestName(guest)) ? 'net_failover' : 'plugin' };
   }
 
@@ -189,8 +202,13 @@ export class FakeHypervisor implements Hypervisor {
       .toString('hex')
       .replace(/..(?=.)/g, '$&:');
     const id = this.#dataPlane.idOf(mac);
+    if (frame.readUInt16BE(TYPE_OFFSET) !== ContractLimit.CONTROL_ETHERTYPE) return;
     const holder = [...this.#guests].find(([, devices]) => [...devices.values()].some((held) => held.mac === mac))?.[0];
-    if (id === null || this.#dataPlane.vnics().get(id)?.tapIfindex !== ifindex || holder === undefined || this.silent.has(holder)) return;
-    this.#clock.after(REACTION_MS, () => this.#dataPlane.guestAnswersDrain(id, frame.readUInt32BE(DRAIN_SEQUENCE_OFFSET)));
+    const name = holder ?? [...this.#guests.keys()].find((candidate) => candidate.endsWith(`/${mac}`));
+    if (id === null || this.#dataPlane.vnics().get(id)?.tapIfindex !== ifindex || name === undefined) return;
+    this.asked.set(name, (this.asked.get(name) ?? 0) + 1);
+    if (this.silent.has(name) || this.oneEared.has(name)) return;
+    const command = frame.readUInt8(COMMAND_OFFSET) === ControlCommand.DRAIN ? 'drained' : 'resumed';
+    this.#clock.after(REACTION_MS, () => this.#dataPlane.guestObeys(id, command, frame.readUInt32BE(SEQUENCE_OFFSET)));
   }
 }

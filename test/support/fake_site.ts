@@ -1,6 +1,6 @@
 /** A host with an adapter, VFs and guests, all of it fake, and a reconciler over it. */
 import { DEFAULT_HASH_TYPES } from '../../src/core/limits.js';
-import type { AdapterSpec, Desired, RssSpec, VfSpec, VnicSpec } from '../../src/core/model.js';
+import type { AdapterSpec, Desired, GuestSpec, RssSpec, VfSpec, VnicSpec } from '../../src/core/model.js';
 import { guestName, parseMacAddress } from '../../src/core/model.js';
 import { Reconciler, type ReconcilerParts } from '../../src/reconcile/reconciler.js';
 import { FakeClock } from './fake_clock.js';
@@ -16,10 +16,12 @@ export interface SiteOptions {
   readonly tapQueues?: number;
   readonly limits?: AdapterSpec['limits'];
   readonly policy?: VnicSpec['policy'];
+  /** Guests are virtual machines of which only their plug-ins tell anything. Default: network namespaces. */
+  readonly machines?: boolean;
 }
 
-export function vfSpec(index: number): VfSpec {
-  return { kind: 'netdev', port: `vfp${index}`, device: `vf${index}` };
+export function vfSpec(index: number, kind: VfSpec['kind'] = 'netdev'): VfSpec {
+  return { kind, port: `vfp${index}`, device: `vf${index}` };
 }
 
 export function vnicSpec(index: number, more: Partial<VnicSpec> = {}): VnicSpec {
@@ -37,6 +39,11 @@ export function vnicSpec(index: number, more: Partial<VnicSpec> = {}): VnicSpec 
     weights: [],
     ...more,
   };
+}
+
+/** The virtual machine of vnicSpec(index). */
+export function vmOf(index: number): GuestSpec {
+  return { kind: 'vm', vm: `vm-g${index}`, mac: vnicSpec(index).mac, mode: 'auto' };
 }
 
 export const DEFAULT_RSS: RssSpec = { key: 'random', hashTypes: DEFAULT_HASH_TYPES };
@@ -58,12 +65,12 @@ export class Site {
   cpus: readonly number[] = [0, 1, 2, 3];
 
   constructor(options: SiteOptions = {}) {
-    const { guests = 2, vfs = 2, vfQueues = 2, tapQueues = 2, limits = { vfs: 254, queues: 2048 }, policy = 'accelerated' } = options;
+    const { guests = 2, vfs = 2, vfQueues = 2, tapQueues = 2, limits = { vfs: 254, queues: 2048 }, policy = 'accelerated', machines = false } = options;
     this.host = new FakeHost(this.clock, this.faults);
     this.dataPlane = new FakeDataPlane(this.host, this.faults);
     this.hypervisor = new FakeHypervisor(this.clock, this.host, this.dataPlane, this.faults);
-    this.adapter = { name: 'nic0', uplink: 'pf0', bridge: 'br0', vfs: Array.from({ length: vfs }, (_, index) => vfSpec(index)), limits };
-    const vnics = Array.from({ length: guests }, (_, index) => vnicSpec(index + 1, { policy }));
+    this.adapter = { name: 'nic0', uplink: 'pf0', bridge: 'br0', vfs: Array.from({ length: vfs }, (_, index) => vfSpec(index, machines ? 'emulated' : 'netdev')), limits };
+    const vnics = Array.from({ length: guests }, (_, index) => vnicSpec(index + 1, { policy, ...(machines ? { guest: vmOf(index + 1) } : {}) }));
     this.desired = { adapters: [this.adapter], vnics, rss: DEFAULT_RSS, discover: null };
     this.host.addLink('br0', { kind: 'bridge' });
     this.host.addLink('pf0', { bridge: 'br0' });

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { guestName } from '../../../src/core/model.js';
+import { guestName, type Desired } from '../../../src/core/model.js';
 import type { Reconciler } from '../../../src/reconcile/reconciler.js';
 import { Site, summary, vfSpec } from '../../support/fake_site.js';
 
@@ -13,7 +13,7 @@ type Event =
       readonly kind: 'lose-tap' | 'make-tap' | 'tap-down' | 'tap-up' | 'end-guest' | 'start-guest' | 'silence' | 'speak' | 'fall-back';
       readonly guest: number;
     }
-  | { readonly kind: 'unreachable' | 'reachable'; readonly guest: number }
+  | { readonly kind: 'unreachable' | 'reachable' | 'reset'; readonly guest: number }
   | { readonly kind: 'configure'; readonly guests: readonly boolean[] }
   | { readonly kind: 'lose-uplink' | 'make-uplink' | 'uplink-down' | 'uplink-up' | 'foreign' | 'own' | 'restart' }
   | { readonly kind: 'fail'; readonly every: number; readonly moment: 'before' | 'after' }
@@ -37,7 +37,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     ),
     guest,
   }),
-  fc.record({ kind: fc.constantFrom('unreachable' as const, 'reachable' as const), guest }),
+  fc.record({ kind: fc.constantFrom('unreachable' as const, 'reachable' as const, 'reset' as const), guest }),
   fc.record({ kind: fc.constant('configure' as const), guests: fc.array(fc.boolean(), { minLength: GUESTS, maxLength: GUESTS }) }),
   fc.record({
     kind: fc.constantFrom(...(['lose-uplink', 'make-uplink', 'uplink-down', 'uplink-up', 'foreign', 'own', 'restart'] as const)),
@@ -51,13 +51,18 @@ const event: fc.Arbitrary<Event> = fc.oneof(
 );
 
 class World {
-  readonly site = new Site({ guests: GUESTS, vfs: VFS, vfQueues: 2, limits: LIMITS });
-  readonly before = this.site.host.snapshot();
-  desired = this.site.desired;
-  reconciler: Reconciler = this.site.reconciler();
+  readonly site: Site;
+  readonly before: unknown;
+  desired: Desired;
+  reconciler: Reconciler;
   kill: () => void = () => undefined;
 
-  constructor() {
+  /** @param machines guests are virtual machines that are asked whether they have the plug-in */
+  constructor(machines: boolean) {
+    this.site = new Site({ guests: GUESTS, vfs: VFS, vfQueues: 2, limits: LIMITS, machines });
+    this.before = this.site.host.snapshot();
+    this.desired = this.site.desired;
+    this.reconciler = this.site.reconciler();
     this.site.hypervisor.onMove = () => {
       const held = this.site.hypervisor.allHeld().length;
       if (held > LIMITS.vfs || held * 2 > LIMITS.queues) this.site.faults.violate(`${held} VFs handed out`);
@@ -99,7 +104,7 @@ class World {
     const vnic = 'guest' in event ? site.desired.vnics[event.guest - 1] : undefined;
     const netns = vnic === undefined ? '' : guestName(vnic.guest);
     const tap = vnic?.tap ?? '';
-    const spec = 'vf' in event ? vfSpec(event.vf) : vfSpec(0);
+    const spec = site.adapter.vfs['vf' in event ? event.vf : 0] ?? vfSpec(0);
     switch (event.kind) {
       case 'wait':
         return clock.advance(event.ms);
@@ -151,6 +156,8 @@ class World {
         return void hypervisor.unreachable.add(netns);
       case 'reachable':
         return void hypervisor.unreachable.delete(netns);
+      case 'reset':
+        return hypervisor.reset(`vm-g${event.guest}`);
       case 'fall-back':
         return hypervisor.fallBack(vnic?.mac ?? '');
       case 'configure':
@@ -206,8 +213,8 @@ test('whatever befalls a host: invariants hold, it converges, and down leaves it
   t.timeout(280_000);
   const runs = Number(process.env['UNIPATH_PROPERTY_RUNS'] ?? 60);
   await fc.assert(
-    fc.asyncProperty(fc.array(event, { maxLength: 40 }), async (events) => {
-      const world = new World();
+    fc.asyncProperty(fc.boolean(), fc.array(event, { maxLength: 40 }), async (machines, events) => {
+      const world = new World(machines);
       await world.start();
       for (const one of events) await world.befall(one);
       await world.calm();

@@ -360,7 +360,7 @@ test('what falls due while the daemon cannot run is done as soon as it can', asy
   // The next attempt falls due, unseen; then something else happens before its timer is heard.
   site.clock.stall(300);
   site.dataPlane.guestTransmits(1, 'tap');
-  site.dataPlane.guestAnswersDrain(1, 0);
+  site.dataPlane.guestObeys(1, 'drained', 0);
   await site.clock.advance(50);
   t.is(summary(reconciler)[0], 'g1 plugging software plugging vfp0');
 });
