@@ -32,10 +32,11 @@ function nicOf(machine: Machine, mac: string): Nic | null {
  * The id of a vNIC's VF in QEMU. A standby keeps its place for the id of the primary that it had first, so there every VF has the
  * same; else the port tells.
  */
-function idFor(nic: Nic, vf: VfSpec): string {
-  return nic.failover && nic.id !== null ? `unipath-primary-${nic.id}` : deviceIdOf(vf.port);
+function idFor(pairId: string | null, vf: VfSpec): string {
+  return pairId === null ? deviceIdOf(vf.port) : `unipath-primary-${pairId}`;
 }
 
+/** The id of the device that a machine has on a VF's port; null: none, or one without an id. */
 function deviceOf(machine: Machine, vf: VfSpec): Nic | null {
   return machine.nics.find((nic) => nic.netdevId === netdevIdOf(vf.port)) ?? null;
 }
@@ -90,6 +91,8 @@ function meaningOf(event: QmpEvent, machine: LiveMachine, live: LiveState): Hype
       const port = portOfDevice(machine.machine, event.data['device']);
       return port === null ? [changed] : [{ kind: 'ejected', port }, changed];
     }
+    case 'RESET':
+      return [{ kind: 'reset', vm: machine.name }, changed];
     case 'UNPLUG_PRIMARY':
       return [{ kind: 'leaving', vm: machine.name }];
     case 'MIGRATION': {
@@ -166,8 +169,7 @@ export class MachineHypervisor implements Hypervisor {
       if (problem !== null) throw new PlugError(problem);
       return null;
     }
-    const nic = nicOf(live.machine, guest.mac);
-    const state = guestStateOf(live.machine, guest, nic?.id == null ? null : (this.#negotiated.get(live.monitor)?.get(nic.id) ?? null));
+    const state = this.#stateOf(live, guest);
     return state === null ? null : { ...state, parked: this.#parked.has(live.name) };
   }
 
@@ -179,19 +181,20 @@ export class MachineHypervisor implements Hypervisor {
   }
 
   async prepare(guest: GuestSpec, vf: VfSpec, mac: MacAddress): Promise<void> {
-    const { live, nic } = this.#mustHave(guest);
+    const { live } = this.#mustHave(guest);
     const machine = await live.refresh();
+    const pairId = this.#pairId(live, guest);
     const [free] = freePorts(machine);
     const bus = deviceOf(machine, vf)?.bus ?? free?.bus;
     if (bus === undefined) throw new PlugError(`guest ${live.name} has no free PCIe port for hot-plug; give it one more (-device pcie-root-port) and restart it`);
     const spec: DeviceSpec = {
-      id: idFor(nic, vf),
+      id: idFor(pairId, vf),
       netdevId: netdevIdOf(vf.port),
       port: vf.port,
       model: vf.device,
       mac,
       bus,
-      failoverPairId: nic.failover ? nic.id : null,
+      failoverPairId: pairId,
     };
     const outcome = await live.devices.prepare(spec);
     this.#prepared.set(`${live.name} ${vf.port}`, { spec, already: outcome === 'already' });
@@ -217,16 +220,15 @@ export class MachineHypervisor implements Hypervisor {
   }
 
   async eject(guest: GuestSpec, vf: VfSpec): Promise<void> {
-    const { live, nic } = this.#mustHave(guest);
-    await live.devices.eject(deviceOf(live.machine, vf)?.id ?? idFor(nic, vf));
+    const { live } = this.#mustHave(guest);
+    await live.devices.eject(deviceOf(live.machine, vf)?.id ?? idFor(this.#pairId(live, guest), vf));
   }
 
   async unplug(guest: GuestSpec, vf: VfSpec): Promise<void> {
     if (guest.kind !== 'vm') throw new PlugError('no virtual machine');
     const live = this.#find(guest.vm);
     if (live === null) return;
-    const nic = nicOf(live.machine, guest.mac);
-    const id = deviceOf(live.machine, vf)?.id ?? (nic === null ? deviceIdOf(vf.port) : idFor(nic, vf));
+    const id = deviceOf(live.machine, vf)?.id ?? idFor(this.#pairId(live, guest), vf);
     try {
       await live.devices.remove(id, netdevIdOf(vf.port), UNPLUG_DEADLINE_MS);
     } finally {
@@ -242,7 +244,7 @@ export class MachineHypervisor implements Hypervisor {
       this.#negotiated.set(machine.monitor, negotiated);
       if (event.name === 'FAILOVER_NEGOTIATED' && typeof device === 'string') negotiated.set(device, true);
       // Its driver has yet to be loaded, and may be another one.
-      if (event.name === 'RESET') for (const id of negotiated.keys()) negotiated.set(id, false);
+      if (event.name === 'RESET') for (const { id } of machine.machine.nics) if (id !== null) negotiated.set(id, false);
     }
     const events = machine === null || event === null ? [{ kind: 'changed' } as const] : meaningOf(event, machine, this.#liveOf(machine));
     for (const told of events) for (const listener of [...this.#listeners]) listener(told);
@@ -250,6 +252,18 @@ export class MachineHypervisor implements Hypervisor {
 
   #liveOf(machine: LiveMachine): LiveState {
     return this.#live.get(machine.monitor) ?? NOTHING_HEARD;
+  }
+
+  #stateOf(live: LiveMachine, guest: VmSpec): GuestState | null {
+    const nic = nicOf(live.machine, guest.mac);
+    return guestStateOf(live.machine, guest, nic?.id == null ? null : (this.#negotiated.get(live.monitor)?.get(nic.id) ?? null));
+  }
+
+  /** The standby that a VF is paired with; without net_failover in the guest QEMU would keep the VF to itself. */
+  #pairId(live: LiveMachine, guest: GuestSpec): string | null {
+    if (guest.kind !== 'vm' || this.#stateOf(live, guest)?.mode !== 'net_failover') return null;
+    const nic = nicOf(live.machine, guest.mac);
+    return nic?.failover === true ? nic.id : null;
   }
 
   machines(): readonly LiveMachine[] {
