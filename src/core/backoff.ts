@@ -3,7 +3,10 @@ import type { NotAcceleratedReason } from './model.js';
 
 /** Every wait of the control plane, in milliseconds. */
 export interface Timing {
-  /** A guest that was given a VF must have transmitted on it within this time. */
+  /**
+   * A guest that was given a VF must have transmitted on it within this time. A machine has to find its driver first, and adapters take
+   * seconds until they have a link; waiting costs nothing, because such a guest hears by its tap as before.
+   */
   readonly guestSilentMs: number;
   readonly drainResendMs: number;
   readonly drainDeadlineMs: number;
@@ -26,7 +29,7 @@ export interface Timing {
 }
 
 export const DEFAULT_TIMING: Timing = {
-  guestSilentMs: 3000,
+  guestSilentMs: 15_000,
   drainResendMs: 50,
   drainDeadlineMs: 1000,
   settleMs: 30,

@@ -175,8 +175,8 @@ const lives: readonly {
     ],
   },
   {
-    title: 'a silent guest is given three seconds',
-    events: [...toAccelerated.slice(0, 6), [3049, look()], [3050, look()]],
+    title: 'a silent guest is given fifteen seconds',
+    events: [...toAccelerated.slice(0, 6), [15_049, look()], [15_050, look()]],
     trace: [
       'absent',
       'absent',
@@ -185,7 +185,7 @@ const lives: readonly {
       'plugging/connecting',
       'plugging/waiting',
       'plugging/waiting',
-      'draining/asking: send-drain 3050',
+      'draining/asking: send-drain 15050',
     ],
   },
   {
