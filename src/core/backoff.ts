@@ -10,7 +10,10 @@ export interface Timing {
   readonly guestSilentMs: number;
   readonly drainResendMs: number;
   readonly drainDeadlineMs: number;
-  /** After the last frame was sent toward a VF, until every ring on the way is empty. */
+  /**
+   * After the last frame was sent toward a VF, until every ring on the way is empty: also those of a guest that is not let run. The
+   * guest hears by its tap meanwhile.
+   */
   readonly settleMs: number;
   /** A guest that hears on one path must be heard on its VF within this time after the plug, else it is taken back. */
   readonly plugHoldMs: number;
@@ -32,7 +35,7 @@ export const DEFAULT_TIMING: Timing = {
   guestSilentMs: 15_000,
   drainResendMs: 50,
   drainDeadlineMs: 1000,
-  settleMs: 30,
+  settleMs: 250,
   plugHoldMs: 7000,
   driverMs: 4000,
   holdSettleMs: 3,

@@ -3,7 +3,7 @@
  * or without carrier is taken off at once. Looks at everything anew on each change, so that no order of events can confuse it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ObservedLink } from '../core/model.js';
+import type { DumpedLink } from '../host/link_messages.js';
 import type { Links } from '../host/links.js';
 import { PacketSocket } from '../native/socket.js';
 import { announcementFrame } from './announcement.js';
@@ -82,7 +82,7 @@ export class GuestAgent {
   /** Resolves when what is there now has been dealt with. @throws when there is no such interface */
   async start(): Promise<void> {
     const name = this.#options.interface;
-    if (!(await this.#links.dump()).has(name)) throw new Error(`there is no interface ${name} in this guest`);
+    if (!(await this.#links.dumpPlain()).has(name)) throw new Error(`there is no interface ${name} in this guest`);
     this.#stopWatching = this.#links.onChange(() => void this.look());
     this.#timer = setInterval(() => void this.look(), LOOK_INTERVAL_MS);
     await this.look();
@@ -130,7 +130,7 @@ export class GuestAgent {
   }
 
   async #lookOnce(): Promise<void> {
-    const links = await this.#links.dump();
+    const links = await this.#links.dumpPlain();
     const interfaceLink = links.get(this.#options.interface);
     if (interfaceLink === undefined) {
       this.#withdraw('interface-gone');
@@ -152,7 +152,7 @@ export class GuestAgent {
     }
   }
 
-  #followInterface({ name, ifindex, mac }: ObservedLink): void {
+  #followInterface({ name, ifindex, mac }: DumpedLink): void {
     if (this.#attached?.ifindex === ifindex && this.#attached.mac === mac) return;
     this.#plugin.state.setInterface(ifindex, octets(mac));
     if (this.#attached?.ifindex !== ifindex) this.#plugin.attachInterface(ifindex);
@@ -161,7 +161,7 @@ export class GuestAgent {
   }
 
   /** A device that is new to us, or was away and has lost our program. Used only at the next look, if it has carrier then. */
-  async #take(vf: ObservedLink, mtu: number): Promise<void> {
+  async #take(vf: DumpedLink, mtu: number): Promise<void> {
     const { name, ifindex } = vf;
     // After a restart the VF that an earlier agent registered is simply kept.
     const kept = this.#registered === null && this.#plugin.state.read().vfIfindex === ifindex && vf.up && vf.carrier;
@@ -179,7 +179,7 @@ export class GuestAgent {
     this.#lookAgain = true;
   }
 
-  #register({ name, ifindex }: ObservedLink): void {
+  #register({ name, ifindex }: DumpedLink): void {
     if (this.#registered?.ifindex === ifindex) return;
     const vf = { name, ifindex };
     this.#registered = vf;
@@ -189,7 +189,7 @@ export class GuestAgent {
   }
 
   /** Has it had carrier long enough? If not, there will be a look when it has. */
-  #hasSettled({ ifindex }: ObservedLink): boolean {
+  #hasSettled({ ifindex }: DumpedLink): boolean {
     if (this.#plugin.state.read().vfIfindex === ifindex) return true;
     const now = performance.now();
     this.#carrierSince ??= now;

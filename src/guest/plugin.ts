@@ -1,7 +1,8 @@
 /** The guest's tc programs in the kernel: loaded, attached, taken off. Filters outlive this process; the next one takes them over. */
-import { ContractLimit, pluginFingerprint, pluginMaps } from '../../maps/generated/contract.js';
+import { ContractLimit, pluginFingerprint, pluginMaps, type PluginState, pluginStateCodec } from '../../maps/generated/contract.js';
 import { verifyContract } from '../btf/verify.js';
 import { isNativeError } from '../native/errors.js';
+import { RawMap } from '../native/map.js';
 import { BpfObject } from '../native/object.js';
 import { Pins } from '../native/pins.js';
 import { attachTc, detachTc, queryTc, type TcDirection } from '../native/tc.js';
@@ -9,12 +10,22 @@ import { pluginObjectPath } from '../paths.js';
 import { PluginStateRow } from './plugin_state.js';
 
 /** Where our filters are on a device; the handle, "unip", makes them known as ours. */
-const PLACE = { priority: 100, handle: 0x756e6970 };
+export const FILTER_PLACE = { priority: 100, handle: 0x756e6970 };
 const STATES = pluginMaps.plugin_states.name;
 
 /** Where the map of a guest is pinned below `root`, for who wants to read it. */
 export function pluginStatePin(root: string): string {
   return new Pins(root, ContractLimit.CONTRACT_VERSION).map(STATES);
+}
+
+/** What the plug-in of a guest does now, whoever runs it. @throws NativeError when it is not pinned below `root` */
+export function readPluginState(root: string): PluginState {
+  const map = RawMap.fromPin(pluginStatePin(root));
+  try {
+    return pluginStateCodec.read(map.get(Buffer.alloc(map.keySize)) ?? Buffer.alloc(pluginStateCodec.size));
+  } finally {
+    map.close();
+  }
 }
 
 async function load(pin: string): Promise<BpfObject> {
@@ -70,13 +81,13 @@ export class GuestPlugin {
 
   /** Is our program on this VF? A device that went to the host and back has lost it. */
   isOnVf(ifindex: number): boolean {
-    return queryTc(ifindex, 'ingress', PLACE)?.programId === this.#object.program('plugin_vf_ingress').id;
+    return queryTc(ifindex, 'ingress', FILTER_PLACE)?.programId === this.#object.program('plugin_vf_ingress').id;
   }
 
   /** Harmless when the device is gone. */
   detach(ifindex: number): void {
-    detachTc(ifindex, 'egress', PLACE);
-    detachTc(ifindex, 'ingress', PLACE, { removeQdisc: this.#ownQdiscs.delete(ifindex) });
+    detachTc(ifindex, 'egress', FILTER_PLACE);
+    detachTc(ifindex, 'ingress', FILTER_PLACE, { removeQdisc: this.#ownQdiscs.delete(ifindex) });
   }
 
   /** Lets go of everything; filters must have been detached. */
@@ -86,7 +97,7 @@ export class GuestPlugin {
   }
 
   #attach(name: string, ifindex: number, direction: TcDirection): void {
-    const { madeQdisc } = attachTc(this.#object.program(name), ifindex, direction, PLACE, { replace: true });
+    const { madeQdisc } = attachTc(this.#object.program(name), ifindex, direction, FILTER_PLACE, { replace: true });
     if (madeQdisc) this.#ownQdiscs.add(ifindex);
   }
 }

@@ -1,12 +1,12 @@
 /** Makes a netdev ready to be a VF: another way in and out of the IP interface, with no life of its own. */
 import { writeFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
-import type { ObservedLink } from '../core/model.js';
 import { run } from '../host/exec.js';
+import type { DumpedLink } from '../host/link_messages.js';
 import { checkInterfaceName } from '../host/names.js';
 
 /** Brings it up. @throws CommandError, e.g. when the device went away meanwhile */
-export async function prepareVf(vf: ObservedLink, mtu: number): Promise<void> {
+export async function prepareVf(vf: DumpedLink, mtu: number): Promise<void> {
   const name = checkInterfaceName(vf.name);
   // No IPv6 at all: it would speak for itself as soon as it is up. A kernel without IPv6 has no such file.
   await writeFile(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, '1').catch((error: NodeJS.ErrnoException) => {

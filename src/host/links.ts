@@ -52,6 +52,11 @@ export class Links {
     return byName;
   }
 
+  /** The same without what must be asked for apart: what devices take, and which of their queues are in use. @throws NetlinkError */
+  async dumpPlain(): Promise<ReadonlyMap<string, DumpedLink>> {
+    return new Map((await this.#dumpLinks()).map((link) => [link.name, link]));
+  }
+
   /** Does the bridge of this ifindex look at VLAN tags? */
   async isVlanAware(bridge: number): Promise<boolean> {
     return (await this.#dumpLinks()).some(({ ifindex, vlanFiltering }) => ifindex === bridge && vlanFiltering !== null);

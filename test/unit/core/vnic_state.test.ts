@@ -103,11 +103,11 @@ const lives: readonly {
       [1050, tick],
       [1055, { kind: 'drained', sequence: 999 }],
       [1060, { kind: 'drained', sequence: 1000 }],
-      [1080, tick],
-      [1090, tick],
-      [1091, look({ wantVf: false })],
-      [1120, done],
-      [1121, look({ wantVf: false, released: true })],
+      [1300, tick],
+      [1310, tick],
+      [1311, look({ wantVf: false })],
+      [1340, done],
+      [1341, look({ wantVf: false, released: true })],
     ],
     trace: [
       ...['absent', 'absent', 'software', 'software: want-vf', 'plugging/connecting', 'plugging/waiting', 'accelerated'],
@@ -124,7 +124,7 @@ const lives: readonly {
   },
   {
     title: 'a guest that does not answer loses its VF all the same, with a warning',
-    events: [...toAccelerated, [1000, look({ wantVf: false })], [1950, tick], [2000, tick], [2030, tick]],
+    events: [...toAccelerated, [1000, look({ wantVf: false })], [1950, tick], [2000, tick], [2250, tick]],
     trace: [
       ...['absent', 'absent', 'software', 'software: want-vf', 'plugging/connecting', 'plugging/waiting', 'accelerated'],
       'draining/asking: send-drain 1000',

@@ -107,7 +107,7 @@ test('between the guest’s answer and the unplugging the rings get their time t
   reconciler.onEvent((event) => events.push(event));
   await site.clock.run(reconciler.want('g1', 'software', 5000));
   const waited = (times.get('unplug') ?? 0) - (times.get('changePath') ?? 0);
-  t.true(waited >= 30 + 20 && waited < 70, `${waited} ms, 20 of them for the move itself`);
+  t.true(waited >= 250 + 20 && waited < 290, `${waited} ms, 20 of them for the move itself`);
   t.deepEqual(
     events.filter(({ kind }) => kind === 'phase').map(({ fields }) => fields['phase']),
     ['draining', 'software'],
@@ -233,11 +233,11 @@ test('a guest that does not use its VF loses it, and is tried again, ever later'
   t.deepEqual(summary(reconciler), ['g1 plugging software plugging vfp0']);
   await site.clock.advance(14_600);
   t.deepEqual(summary(reconciler), ['g1 draining software guest_silent vfp0']);
-  await site.clock.advance(1100);
+  await site.clock.advance(1400);
   t.deepEqual(summary(reconciler), ['g1 software software guest_silent -']);
   t.regex(
     reconciler.vnicStatus()[0]?.reason_text ?? '',
-    /plug-in.*no frame from the guest by vfp0 within 15000 ms; next attempt in 0\.\d s/,
+    /plug-in.*no frame from the guest by vfp0 within 15000 ms; next attempt in 0\.\d+ s/,
   );
   await site.clock.advance(120_000);
   const plugs = site.faults.calls.filter((call) => call.startsWith('plug')).length;
@@ -249,7 +249,7 @@ test('a guest that does not use its VF loses it, and is tried again, ever later'
   t.deepEqual(site.faults.violations, []);
 });
 
-test('a guest that does not answer DRAIN loses its VF within a second and a bit, with a warning', async (t) => {
+test('a guest that does not answer DRAIN loses its VF within one and a half seconds, with a warning', async (t) => {
   const site = new Site(one);
   const reconciler = await site.started();
   const events: MonitorEvent[] = [];
@@ -259,7 +259,7 @@ test('a guest that does not answer DRAIN loses its VF within a second and a bit,
   const started = site.clock.nowMs();
   await site.clock.run(reconciler.want('g1', 'software', 5000));
   const tookMs = site.clock.nowMs() - started;
-  t.true(tookMs >= 1050 && tookMs < 1150, `${tookMs} ms`);
+  t.true(tookMs >= 1270 && tookMs < 1400, `${tookMs} ms`);
   t.is(frames, 20);
   t.true(events.some(({ kind, message }) => kind === 'error' && /did not answer DRAIN/.test(message)));
 });
