@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { runtimeFiles, runtimePackages } from '../../guest/kit/runtime_files.js';
 import { run } from '../../host/exec.js';
 import { packageRoot } from '../../paths.js';
 import { FileTree } from './cpio.js';
@@ -27,10 +28,6 @@ const DECOMPRESSORS: Readonly<Record<string, string>> = { xz: 'xz', zst: 'zstd',
 
 /** Runs where the project's own files are in a guest. */
 const PROJECT = '/opt/unipath';
-/** What Node.js reads of a package; sources, type declarations and documents stay here. */
-const RUNTIME_FILE = /\.(js|cjs|mjs|json|node)$/;
-const NOT_RUNTIME = new Set(['node_modules', 'obj.target', 'deps', 'test', '.deps']);
-
 function program(name: string): string {
   const path = findProgram(name);
   if (path === null) throw new Error(`${name} is missing, which guests need: run \`npm run setup -- --guests\``);
@@ -90,40 +87,11 @@ async function addBase(tree: FileTree, kernel: GuestKernel): Promise<void> {
   await addModules(tree, kernel);
 }
 
-/** The folders of the packages that run, not those that only build and test. */
-export function runtimePackages(root: string): string[] {
-  const found = new Set<string>();
-  const visit = (folder: string): void => {
-    const { dependencies = {} } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { dependencies?: object };
-    for (const name of Object.keys(dependencies)) {
-      for (let from = folder; from.startsWith(root); from = dirname(from)) {
-        const candidate = join(from, 'node_modules', name);
-        if (!existsSync(join(candidate, 'package.json'))) continue;
-        if (!found.has(candidate)) {
-          found.add(candidate);
-          visit(candidate);
-        }
-        break;
-      }
-    }
-  };
-  visit(root);
-  return [...found];
-}
-
-function runtimeFiles(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) return NOT_RUNTIME.has(entry.name) ? [] : runtimeFiles(path);
-    return RUNTIME_FILE.test(entry.name) ? [path] : [];
-  });
-}
-
 async function addNode(tree: FileTree): Promise<void> {
   const node = realpathSync(process.execPath);
   tree.add('/bin/node', { kind: 'file', from: node });
   const folders = [...runtimePackages(packageRoot), join(packageRoot, 'build/src'), join(packageRoot, 'build/maps')];
-  const files = [join(packageRoot, 'package.json'), ...folders.flatMap(runtimeFiles)];
+  const files = [join(packageRoot, 'package.json'), ...folders.flatMap((folder) => runtimeFiles(folder))];
   const objects = readdirSync(join(packageRoot, 'bpf')).filter((name) => name.endsWith('.bpf.o'));
   files.push(...objects.map((name) => join(packageRoot, 'bpf', name)));
   for (const from of files) tree.add(join(PROJECT, from.slice(packageRoot.length)), { kind: 'file', from });
