@@ -8,7 +8,7 @@ import { guest, type BedHost } from './bed.js';
 import { guestsTest } from './guests_test.js';
 import { median, Traffic } from './traffic.js';
 
-const CYCLES = 3;
+const CYCLES = 2;
 const PACKETS_PER_SECOND = 250;
 /** A bridge that has lost the guest may not find it again before the next change. */
 const WATCH_MS = 1000;

@@ -4,7 +4,7 @@ import { guestsTest } from './guests_test.js';
 import { Traffic } from './traffic.js';
 
 /** After the command, in milliseconds: from before anything is done to after the guest has been heard. */
-const MOMENTS_MS = [20, 80, 140, 200, 260, 320, 400, 500];
+const MOMENTS_MS = [20, 100, 180, 260, 400];
 /** What a hold lasts longer in the data plane than in the daemon: one that comes back later has lost frames (src/core/backoff.ts). */
 const RESERVE_MS = 5000;
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { FileTree, type CpioNode } from '../../../../src/lab/qemu/cpio.js';
-import { runtimePackages } from '../../../../src/lab/qemu/image.js';
+import { runtimePackages } from '../../../../src/guest/kit/runtime_files.js';
 import { findKernel, findPayload } from '../../../../src/lab/qemu/kernel.js';
 import { parseLdd } from '../../../../src/lab/qemu/libraries.js';
 import { loadOrder } from '../../../../src/lab/qemu/modules.js';
