@@ -101,13 +101,13 @@ export async function prepareNic(libvirt: DomainAccess, uuid: string, asked: Nic
 }
 
 /** One command; returns when libvirt has the NIC, which is before the guest has it. @throws LibvirtError as `attachNic` */
-export async function plugNic(libvirt: Pick<DomainAccess, 'virsh'>, { domain, asked, rootPort }: Plug): Promise<void> {
+export async function plugNic(libvirt: Pick<DomainAccess, 'virsh'>, { domain, asked, rootPort }: Plug, deadlineMs = COMMAND_DEADLINE_MS): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'unipath-'));
   try {
     const file = join(folder, 'nic.xml');
     await writeFile(file, nicXml(asked, rootPort), { mode: 0o600 });
     const what = `plug ${asked.alias} into ${domain.name}`;
-    await libvirt.virsh.run(what, ['attach-device', domain.uuid, file, '--live'], { deadlineMs: COMMAND_DEADLINE_MS });
+    await libvirt.virsh.run(what, ['attach-device', domain.uuid, file, '--live'], { deadlineMs });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -132,11 +132,16 @@ export async function attachNic(libvirt: DomainAccess, uuid: string, asked: NicT
 const DETACHING: ReadonlySet<LibvirtError['reason']> = new Set(['no_device', 'not_running', 'no_domain', 'being_unplugged']);
 
 /** Asks the guest to let go of a NIC, and does not wait. @throws LibvirtError when nothing was asked of the guest, or that is not known */
-export async function ejectNic(libvirt: Pick<DomainAccess, 'virsh'>, domain: Pick<LibvirtDomain, 'uuid' | 'name'>, alias: string): Promise<void> {
+export async function ejectNic(
+  libvirt: Pick<DomainAccess, 'virsh'>,
+  domain: Pick<LibvirtDomain, 'uuid' | 'name'>,
+  alias: string,
+  deadlineMs = COMMAND_DEADLINE_MS,
+): Promise<void> {
   try {
     await checkNoJob(libvirt, domain);
     const command = ['detach-device-alias', domain.uuid, checkOwnAlias(alias), '--live'];
-    await libvirt.virsh.run(`take ${alias} out of ${domain.name}`, command, { deadlineMs: COMMAND_DEADLINE_MS });
+    await libvirt.virsh.run(`take ${alias} out of ${domain.name}`, command, { deadlineMs });
   } catch (error) {
     if (!(error instanceof LibvirtError) || !DETACHING.has(error.reason)) throw error;
   }

@@ -29,6 +29,11 @@ export interface LibvirtSourceOptions {
 }
 
 const START_MS = 10_000;
+/**
+ * While a guest changes its path its frames are kept back. A migration that has begun for libvirt, and not yet for QEMU, is seen by
+ * nobody, and lets a command wait for half a minute.
+ */
+const HELD_DEADLINE_MS = 3_000;
 /** A domain that something long is done to, such as saving it, cannot be asked meanwhile. */
 const ASK_AGAIN_MS = 5_000;
 
@@ -41,10 +46,12 @@ function nicToAttach(spec: DeviceSpec): NicToAttach {
 /** Everything by alias: a NIC that is named by its MAC address is for libvirt the one that stands by. */
 class LibvirtDevices implements DeviceHands {
   readonly #connection: LibvirtConnection;
+  readonly #monitor: QemuMonitor;
   readonly #domain: Pick<LibvirtDomain, 'uuid' | 'name'>;
 
-  constructor(connection: LibvirtConnection, domain: Pick<LibvirtDomain, 'uuid' | 'name'>) {
+  constructor(connection: LibvirtConnection, monitor: QemuMonitor, domain: Pick<LibvirtDomain, 'uuid' | 'name'>) {
     this.#connection = connection;
+    this.#monitor = monitor;
     this.#domain = domain;
   }
 
@@ -54,7 +61,8 @@ class LibvirtDevices implements DeviceHands {
   }
 
   async plug(spec: DeviceSpec): Promise<void> {
-    await plugNic(this.#connection, { domain: this.#domain, asked: nicToAttach(spec), rootPort: rootPortOf(spec.bus) });
+    const plug = { domain: this.#domain, asked: nicToAttach(spec), rootPort: rootPortOf(spec.bus) };
+    await this.#unlessItLeaves(plugNic(this.#connection, plug, HELD_DEADLINE_MS));
   }
 
   async unprepare(): Promise<void> {
@@ -63,13 +71,33 @@ class LibvirtDevices implements DeviceHands {
 
   async eject(id: string): Promise<void> {
     // Any other is none that we gave it.
-    if (portOfAlias(id) !== null) await ejectNic(this.#connection, this.#domain, id);
+    if (portOfAlias(id) !== null) await this.#unlessItLeaves(ejectNic(this.#connection, this.#domain, id, HELD_DEADLINE_MS));
   }
 
   async remove(id: string, netdevId: string, deadlineMs: number): Promise<void> {
     const port = portOfAlias(id) ?? portOfNetdevId(netdevId);
     if (port !== null) await detachNic(this.#connection, this.#domain.uuid, aliasOfPort(port), { deadlineMs });
   }
+
+  /** What is being done then is not done before the guest is gone, or has stayed after all. */
+  async #unlessItLeaves(doing: Promise<void>): Promise<void> {
+    let stop = (): void => {};
+    const leaving = new Promise<never>((_, reject) => {
+      stop = this.#monitor.onEvent(({ name }) => {
+        if (name === 'MIGRATION') reject(new LibvirtError('busy', `domain ${this.#domain.name} is being worked on: a migration has begun`));
+      });
+    });
+    try {
+      await Promise.race([doing, leaving]);
+    } finally {
+      stop();
+    }
+  }
+}
+
+/** Nobody can tell yet whether it starts here or comes here. Its state is asked for a moment before its XML, which has its id. */
+function isStarting({ state, stateReason }: LibvirtDomain): boolean {
+  return state === 'shut off' || (state === 'paused' && stateReason === 'starting up');
 }
 
 /** "pci.3" is what libvirt calls bus 3 of a guest. */
@@ -99,7 +127,7 @@ class Member {
     this.#domain = domain;
     this.id = id;
     this.monitor = connection.monitor(domain.uuid);
-    this.devices = new LibvirtDevices(connection, domain);
+    this.devices = new LibvirtDevices(connection, this.monitor, domain);
   }
 
   get name(): string {
@@ -135,8 +163,7 @@ class Member {
   async #ask(domain: LibvirtDomain): Promise<Asked> {
     this.late = false;
     try {
-      // Nobody can tell yet whether it starts here or comes here.
-      if (domain.state === 'paused' && domain.stateReason === 'starting up') return 'incoming';
+      if (isStarting(domain)) return 'incoming';
       // On the receiving side libvirt would let us wait until it is over.
       if (domain.state === 'paused' && domain.stateReason === 'migrating' && (await jobOf(this.#connection, domain)) === 'incoming') return 'incoming';
       return await askQemu(this.monitor, domain, this.#asked);
