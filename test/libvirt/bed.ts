@@ -26,9 +26,11 @@ mount -t tmpfs tmpfs /run
 mkdir /run/libvirt
 hostname "$1"; shift
 while [ $# -gt 0 ]; do mount --bind "$1" "$2"; shift 2; done
-ip link set dev lo up
-ip link add br0 type bridge
-ip link set dev br0 up
+if ! ip link show dev br0 >/dev/null 2>&1; then
+  ip link set dev lo up
+  ip link add br0 type bridge
+  ip link set dev br0 up
+fi
 echo ready
 while :; do sleep 3600 & wait; done
 `;
@@ -42,11 +44,19 @@ export class LibvirtHost {
     private readonly holder: ChildProcess,
     private readonly initPid: number,
   ) {
-    this.uri = `qemu:///system?socket=${folder}/sock/libvirt-sock`;
+    this.uri = LibvirtHost.uriOf(folder);
   }
 
-  /** @param folder an absolute one of the test's own; `name` becomes a folder in it */
-  static async start(name: string, folder: string): Promise<LibvirtHost> {
+  /** Where one of this folder will answer. */
+  static uriOf(folder: string): string {
+    return `qemu:///system?socket=${folder}/sock/libvirt-sock`;
+  }
+
+  /**
+   * @param folder an absolute one of the test's own; `name` becomes a folder in it
+   * @param netns a network namespace below /run/netns, with a br0; null: one of its own
+   */
+  static async start(name: string, folder: string, netns: string | null = null): Promise<LibvirtHost> {
     const own = join(folder, name);
     for (const [sub] of [...OWN_FOLDERS, ['sock']]) mkdirSync(join(own, sub ?? ''), { recursive: true });
     const quiet = ['user = "root"', 'group = "root"', 'dynamic_ownership = 0', 'security_driver = "none"', 'cgroup_controllers = [ ]'];
@@ -57,8 +67,10 @@ export class LibvirtHost {
       `unix_sock_dir = "${own}/sock"\nauth_unix_rw = "none"\nauth_unix_ro = "none"\nhost_uuid = "${uuid}"\n`,
     );
     const mounts = OWN_FOLDERS.flatMap(([sub, path]) => [join(own, sub), path]);
-    const flags = ['--mount', '--net', '--uts', '--pid', '--fork', '--kill-child', '--mount-proc'];
-    const holder = spawn('unshare', [...flags, 'bash', '-c', HOLD, 'hold', name, ...mounts], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const flags = ['--mount', ...(netns === null ? ['--net'] : []), '--uts', '--pid', '--fork', '--kill-child', '--mount-proc'];
+    const enter = netns === null ? [] : ['nsenter', `--net=/run/netns/${netns}`];
+    const [program = '', ...argv] = [...enter, 'unshare', ...flags, 'bash', '-c', HOLD, 'hold', name, ...mounts];
+    const holder = spawn(program, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
     await new Promise<void>((resolve, reject) => {
       holder.stdout.once('data', () => resolve());
       holder.once('exit', (code) => reject(new Error(`the namespaces of ${name} could not be set up (${code})`)));
@@ -99,6 +111,15 @@ export class LibvirtHost {
     if (options.keep !== true) return void (await this.virsh('create', file));
     await this.virsh('define', file);
     await this.virsh('start', /<name>(.*)<\/name>/.exec(xml)?.[1] ?? '');
+  }
+
+  /** Where a file is that is inside: each host has a /run of its own. */
+  reach(path: string): string {
+    return `/proc/${this.initPid}/root${path}`;
+  }
+
+  async pidOf(domain: string): Promise<number> {
+    return Number(await this.inside('cat', `/run/libvirt/qemu/${domain}.pid`));
   }
 
   async addTap(name: string): Promise<void> {

@@ -20,7 +20,8 @@ import { Endpoint } from '../../src/lab/traffic/client.js';
 const daemonScript = fileURLToPath(new URL('../../src/daemon.js', import.meta.url));
 const cliScript = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 const runFile = promisify(execFile);
-const START_MS = 20_000;
+/** A machine with much else to do is slow. */
+const START_MS = 60_000;
 const POLL_MS = 20;
 
 export interface BedVf {

@@ -5,7 +5,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Endpoint } from '../../src/lab/traffic/client.js';
 import type { FlowSpec, TcpSpec } from '../../src/lab/traffic/protocol.js';
-import { PORTS, WIRE_IP, WIRE_IP6, type RunningGuest } from './bed.js';
+import type { QemuGuest } from '../../src/lab/qemu/guest.js';
+import { type BedGuest, PORTS, WIRE_IP, WIRE_IP6 } from './bed.js';
+
+/** Whoever runs it: what is needed of a guest. */
+export interface TalkingGuest {
+  readonly spec: Pick<BedGuest, 'ip' | 'ip6'>;
+  readonly qemu: Pick<QemuGuest, 'shell'>;
+}
 
 export interface TrafficOptions {
   readonly id: number;
@@ -47,12 +54,12 @@ interface ReportedFlow {
 
 export class Traffic {
   readonly #endpoint: Endpoint;
-  readonly #guest: RunningGuest;
+  readonly #guest: TalkingGuest;
   readonly #options: TrafficOptions;
   readonly #flow: FlowSpec;
   readonly #tcp: TcpSpec | null;
 
-  constructor(endpoint: Endpoint, guest: RunningGuest, options: TrafficOptions) {
+  constructor(endpoint: Endpoint, guest: TalkingGuest, options: TrafficOptions) {
     const { id, packetsPerSecond, talks, sizes = [64, 512, 1400], family = 4 } = options;
     const [from, to] = family === 4 ? [WIRE_IP, guest.spec.ip] : [WIRE_IP6, guest.spec.ip6];
     this.#endpoint = endpoint;
@@ -81,12 +88,12 @@ export class Traffic {
   }
 
   /** The longest pause between two datagrams at the guest's socket, in milliseconds, since the last call. */
-  async lap(guest: RunningGuest = this.#guest): Promise<number> {
+  async lap(guest: TalkingGuest = this.#guest): Promise<number> {
     const [flow] = await this.#report(guest, 'lap');
     return flow?.longestGapMs ?? 0;
   }
 
-  async #report(guest: RunningGuest, verb: 'report' | 'lap'): Promise<ReportedFlow[]> {
+  async #report(guest: TalkingGuest, verb: 'report' | 'lap'): Promise<ReportedFlow[]> {
     const { status, output } = await guest.qemu.shell(`reflector ${this.#service} ${verb}`, { deadlineMs: 20_000 });
     if (status !== 0) throw new Error(`the guest's reflector does not answer: ${output}`);
     const { flows } = JSON.parse(output) as { flows: ReportedFlow[] };
@@ -94,7 +101,7 @@ export class Traffic {
   }
 
   /** @param guest where it is now, after a migration */
-  async finish(guest: RunningGuest = this.#guest): Promise<FlowOutcome> {
+  async finish(guest: TalkingGuest = this.#guest): Promise<FlowOutcome> {
     const { id } = this.#flow;
     await this.#endpoint.stopFlows([id]);
     await sleep(400);

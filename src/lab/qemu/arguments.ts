@@ -60,7 +60,7 @@ export function guestPaths(folder: string): GuestPaths {
  * Less to do at boot: no checks that say something about hardware or the kernel's own build, no defence against other
  * guests' programs. A kernel that panics ends QEMU (with -no-reboot).
  */
-const KERNEL_WORDS = 'console=ttyS0 quiet panic=-1 mitigations=off cryptomgr.notests=1 apparmor=0 audit=0 random.trust_cpu=on';
+export const KERNEL_WORDS = 'console=ttyS0 quiet panic=-1 mitigations=off cryptomgr.notests=1 apparmor=0 audit=0 random.trust_cpu=on';
 
 function nicArguments({ id, tap, mac, model = 'virtio-net-pci', failover = false, queues = 1, vnetHdr = true }: GuestNic): string[] {
   const netdev = [`tap,id=host-${id},ifname=${tap},script=no,downscript=no,vhost=off`, `vnet_hdr=${vnetHdr ? 'on' : 'off'}`];
