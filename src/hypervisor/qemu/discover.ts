@@ -46,14 +46,16 @@ export async function discoverMachine(monitor: QemuMonitor): Promise<Machine> {
 /** The PCI devices. One that goes meanwhile is left out. */
 async function listDevices(monitor: QemuMonitor): Promise<Device[]> {
   const models = new Set([...(await listModels(monitor, 'pci-device')), MMIO_NIC]);
-  const found: Promise<Device | null>[] = [];
+  // All are known before the first is asked about: when QEMU ends, nobody waits for an answer that then fails.
+  const found: (readonly [path: string, id: string | null, model: string])[] = [];
   for (const container of CONTAINERS) {
     for (const [name, type] of (await listProperties(monitor, container)) ?? []) {
       const model = childType(type);
-      if (model !== null && models.has(model)) found.push(describe(monitor, `${container}/${name}`, container === PERIPHERAL ? name : null, model));
+      if (model !== null && models.has(model)) found.push([`${container}/${name}`, container === PERIPHERAL ? name : null, model]);
     }
   }
-  return (await Promise.all(found)).filter((device) => device !== null);
+  const devices = await Promise.all(found.map(([path, id, model]) => describe(monitor, path, id, model)));
+  return devices.filter((device) => device !== null);
 }
 
 async function describe(monitor: QemuMonitor, path: string, id: string | null, model: string): Promise<Device | null> {

@@ -59,3 +59,25 @@ test('a monitor that is lost is not taken for a QEMU that refuses', async (t) =>
   };
   await t.throwsAsync(discoverMachine(monitor), { instanceOf: MonitorLostError });
 });
+
+test('a monitor that is lost at any time is one failure, and leaves none that nobody waits for', async (t) => {
+  const unheard: unknown[] = [];
+  const hear = (error: unknown): void => void unheard.push(error);
+  process.on('unhandledRejection', hear);
+  t.teardown(() => process.off('unhandledRejection', hear));
+  const whole = replaying(exchanges);
+  let commands = 0;
+  for (let lostAt = 0; lostAt <= commands; lostAt++) {
+    commands = 0;
+    const execute: QemuMonitor['execute'] = async (command, args) => {
+      if (commands++ >= lostAt) throw new MonitorLostError('gone');
+      return whole.execute(command, args);
+    };
+    const discovered = discoverMachine({ ...whole, execute });
+    if (lostAt < exchanges.length) await t.throwsAsync(discovered, { instanceOf: MonitorLostError });
+    else await discovered;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.true(commands > 20);
+  t.deepEqual(unheard, []);
+});
