@@ -11,6 +11,8 @@
  *   reflector NAME report | lap | start | stop | quit
  *       Asks the one that runs under this name, in the same network namespace. All answer with one line of JSON, the counts;
  *       `lap` begins the longest pauses anew after that.
+ *   reflector NAME account FLOW FROM TO [FLOW FROM TO ...]
+ *       What became of the numbers FROM..TO-1 of each flow, so that a step of a run can be told from the next.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -37,6 +39,8 @@
 #define FLOWS 256
 #define CONNECTIONS 16
 #define RECEIVE_BUFFER_BYTES (16 << 20)
+/* Of a question, with its end mark. */
+#define COMMAND_BYTES 4096
 /* Datagrams taken at a time, before the others have their turn. */
 #define BURST 64
 /* Sending stops while this much waits: a connection that stands still must not fill the memory. */
@@ -94,6 +98,10 @@ static struct {
 	uint64_t sent;
 	uint64_t send_errors;
 	int last_send_error;
+	/* The answer that the socket had no room for; nothing is read until it is sent. */
+	struct datagram_header answer;
+	struct sockaddr_in6 answer_to;
+	int answer_waits;
 	struct flow flows[FLOWS];
 	int flow_count;
 	struct connection *connections[CONNECTIONS];
@@ -166,15 +174,29 @@ static struct flow *flow_of(uint32_t id)
 	return flow;
 }
 
-static void send_datagram(const struct datagram_header *header, const struct sockaddr_in6 *to)
+/* Returns 0 when the socket has no room now. */
+static int try_to_send(const struct datagram_header *header, const struct sockaddr_in6 *to)
 {
 	static uint8_t bytes[DATAGRAM_MAX_BYTES + 4];
 
 	datagram_make(bytes, *header);
 	if (sendto(my.socket, bytes, header->length, MSG_DONTWAIT, (const struct sockaddr *)to, sizeof(*to)) >= 0)
-		return;
+		return 1;
+	if (errno == EAGAIN || errno == ENOBUFS)
+		return 0;
 	my.send_errors++;
 	my.last_send_error = errno;
+	return 1;
+}
+
+/* A burst of what had waited on the way is answered at the speed of the way back. */
+static void send_answer(const struct datagram_header *header, const struct sockaddr_in6 *to)
+{
+	if (try_to_send(header, to))
+		return;
+	my.answer = *header;
+	my.answer_to = *to;
+	my.answer_waits = 1;
 }
 
 static void take_datagram(const uint8_t *bytes, size_t length, const struct sockaddr_in6 *from)
@@ -191,7 +213,7 @@ static void take_datagram(const uint8_t *bytes, size_t length, const struct sock
 	} else if (my.mode == MODE_UDP && header.stream == STREAM_PROBE) {
 		/* Of which a damaged one is answered with the length that it should have had. */
 		header.stream = STREAM_PROBE_ANSWER;
-		send_datagram(&header, from);
+		send_answer(&header, from);
 	} else if (header.stream != expected || (my.mode == MODE_TALK && header.flow != my.flow) || !(flow = flow_of(header.flow))) {
 		my.misdelivered++;
 	} else {
@@ -201,7 +223,7 @@ static void take_datagram(const uint8_t *bytes, size_t length, const struct sock
 		flow->until_echo = my.echo_every;
 		header.stream = STREAM_ECHO;
 		header.sequence = flow->echoed++;
-		send_datagram(&header, from);
+		send_answer(&header, from);
 	}
 }
 
@@ -209,7 +231,10 @@ static void read_datagrams(void)
 {
 	static uint8_t bytes[DATAGRAM_MAX_BYTES + 4];
 
-	for (int i = 0; i < BURST; i++) {
+	if (my.answer_waits && !try_to_send(&my.answer, &my.answer_to))
+		return;
+	my.answer_waits = 0;
+	for (int i = 0; i < BURST && !my.answer_waits; i++) {
 		struct sockaddr_in6 from;
 		socklen_t from_length = sizeof(from);
 		ssize_t length = recvfrom(my.socket, bytes, sizeof(bytes), MSG_DONTWAIT, (struct sockaddr *)&from, &from_length);
@@ -227,7 +252,10 @@ static void talk(void)
 		struct datagram_header header = {
 			.flow = my.flow, .sequence = my.sent++, .sent_ns = now_ns(), .length = my.size, .stream = STREAM_FORWARD,
 		};
-		send_datagram(&header, &my.to);
+		if (try_to_send(&header, &my.to))
+			continue;
+		my.send_errors++;
+		my.last_send_error = errno;
 	}
 }
 
@@ -360,6 +388,27 @@ static void forget_pauses(void)
 		my.connections[i]->longest_stall_ns = 0;
 }
 
+/* @ranges: "FLOW FROM TO ..."; answers in that order. A flow of which nothing has come is one of which all is missing. */
+static void print_accounts(const char *ranges, FILE *out)
+{
+	static const struct account nothing = { .highest = -1 };
+	unsigned int id;
+	unsigned long long from, to;
+	int length, count = 0;
+
+	fputs("{\"accounts\":[", out);
+	for (; sscanf(ranges, "%u %llu %llu%n", &id, &from, &to, &length) == 3; ranges += length) {
+		const struct account *account = &nothing;
+
+		for (int i = 0; i < my.flow_count; i++)
+			if (my.flows[i].id == id)
+				account = &my.flows[i].account;
+		fputs(count++ ? "," : "", out);
+		account_print_range(account, from, to < ACCOUNT_NUMBERS ? to : ACCOUNT_NUMBERS, out);
+	}
+	fputs("]}\n", out);
+}
+
 static void start_running(void)
 {
 	if (my.running)
@@ -387,7 +436,7 @@ static socklen_t control_address(struct sockaddr_un *address)
 static int answer(void)
 {
 	int fd = accept4(my.control, NULL, NULL, SOCK_CLOEXEC);
-	char command[16] = {0};
+	char command[COMMAND_BYTES] = {0};
 	FILE *out;
 
 	if (fd < 0)
@@ -400,21 +449,31 @@ static int answer(void)
 		start_running();
 	if (!strcmp(command, "stop"))
 		my.running = 0;
-	print_report(out);
+	if (!strncmp(command, "account ", 8))
+		print_accounts(command + 8, out);
+	else
+		print_report(out);
 	fclose(out);
 	if (!strcmp(command, "lap"))
 		forget_pauses();
 	return !strcmp(command, "quit");
 }
 
-static int ask(const char *command)
+/* The words of a question are sent as one line. */
+static int ask(int count, char **words)
 {
+	char command[COMMAND_BYTES] = "";
 	struct sockaddr_un address;
 	socklen_t length = control_address(&address);
 	int fd = must(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
 	char bytes[4096];
 	ssize_t got;
 
+	for (int i = 0; i < count; i++) {
+		if (strlen(command) + strlen(words[i]) + 2 > sizeof(command))
+			fail("too long a question");
+		strcat(strcat(command, i ? " " : ""), words[i]);
+	}
 	if (connect(fd, (struct sockaddr *)&address, length) < 0)
 		fail("none runs under the name %s: %s", my.name, strerror(errno));
 	must(write(fd, command, strlen(command)), "write");
@@ -443,7 +502,7 @@ static void serve(void)
 		int sending = my.running && (my.mode == MODE_TALK || (my.mode == MODE_TCP && my.rate > 0));
 
 		polled[0] = (struct pollfd){ .fd = my.control, .events = POLLIN };
-		polled[1] = (struct pollfd){ .fd = my.socket, .events = POLLIN };
+		polled[1] = (struct pollfd){ .fd = my.socket, .events = my.answer_waits ? POLLOUT : POLLIN };
 		for (int i = 0; i < connections; i++) {
 			struct connection *connection = my.connections[i];
 
@@ -499,7 +558,7 @@ static void open_sockets(uint16_t port)
 
 static void usage(void)
 {
-	fail("see the head of reflector.c: NAME udp PORT | talk ADDRESS PORT | tcp PORT | report | lap | start | stop | quit");
+	fail("see the head of reflector.c: NAME udp PORT | talk ADDRESS PORT | tcp PORT | report | lap | account FLOW FROM TO | start | stop | quit");
 }
 
 static unsigned long number(const char *text, unsigned long highest)
@@ -530,8 +589,8 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		usage();
 	my.name = argv[1];
-	if (argc == 3)
-		return ask(argv[2]);
+	if (argc == 3 || !strcmp(argv[2], "account"))
+		return ask(argc - 2, argv + 2);
 	if (!strcmp(argv[2], "talk")) {
 		if (argc < 5)
 			usage();

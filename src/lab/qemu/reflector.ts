@@ -1,5 +1,9 @@
 /** What the guests' traffic program says (reflector.c), and asking it. */
+import type { Gap } from '../traffic/gaps.js';
 import type { QemuGuest } from './guest.js';
+
+/** A program started by an emulated CPU on a busy machine. */
+const ANSWER_MS = 20_000;
 
 export interface ReflectedFlow {
   readonly flow: number;
@@ -52,7 +56,34 @@ export interface ReflectorReport {
 /** `lap` begins the longest pauses anew; `start` and `stop` are about what it sends by itself. */
 export type ReflectorCommand = 'report' | 'lap' | 'start' | 'stop' | 'quit';
 
+/** What became of a range of numbers of one flow. */
+export interface ReflectedRange {
+  readonly received: number;
+  readonly duplicated: number;
+  readonly reordered: number;
+  readonly corrupt: number;
+  readonly longestGap: Gap | null;
+  /** The first 20 runs [first, last]. */
+  readonly missing: readonly (readonly [number, number])[];
+}
+
+export interface FlowRange {
+  readonly flow: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A guest's shell, or whatever stands for it. */
+type Runs = Pick<QemuGuest, 'run'>;
+
+/** In the order asked. @throws Error when none runs under this name in the guest */
+export async function askReflectorRanges(guest: Runs, name: string, ranges: readonly FlowRange[]): Promise<readonly ReflectedRange[]> {
+  const words = ranges.map(({ flow, from, to }) => `${flow} ${from} ${to}`).join(' ');
+  const { accounts } = JSON.parse(await guest.run(`reflector ${name} account ${words}`, { deadlineMs: ANSWER_MS })) as { accounts: ReflectedRange[] };
+  return accounts;
+}
+
 /** @throws Error when none runs under this name in the guest */
-export async function askReflector(guest: QemuGuest, name: string, command: ReflectorCommand = 'report'): Promise<ReflectorReport> {
-  return JSON.parse(await guest.run(`reflector ${name} ${command}`)) as ReflectorReport;
+export async function askReflector(guest: Runs, name: string, command: ReflectorCommand = 'report'): Promise<ReflectorReport> {
+  return JSON.parse(await guest.run(`reflector ${name} ${command}`, { deadlineMs: ANSWER_MS })) as ReflectorReport;
 }
