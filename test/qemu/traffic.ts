@@ -124,7 +124,7 @@ export class Traffic {
   }
 
   /** The first 20 runs [first, last] of numbers that never arrived in the guest. */
-  async missing(guest: RunningGuest = this.#guest): Promise<readonly (readonly [number, number])[]> {
+  async missing(guest: TalkingGuest = this.#guest): Promise<readonly (readonly [number, number])[]> {
     const [flow] = await this.#report(guest, 'report');
     return flow?.missing ?? [];
   }
