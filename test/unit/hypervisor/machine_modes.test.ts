@@ -24,8 +24,9 @@ function bed(nic: Partial<Nic>) {
     nics: [{ ...VIRTIO, ...nic }],
     ports: [{ id: 'hotplug0', model: 'pcie-root-port', bus: 'hotplug0', devices: 0 }],
   };
+  const monitor = {} as QemuMonitor;
   const live = (): LiveMachine => ({
-    name: 'g1', machine, monitor: {} as QemuMonitor,
+    name: 'g1', machine, monitor,
     refresh: () => Promise.resolve(machine),
     devices: {
       prepare: () => Promise.resolve('ready'),
