@@ -220,6 +220,7 @@ export class Bed {
   readonly wire: string;
   readonly hosts = new Map<string, BedHost>();
   readonly guests: RunningGuest[] = [];
+  readonly #closers: (() => void)[] = [];
   endpoint!: Endpoint;
 
   private constructor(prefix: string) {
@@ -289,7 +290,13 @@ export class Bed {
     return running;
   }
 
+  /** Called when the bed is taken away. */
+  onClose(what: () => void): void {
+    this.#closers.push(what);
+  }
+
   async close(): Promise<void> {
+    for (const what of this.#closers.splice(0)) what();
     await this.endpoint?.close().catch(() => undefined);
     for (const { qemu } of this.guests) await qemu.stop().catch(() => undefined);
     for (const host of this.hosts.values()) await host.remove();

@@ -28,7 +28,7 @@ guestsTest('beside it: the same plugs and unplugs on a plain learning bridge, an
   const at = await bed.boot('a', guest(1));
   const { mac } = at.spec;
   const qmp = await QmpClient.connect(at.qemu.labQmpSocket);
-  t.teardown(() => qmp.close());
+  bed.onClose(() => qmp.close());
   // One primary for all of them: a standby keeps its place for the first that it had.
   const id = 'unipath-primary-net0';
   const spec = { id, netdevId: netdevIdOf('tp0'), port: 'tp0', model: 'vmxnet3', mac, bus: 'hotplug0', failoverPairId: 'net0' };

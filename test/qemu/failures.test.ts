@@ -42,7 +42,7 @@ guestsTest('a guest that is paused, loses its VF, lets go of it, reboots, ends: 
   const at = await bed.boot('a', guest(1));
   await host.startDaemon();
   const qmp = await QmpClient.connect(at.qemu.labQmpSocket);
-  t.teardown(() => qmp.close());
+  bed.onClose(() => qmp.close());
   // Guests are started so that a reset ends them.
   await qmp.execute('set-action', { reboot: 'reset' });
   const traffic = new Traffic(bed.endpoint, at, { id: 1, packetsPerSecond: PACKETS_PER_SECOND, talks: true, tcp: true });
@@ -130,7 +130,7 @@ guestsTest('a guest that takes no notice of its VF, and never lets go of it: on 
   const at = await bed.boot('a', guest(1), { kernelWords: 'acpiphp.disable=1' });
   await host.startDaemon();
   const qmp = await QmpClient.connect(at.qemu.labQmpSocket);
-  t.teardown(() => qmp.close());
+  bed.onClose(() => qmp.close());
   // Guests are started so that a reset ends them.
   await qmp.execute('set-action', { reboot: 'reset' });
   const traffic = new Traffic(bed.endpoint, at, { id: 1, packetsPerSecond: PACKETS_PER_SECOND, talks: true });
