@@ -1,5 +1,5 @@
 /** Frames for a world: by a grammar whose every rule is broken now and then, by damage to what came out, and of random bytes. */
-import { ContractLimit, type Vnic, VnicFlag } from '../../maps/generated/contract.js';
+import { ContractLimit, HoldRoom, type Vnic, VnicFlag } from '../../maps/generated/contract.js';
 import type { Arrival, TapArrival } from '../core/packet/model.js';
 import { LARGEST_FIRST_BUFFER } from '../native/frame_runner.js';
 import { LARGEST_SKB, SHORTEST_SKB } from '../native/skb_runner.js';
@@ -24,11 +24,20 @@ export interface SentFrame {
 const HEADROOM = 216;
 const LARGEST_WITH_METADATA = 2000;
 const SHORTEST = 14;
+/** Where a frame that waits takes a larger room, and what a tag makes of that. */
+const ROOM_EDGES = [HoldRoom.SMALL, HoldRoom.USUAL].flatMap((room) => [-4, 0, 0, 1, 4].map((more) => room + more));
 
 interface Sender {
   readonly program: 'steer_uplink' | 'steer_guest';
   readonly ifindex: number;
   readonly vnic: Vnic | null;
+}
+
+/** Cut, or with zeros behind it. */
+function resized(bytes: Uint8Array, length: number): Uint8Array {
+  const other = new Uint8Array(length);
+  other.set(bytes.subarray(0, length));
+  return other;
 }
 
 export class FrameMaker {
@@ -76,7 +85,8 @@ export class FrameMaker {
     if (random.chance(0.12)) return this.#fromBridge(cpu);
     const sender = this.#sender();
     const written = random.chance(0.02) ? this.#noise() : this.#written(sender);
-    const bytes = random.chance(0.2) ? this.#damaged(written) : written;
+    const damaged = random.chance(0.2) ? this.#damaged(written) : written;
+    const bytes = random.chance(0.06) ? resized(damaged, random.pick(ROOM_EDGES)) : damaged;
     const metadata = bytes.length <= LARGEST_WITH_METADATA && random.chance(0.03) ? random.pick([4, 64, 204, 216]) : 0;
     const { program, ifindex } = sender;
     const headroom = HEADROOM - metadata;
@@ -94,8 +104,8 @@ export class FrameMaker {
     written.set({ guest: vnic.mac, all: random.pick(MULTICAST_MACS), others: random.pick([...GUEST_MACS, ...STATION_MACS]) }[to], 0);
     if (random.chance(0.1)) written.set(vnic.mac, 6);
     const damaged = random.chance(0.1) ? this.#damaged(written) : written;
-    const bytes = new Uint8Array(Math.max(SHORTEST_SKB, Math.min(LARGEST_SKB, damaged.length)));
-    bytes.set(damaged.subarray(0, bytes.length));
+    const length = random.chance(0.1) ? random.pick(ROOM_EDGES) : Math.max(SHORTEST_SKB, Math.min(LARGEST_SKB, damaged.length));
+    const bytes = resized(damaged, length);
     const ifindex = random.chance(0.96) ? tapOf(index) : random.pick([vfOf(index), STRAY]);
     const tap = {
       ifindex, tag: null, cameIn: random.pick([0, ...UPLINKS, STRAY]), segmentSize: random.chance(0.2) ? random.between(1, 1448) : 0,

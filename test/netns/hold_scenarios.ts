@@ -4,14 +4,17 @@
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ContractLimit } from '../../maps/generated/contract.js';
 import type { VnicPath } from '../../src/core/model.js';
 import { openDataPlane } from '../../src/dataplane/dataplane.js';
 import type { DataPlaneEvent, HoldReport } from '../../src/dataplane/port.js';
+import { Pins } from '../../src/native/pins.js';
 import { PacketSocket } from '../../src/native/socket.js';
+import { TcxLink } from '../../src/native/tcx_link.js';
 import { hostObjectPath } from '../../src/paths.js';
 import { BROADCAST, frame, type FrameBuilder } from '../support/packet_builder.js';
 import { Bed, type GuestOptions, ifindexOf, type Risen, type Station, WORLD } from './bed/bed.js';
@@ -229,7 +232,6 @@ interface Stream {
   readonly device: string;
   /** 0 = as fast as it goes. */
   readonly framesPerSecond: number;
-  readonly ms: number;
 }
 
 /** ICMP, whose checksum nobody looks at on the way. */
@@ -239,14 +241,16 @@ function numbered({ from, to }: Pick<Stream, 'from' | 'to'>, flow: number): Buff
   return bytes;
 }
 
-/** In a process of its own. Returns how many went. */
+/** In a process of its own, until it is told to end (SIGTERM). Returns how many went, by flow. */
 async function sendStream(stream: Stream): Promise<number[]> {
+  let isOver = false;
+  process.once('SIGTERM', () => (isOver = true));
   const socket = new PacketSocket(`/run/netns/${stream.netns}`);
   const target = ifindexOf(stream.netns, stream.device);
   const flows = Array.from({ length: FLOWS }, (_, flow) => numbered(stream, flow));
   const sent = new Array<number>(FLOWS).fill(0);
   const started = performance.now();
-  for (let count = 0; performance.now() - started < stream.ms;) {
+  for (let count = 0; !isOver && performance.now() - started < LONG_MS;) {
     const due = stream.framesPerSecond === 0 ? count + BATCH : ((performance.now() - started) / 1000) * stream.framesPerSecond;
     for (; count < due; count++) {
       const flow = count % FLOWS;
@@ -302,7 +306,7 @@ async function flow(place: Place, to: VnicPath, framesPerSecond: number, ring: n
   const all = ends(bed, [WORLD, 'g1']);
   const stream: Stream = {
     from: { mac: world.mac, ipv4: world.ipv4 }, to: { mac: guest.mac, ipv4: guest.ipv4 }, netns: world.netns, device: 'wire',
-    framesPerSecond, ms: 1200,
+    framesPerSecond,
   };
   bed.dataPlane.hold(bed.id('g1'), LONG_MS, ring);
   bed.look();
@@ -312,6 +316,8 @@ async function flow(place: Place, to: VnicPath, framesPerSecond: number, ring: n
     while (countOf(bed, 'g1', 'held') < 100n) await sleep(20);
     await sleep(200);
     const done = await release(bed, 'g1', to);
+    await sleep(300);
+    sender.child.kill('SIGTERM');
     await sender.output;
     return done;
   })());
@@ -585,8 +591,13 @@ await serveScenarios({
       objectPath: hostObjectPath, pinsRoot: place.pins, flowsPerVnic: 1024, rssKey: 'random', xdpMode: 'auto', maxVnics: 64,
     });
     const adopted = reopened.tapAttachments().size;
-    // Other programs, as far as anyone can tell: the filter is replaced.
-    const programId = (): string | undefined => / id (\d+)/.exec(execFileSync('tc', ['-n', place.host, 'filter', 'show', 'dev', 'tap-g1', 'egress'], { encoding: 'utf8' }))?.[1];
+    // Other programs, as far as anyone can tell: what is at the egress is replaced, a link or - before Linux 6.6 - a filter.
+    const programId = (): number | undefined => {
+      const pin = new Pins(place.pins, ContractLimit.CONTRACT_VERSION).egressLink(bed.ifindex('tap-g1'));
+      if (existsSync(pin)) return TcxLink.fromPin(pin).info().programId;
+      const filter = / id (\d+)/.exec(execFileSync('tc', ['-n', place.host, 'filter', 'show', 'dev', 'tap-g1', 'egress'], { encoding: 'utf8' }));
+      return filter === null ? undefined : Number(filter[1]);
+    };
     const before = programId();
     reopened.close();
     const folder = mkdtempSync(join(tmpdir(), 'unipath-test-'));
