@@ -258,7 +258,7 @@ export class Bed {
   }
 
   /** A guest with one virtio NIC on a tap of the host; ready when it has a shell. */
-  async boot(hostName: string, spec: BedGuest, more: { settings?: GuestSettings; incoming?: string; image?: 'base' | 'node'; tap?: string; hotplugPorts?: number; kernelWords?: string } = {}): Promise<RunningGuest> {
+  async boot(hostName: string, spec: BedGuest, more: { settings?: GuestSettings; incoming?: string; image?: 'base' | 'node'; tap?: string; hotplugPorts?: number; smp?: number; kernelWords?: string } = {}): Promise<RunningGuest> {
     const host = this.host(hostName);
     const tap = more.tap ?? `t-${spec.name}`;
     const queues = spec.queues ?? 1;
@@ -269,6 +269,7 @@ export class Bed {
       folder: join(host.folder, spec.name),
       nics: [{ id: 'net0', tap, mac: spec.mac, failover: spec.failover, queues }],
       image: more.image ?? 'base',
+      ...(more.smp === undefined ? {} : { smp: more.smp }),
       ...(more.hotplugPorts === undefined ? {} : { hotplugPorts: more.hotplugPorts }),
       commandLine: `${more.kernelWords ?? ''} ${guestCommandLine({
         ip: `${spec.ip}/24`,

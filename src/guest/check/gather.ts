@@ -5,15 +5,18 @@ import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { CommandError, run, runJson } from '../../host/exec.js';
 import { FILTER_PLACE, pluginStatePin, readPluginState } from '../plugin.js';
+import { managedByNetworkd, managedByNetworkManager } from './managed.js';
 import type { GuestFacts, Manager, NicFacts, PluginFacts } from './facts.js';
 
 export const PINS = '/sys/fs/bpf/unipath-guest';
 /** VIRTIO_NET_F_STANDBY; sysfs writes a virtio device's features as one digit each, bit 0 first. */
 const STANDBY_BIT = 62;
 const RULES = ['/etc/udev/rules.d', '/usr/lib/udev/rules.d', '/lib/udev/rules.d'].map((folder) => join(folder, '70-unipath-guest.rules'));
-/** systemd's list of those that run; without systemd, processes are asked. */
-const MANAGERS: Readonly<Record<Manager, string>> = { NetworkManager: 'NetworkManager', 'systemd-networkd': 'systemd-networkd' };
-const COMM_LIMIT = 15;
+/** Their processes are called so, as far as the kernel keeps names. */
+const MANAGERS: readonly Manager[] = ['NetworkManager', 'systemd-networkd'];
+/** Of processes and of programs. */
+const NAME_LIMIT = 15;
+const PROGRAMS = ['plugin_ingress', 'plugin_egress', 'plugin_vf_ingress'];
 
 const LINKS = z.array(
   z.looseObject({
@@ -69,13 +72,8 @@ function agentsOf(all: ReturnType<typeof processes>): string[] {
 
 /** Devices that a manager has under its hands, or intends to. */
 async function managed(manager: Manager): Promise<ReadonlySet<string>> {
-  const columns = (line: string): string[] => line.trim().split(/\s+/);
-  if (manager === 'NetworkManager') {
-    const lines = (await run('nmcli', ['-t', '-f', 'DEVICE,STATE', 'device'])).split('\n').filter((line) => line !== '');
-    return new Set(lines.filter((line) => !line.endsWith(':unmanaged')).map((line) => line.slice(0, line.lastIndexOf(':'))));
-  }
-  const lines = (await run('networkctl', ['list', '--no-legend', '--no-pager'])).split('\n').filter((line) => line.trim() !== '');
-  return new Set(lines.map(columns).filter((cells) => cells.at(-1) !== 'unmanaged').map((cells) => cells[1] ?? ''));
+  if (manager === 'NetworkManager') return new Set(managedByNetworkManager(await run('nmcli', ['-t', '-f', 'DEVICE,STATE', 'device'])));
+  return new Set(managedByNetworkd(await run('networkctl', ['list', '--no-legend', '--no-pager'])));
 }
 
 /** Is it in this kernel, loaded, or a module on the disk? */
@@ -85,13 +83,19 @@ function hasModule(kernel: string, name: string): boolean {
   return lists.some((list) => new RegExp(`(^|/)${name}\\.ko`, 'm').test(list));
 }
 
+/** What tc says, "plugin_vf_ingre:[7]": the kernel keeps 15 characters of a name. */
+function programName(said: string): string {
+  const kept = said.replace(/:.*/, '');
+  return PROGRAMS.find((name) => name.slice(0, NAME_LIMIT) === kept) ?? kept;
+}
+
 /** Our programs on a device, by name. */
 async function programsOn(device: string): Promise<string[]> {
   const found = await Promise.all(
     ['ingress', 'egress'].map(async (where) => FILTERS.parse(await runJson('tc', ['-j', 'filter', 'show', 'dev', device, where]))),
   );
   const handle = `0x${FILTER_PLACE.handle.toString(16)}`;
-  return found.flat().flatMap(({ options }) => (options?.handle === handle ? [(options.bpf_name ?? '').replace(/:.*/, '')] : []));
+  return found.flat().flatMap(({ options }) => (options?.handle === handle ? [programName(options.bpf_name ?? '')] : []));
 }
 
 async function finishesChecksums(device: string): Promise<boolean | null> {
@@ -116,7 +120,7 @@ export async function gatherFacts(pins: string = PINS): Promise<GuestFacts> {
   };
   const kernel = release();
   const running = processes();
-  const managers = (Object.keys(MANAGERS) as Manager[]).filter((name) => running.some((each) => each.name === MANAGERS[name].slice(0, COMM_LIMIT)));
+  const managers = MANAGERS.filter((name) => running.some((each) => each.name === name.slice(0, NAME_LIMIT)));
   const managedDevices = new Map(await Promise.all(managers.map(async (name) => [name, await tried(new Set<string>(), () => managed(name))] as const)));
 
   const links = await tried([], async () => LINKS.parse(await runJson('ip', ['-j', '-d', 'address'])));

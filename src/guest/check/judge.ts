@@ -61,6 +61,7 @@ export function judge(facts: GuestFacts): Verdict {
       const mode = modes[index] ?? null;
       return mode === 'net_failover' ? judgeFailover(group, facts) : judgePlugin(group, facts, mode);
     }),
+    ...judgeStrangers(facts, groups),
     ...judgeManagers(facts, groups),
     ...facts.unknown.map((what) => finding('warn', 'check', `could not be found out: ${what}`)),
   ];
@@ -208,6 +209,15 @@ function noAddresses(nic: NicFacts, what: string): Finding[] {
   if (nic.addresses.length === 0) return [];
   const text = `the ${what} has the address ${nic.addresses.join(', ')}: frames would leave by it past its master, and answers get lost`;
   return [finding('problem', nic.name, text, `run: ip address flush dev ${nic.name}; ${INSTALL_RULE}`)];
+}
+
+/** Devices that nobody uses, and that could be a VF but for their MAC address. */
+function judgeStrangers({ nics }: GuestFacts, groups: readonly Group[]): Finding[] {
+  const macs = new Set(groups.map(({ main }) => main.mac));
+  const idle = nics.filter(({ bus, kind, master, addresses, mac }) => bus === 'pci' && kind === null && master === null && addresses.length === 0 && !macs.has(mac));
+  return idle.map(({ name, mac }) =>
+    finding('warn', name, `it has no address, and the MAC address ${mac} of no virtio NIC: as a VF nobody takes it`, 'if the host meant it as a VF, set its MAC address there'),
+  );
 }
 
 function judgeManagers(facts: GuestFacts, groups: readonly Group[]): Finding[] {

@@ -80,6 +80,9 @@ const CASES: readonly (readonly [string, GuestFacts, readonly string[]])[] = [
   ['both', { ...failover(MASTER, STANDBY, PRIMARY), agents: ['eth0'] }, ['warn eth0: the plug-in is here too, and will never see a VF']],
   ['an interface that is down', failover({ ...MASTER, up: false }, STANDBY), ['problem eth0: it is down']],
   ['an interface without an address', failover({ ...MASTER, addresses: [] }, STANDBY), ['warn eth0: it has no IP address']],
+  ['a device with another MAC address', failover(MASTER, STANDBY, pci('eth5', 7, { mac: '02:00:00:00:00:07' }), pci('eth6', 8, { mac: '02:00:00:00:00:08', addresses: ['192.0.2.1/24'] })), [
+    'warn eth5: it has no address, and the MAC address 02:00:00:00:00:07 of no virtio NIC: as a VF nobody takes it',
+  ]],
   ['no agent', plugin({ agents: [] }), ['problem eth0: its agent does not run: a VF that comes is not taken']],
   ['half a plug-in', plugin({ nics: [{ ...MAIN, programs: ['plugin_egress'] }, VF] }), ["problem eth0: the plug-in's plugin_ingress is not attached"]],
   ['no pins', plugin({ plugins: [] }), [
