@@ -7,7 +7,7 @@ import { Bed, type BedHostOptions } from './bed.js';
 const declare = testWith(whyNoGuests(), needs.bpffs());
 
 /** Emulated CPUs on a busy machine. */
-const TIMEOUT_MS = 240_000;
+const TIMEOUT_MS = 290_000;
 
 /**
  * QEMU 7.2 without KVM now and then brings a guest that it has migrated into disorder: its kernel dies of what nobody did to it. That says
