@@ -92,6 +92,17 @@ struct flow {
 _Static_assert(sizeof(struct flow) == 16, "struct flow is a wire format");
 
 /*
+ * Key of the flow hash, by vNIC id: random, so that nobody can aim at a slot, and one for each vNIC, so that it and the flows learnt with it
+ * can go along when the guest moves to another host. Written by the control plane only.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_VNICS);
+	__type(key, __u32);
+	__type(value, __u64);
+} flow_seeds __weak SEC(".maps");
+
+/*
  * Flows: vNIC id * flows_per_vnic + (hash & (flows_per_vnic - 1)). Every vNIC has its own slice, so no guest can evict
  * another's flows. Sized before loading.
  */

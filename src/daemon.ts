@@ -8,6 +8,7 @@ import { pino } from 'pino';
 import { explainRequest } from './capture/explain_request.js';
 import { type Config, loadConfig } from './config/load.js';
 import { countersOf } from './control/counters.js';
+import { FlowControl } from './control/flow_control.js';
 import type { ReloadReply } from './control/protocol.js';
 import { ControlServer } from './control/server.js';
 import { openDataPlane } from './dataplane/dataplane.js';
@@ -154,6 +155,7 @@ async function start(config: Config, configFile: string, control: ControlServer)
     adopted: dataPlane.adopted,
     counters: () => countersOf(dataPlane.tallies(), dataPlane.redirectErrors(), controller.vnicIds()),
     explain: async (request) => explainRequest(await openSite(settings.pins, controller.vnicIds(), process.pid), request),
+    flows: new FlowControl(controller, dataPlane, settings.flowsPerVnic),
     vms: new VmControl({ machines, vnics: () => controller.vnicStatus(), changed: () => controller.lookAgain() }),
     reload,
     ended: () => end('everything was undone'),

@@ -8,9 +8,6 @@
 /* Learnt flows per vNIC; a power of two. `flows` has MAX_VNICS times as many rows. */
 const volatile __u32 flows_per_vnic __weak = 4096;
 
-/* Key of the flow hash, random per boot: a guest cannot aim at a slot. */
-const volatile __u64 flow_seed __weak = 0x5bd1e9955bd1e995ULL;
-
 /* Inode of the network namespace that is served: tracepoints fire for all of them. 0 = count everything. */
 const volatile __u32 own_netns __weak = 0;
 

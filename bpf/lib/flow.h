@@ -46,7 +46,7 @@ static __always_inline void clear_record(struct flow_record *record)
  */
 static __always_inline void learn_flow(__u32 id, struct vnic_counters *c, const struct tuple *t, __u32 queue, __u32 now)
 {
-	__u64 hash = flow_hash(t, 1);
+	__u64 hash = flow_hash(t, flow_seed_of(id), 1);
 	struct flow *slot = flow_of(id, hash);
 	struct flow_record learnt;
 	__u32 tag = hash >> 32, quiet;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
-/* The two hashes: Toeplitz (RSS, bit for bit the NICs' one) and the flow hash (RFS, private to this host). */
+/* The two hashes: Toeplitz (RSS, bit for bit the NICs' one) and the flow hash (RFS, private to a vNIC). */
 #ifndef UNIPATH_HASH_H
 #define UNIPATH_HASH_H
 
@@ -85,16 +85,23 @@ static __always_inline __u64 pair(__u32 low, __u32 high)
 	return (__u64)high << 32 | low;
 }
 
+/* Key of the flow hash of a vNIC. */
+static __always_inline __u64 flow_seed_of(__u32 vnic)
+{
+	__u64 *seed = bpf_map_lookup_elem(&flow_seeds, &vnic);
+
+	return seed ? *seed : 0;
+}
+
 /*
  * Flow hash toward the guest. `reverse` 1: the tuple was sent by the guest, so source and destination change places.
  * Only for tuples with ports. Every part has its own odd factor and the products are added, so that the multiplications do not wait
  * for each other; the end brings high bits down.
  */
-static __always_inline __u64 flow_hash(const struct tuple *t, int reverse)
+static __always_inline __u64 flow_hash(const struct tuple *t, __u64 seed, int reverse)
 {
 	const __u32 *a = t->addresses;
 	__u32 ports = reverse ? t->ports << 16 | t->ports >> 16 : t->ports;
-	__u64 seed = flow_seed;
 	__u64 h = (seed ^ pair(ports, t->l4)) * 0x9e3779b97f4a7c15ULL;
 
 	if (t->family == 6) {

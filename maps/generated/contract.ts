@@ -1116,6 +1116,7 @@ export const hostMaps = {
   cpus: mapSpec('cpus', 'cpumap', u32, bpfCpumapValCodec, { maxEntries: 512, flags: 0 }),
   decisions: mapSpec('decisions', 'percpu_array', u32, decisionCodec, { maxEntries: 1, flags: 0 }),
   events: { name: 'events', type: 'ringbuf', maxEntries: 262144 } satisfies RingSpec,
+  flow_seeds: mapSpec('flow_seeds', 'array', u32, u64, { maxEntries: 1024, flags: 0 }),
   flows: mapSpec('flows', 'array', u32, flowCodec, { maxEntries: 1024, flags: 0 }),
   holds: mapSpec('holds', 'array_of_maps', u32, u32, { maxEntries: 1024, flags: 0 }),
   metas: mapSpec('metas', 'array', u32, metaCodec, { maxEntries: 1, flags: 0 }),
@@ -1135,7 +1136,6 @@ export const hostMaps = {
 
 /** Variables set between open and load. */
 export const hostKnobs = {
-  flow_seed: u64,
   flows_per_vnic: u32,
   frozen_tick: u32,
   own_netns: u32,
@@ -1421,6 +1421,7 @@ export const hostFingerprint: Fingerprint = {
     'map cpus': { type: 'cpumap', key: '__u32', value: 'struct bpf_cpumap_val', max_entries: 512, flags: 0 },
     'map decisions': { type: 'percpu_array', key: '__u32', value: 'struct decision', max_entries: 1, flags: 0 },
     'map events': { type: 'ringbuf', max_entries: 262144, flags: 0 },
+    'map flow_seeds': { type: 'array', key: '__u32', value: '__u64', max_entries: 1024, flags: 0 },
     'map flows': { type: 'array', key: '__u32', value: 'struct flow', max_entries: 1024, flags: 0 },
     'map holds': { type: 'array_of_maps', key: '__u32', value: '__u32', max_entries: 1024, flags: 0 },
     'map metas': { type: 'array', key: '__u32', value: 'struct meta', max_entries: 1, flags: 0 },
@@ -1438,7 +1439,6 @@ export const hostFingerprint: Fingerprint = {
     'map vnics': { type: 'array', key: '__u32', value: 'struct vnic', max_entries: 1024, flags: 0 },
   },
   knobs: {
-    'knob flow_seed': { type: '__u64' },
     'knob flows_per_vnic': { type: '__u32' },
     'knob frozen_tick': { type: '__u32' },
     'knob own_netns': { type: '__u32' },

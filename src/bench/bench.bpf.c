@@ -481,7 +481,7 @@ static __always_inline struct flow *slot_of_flow(__u32 number, const struct flow
 {
 	struct tuple t = { .addresses = &key->from, .family = 4, .l4 = L4_UDP, .ports = key->ports };
 
-	*hash = flow_hash(&t, 0);
+	*hash = flow_hash(&t, flow_seed_of(0), 0);
 	return flow_of(number >> VNIC_FLOWS_SHIFT, *hash);
 }
 

@@ -4,6 +4,7 @@ import { describeSlots } from '../capture/flow_slots.js';
 import { readFlows } from '../dataplane/flow_rows.js';
 import { vnicNamed } from '../dataplane/site_names.js';
 import type { Context } from './context.js';
+import { registerFlowCopy } from './flow_copy.js';
 import { registerFlowExplain } from './flow_explain.js';
 import { registerFlowTop } from './flow_top.js';
 import { PINS_OPTION, siteOf } from './site.js';
@@ -12,6 +13,7 @@ export function registerFlow(program: Command, context: (command: Command) => Co
   const flow = program.command('flow').description('flows: what becomes of one, which are the busiest, what has been learnt');
   registerFlowExplain(flow, context);
   registerFlowTop(flow, context);
+  registerFlowCopy(flow, context);
   flow
     .command('show')
     .description('what has been learnt of the flows of a vNIC, in numbers: the table holds tags of flows, not their addresses')

@@ -1,13 +1,17 @@
 /** `unipath vm ...`: virtual machines, and moving one to another host. */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { ControlClient } from '../control/client.js';
 import type { MigrateReply, VmStatus } from '../control/vm_protocol.js';
+import { type CopiedSteering, copySteering } from '../control/steering_copy.js';
 import { type Context, milliseconds } from './context.js';
 import { CliError, ExitCode, ExitWith } from './exit.js';
+import { printNotes } from './flow_copy.js';
 import { named } from './words.js';
 
 const DEFAULT_WAIT_SECONDS = '600';
+const COPY_INTERVAL_MS = 500;
 
 interface MigrateOptions {
   readonly to?: string;
@@ -77,11 +81,37 @@ async function migrate(context: Context, name: string, options: MigrateOptions):
   }
   const uri = options.uri ?? `unix:/run/unipath-migrate-${randomBytes(6).toString('hex')}`;
   const request = { uri, bandwidth: count(options.bandwidth, '--bandwidth'), downtime_ms: count(options.downtime, '--downtime') };
-  if (options.to !== undefined) await new ControlClient(options.to).receiveVm(name, { uri });
-  const reply = await context.client().migrateVm(name, request, milliseconds(options.wait, '--wait'));
-  if (context.json) context.printJson(reply);
-  else context.printLine(outcomeText(name, reply));
+  const client = context.client();
+  const destination = options.to === undefined ? null : new ControlClient(options.to);
+  const vnics = destination === null ? [] : named('virtual machine', name, (await client.vms()).vms).vnics;
+  await destination?.receiveVm(name, { uri });
+  const migration = client.migrateVm(name, request, milliseconds(options.wait, '--wait'));
+  const copied = destination === null ? null : await copyMeanwhile(client, destination, vnics, migration);
+  const reply = await migration;
+  if (context.json) context.printJson({ ...reply, steering: copied });
+  else {
+    context.printLine(outcomeText(name, reply));
+    if (copied !== null) printNotes(context, copied);
+  }
   if (reply.outcome !== 'completed') throw new ExitWith(ExitCode.failed);
+}
+
+/** What is known of its flows, again and again until it is gone: what is learnt grows old quickly. A failure of this fails no migration. */
+async function copyMeanwhile(from: ControlClient, to: ControlClient, vnics: readonly string[], migration: Promise<unknown>): Promise<CopiedSteering> {
+  let isOver = false;
+  const over = migration.catch(() => undefined).then(() => void (isOver = true));
+  let last: CopiedSteering = { vnics: [], notes: [] };
+  while (!isOver) {
+    try {
+      const copied = await copySteering(from, to, vnics);
+      // At the end the source knows nothing of it any more.
+      if (copied.vnics.length > 0) last = copied;
+    } catch (error) {
+      last = { ...last, notes: [`its learnt flows did not go along: ${(error as Error).message}`] };
+    }
+    await Promise.race([over, sleep(COPY_INTERVAL_MS)]);
+  }
+  return last;
 }
 
 function outcomeText(name: string, { outcome, error, total_ms, downtime_ms, drain_ms }: MigrateReply): string {

@@ -14,6 +14,7 @@ import {
   type StatusReply,
 } from './protocol.js';
 import type { RssReply, RssRequest, RssSetReply } from './rss_protocol.js';
+import type { FlowsReply, FlowsRequest, FlowsTaken } from './flow_protocol.js';
 import type { MigrateReply, MigrateRequest, ReceiveRequest, VmsReply } from './vm_protocol.js';
 
 export const DEFAULT_SOCKET = '/run/unipath/unipath.sock';
@@ -90,6 +91,16 @@ export class ControlClient {
   /** `vnic` null: for the host. Answers when frames are spread accordingly. */
   setRss(vnic: string | null, request: RssRequest): Promise<RssSetReply> {
     return this.#json('POST', vnic === null ? '/v1/rss' : `/v1/vnics/${encodeURIComponent(vnic)}/rss`, request);
+  }
+
+  /** What the guest has taught of its flows. */
+  flows(vnic: string): Promise<FlowsReply> {
+    return this.#json('GET', `/v1/vnics/${encodeURIComponent(vnic)}/flows`);
+  }
+
+  /** In the place of what was learnt there. */
+  putFlows(vnic: string, request: FlowsRequest): Promise<FlowsTaken> {
+    return this.#json('POST', `/v1/vnics/${encodeURIComponent(vnic)}/flows`, request);
   }
 
   vms(): Promise<VmsReply> {

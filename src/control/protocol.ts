@@ -10,6 +10,8 @@
  *   GET  /v1/rss                         -> RssReply (rss_protocol.ts)
  *   POST /v1/rss                         RssRequest -> RssSetReply   (settings of all vNICs that have none of their own)
  *   POST /v1/vnics/NAME/rss              RssRequest -> RssSetReply
+ *   GET  /v1/vnics/NAME/flows            -> FlowsReply (flow_protocol.ts)   (what its guest has taught)
+ *   POST /v1/vnics/NAME/flows            FlowsRequest -> FlowsTaken          (in the place of what is there)
  *   GET  /v1/vms                         -> VmsReply (vm_protocol.ts)
  *   POST /v1/vms/NAME/receive            ReceiveRequest -> {}       (on the destination: wait for the guest)
  *   POST /v1/vms/NAME/migrate            MigrateRequest -> MigrateReply   (answers when it is over)

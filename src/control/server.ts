@@ -8,6 +8,7 @@ import {
   type CountersReply, type ErrorReply, type ExplainReply, type ExplainRequest, PROTOCOL_SCHEMA, type ReloadReply, type StatusReply,
 } from './protocol.js';
 import type { RssRequest } from './rss_protocol.js';
+import type { FlowsReply, FlowsRequest, FlowsTaken } from './flow_protocol.js';
 import type { MigrateReply, MigrateRequest, VmsReply } from './vm_protocol.js';
 import { listenOnPath } from './socket_path.js';
 
@@ -25,6 +26,12 @@ export interface VmTarget {
   cancel(name: string): Promise<void>;
 }
 
+/** Learnt flows; flow_control.ts. Null: there is no such vNIC. */
+export interface FlowTarget {
+  get(vnic: string): Omit<FlowsReply, 'schema'> | null;
+  put(vnic: string, request: FlowsRequest): Omit<FlowsTaken, 'schema'> | null;
+}
+
 /** What the socket makes reachable. */
 export interface ControlTarget {
   readonly controller: Controller;
@@ -38,6 +45,7 @@ export interface ControlTarget {
   /** What would become of frames. Changes nothing. */
   explain(request: ExplainRequest): Promise<Omit<ExplainReply, 'schema'>>;
   readonly vms: VmTarget;
+  readonly flows: FlowTarget;
   /** Reads the configuration again and acts on it. */
   reload(): Promise<Omit<ReloadReply, 'schema'>>;
   /** Called when everything was undone and the answer is on its way. */
@@ -47,6 +55,8 @@ export interface ControlTarget {
 const BODY_LIMIT_BYTES = 64 * 1024;
 /** Frames come in hexadecimal digits. */
 const EXPLAIN_LIMIT_BYTES = 1024 * 1024;
+/** Some 30 bytes a flow. */
+const FLOWS_LIMIT_BYTES = 8 * 1024 * 1024;
 const MAX_WAIT_MS = 3_600_000;
 /** A client of /v1/events that reads slower than events come is let go. */
 const EVENT_BACKLOG_LIMIT_BYTES = 1024 * 1024;
@@ -68,6 +78,12 @@ const rssRequest: z.ZodType<RssRequest> = z.strictObject({
   weights: z.array(z.number()).optional(),
   reset: z.boolean().optional(),
   dry_run: z.boolean().optional(),
+});
+const whole = (most: number) => z.number().int().min(0).max(most);
+const flowsRequest = z.strictObject({
+  seed: z.string().regex(/^[0-9a-f]{16}$/, '16 hexadecimal digits'),
+  slots: z.number().int().min(1).refine((slots) => (slots & (slots - 1)) === 0, 'a power of two'),
+  flows: z.array(z.tuple([whole(0xffff_ffff), whole(0xffff_ffff), whole(0xff), z.number().min(0)])),
 });
 const smallNumber = (most: number) => z.number().int().min(0).max(most).optional();
 const explainRequest = z.strictObject({
@@ -174,6 +190,7 @@ export class ControlServer {
   async #route(target: ControlTarget, request: IncomingMessage, response: ServerResponse, url: string): Promise<void> {
     const path = new URL(url, 'http://unipath').pathname;
     const [, vnic, verb] = /^\/v1\/vnics\/([^/]+)\/([^/]+)$/.exec(path) ?? [];
+    if (vnic !== undefined && verb === 'flows') return flows(target.flows, request, response, decodeName(vnic));
     if (vnic !== undefined && verb !== undefined) return act(target.controller, request, response, vnic, verb);
     const [, vm, deed] = /^\/v1\/vms\/([^/]+)\/([^/]+)$/.exec(path) ?? [];
     if (vm !== undefined && deed !== undefined) return move(target.vms, request, response, decodeName(vm), deed);
@@ -256,7 +273,7 @@ async function act(
   if (verb === 'rss') return setRss(controller, request, response, decodeName(encodedName));
   const path = Object.hasOwn(WANTED, verb) ? WANTED[verb] : undefined;
   if (path === undefined) {
-    throw new Refusal(404, 'unknown_verb', `no such verb: ${verb}`, `verbs are: ${[...Object.keys(WANTED), 'rss'].join(', ')}`);
+    throw new Refusal(404, 'unknown_verb', `no such verb: ${verb}`, `verbs are: ${[...Object.keys(WANTED), 'rss', 'flows'].join(', ')}`);
   }
   allow(request, 'POST');
   const name = decodeName(encodedName);
@@ -276,6 +293,14 @@ async function move(vms: VmTarget, request: IncomingMessage, response: ServerRes
     await vms.cancel(name);
   }
   sendJson(response, 200, {});
+}
+
+async function flows(target: FlowTarget, request: IncomingMessage, response: ServerResponse, vnic: string): Promise<void> {
+  const isRead = request.method === 'GET';
+  if (!isRead) allow(request, 'POST');
+  const reply = isRead ? target.get(vnic) : target.put(vnic, await readBody(request, flowsRequest, FLOWS_LIMIT_BYTES));
+  if (reply === null) throw new Refusal(404, 'unknown_vnic', `there is no vNIC "${vnic}"`);
+  sendJson(response, 200, reply);
 }
 
 async function setRss(controller: Controller, request: IncomingMessage, response: ServerResponse, vnic: string | null): Promise<void> {
@@ -302,6 +327,7 @@ function asRefusal(error: Error): Refusal {
     return new Refusal(code === 'unknown_vm' ? 404 : 422, code, error.message);
   }
   if (error.name === 'QmpError') return new Refusal(422, 'qemu_refused', error.message, 'nothing was migrated');
+  if (error.name === 'FlowsRefusedError') return new Refusal(422, 'flows_refused', error.message, 'nothing was changed');
   if (error.name === 'RssRefusedError') return new Refusal(422, 'rss_refused', error.message, 'nothing was changed');
   if (error.name === 'NotUndoneError') return new Refusal(500, 'not_undone', error.message, 'it goes on being tried; ask for it again');
   return new Refusal(500, 'internal_error', error.message, 'the log of unipathd has more');

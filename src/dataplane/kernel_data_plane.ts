@@ -1,9 +1,10 @@
 /** The interface of port.ts on the pinned maps, programs and links of this host. */
 import {
-  ContractLimit, flowCodec, hostMaps, redirectErrorKeyCodec, rssCodec, type Vnic, vnicAddressesCodec, VnicFlag,
+  ContractLimit, hostMaps, redirectErrorKeyCodec, rssCodec, type Vnic, vnicAddressesCodec, VnicFlag,
 } from '../../maps/generated/contract.js';
 import { encode, u32 } from '../btf/codec.js';
 import type { AttachMode, PortOwner, PortRole as Role } from '../core/model.js';
+import type { LearntFlows } from '../core/learnt_flows.js';
 import { ifindexOf, portKey, vnicKey } from '../core/packet/keys.js';
 import { waitForRunningPrograms } from '../native/grace_period.js';
 import { BpfMap } from '../native/map.js';
@@ -14,6 +15,7 @@ import { fromNoteRow, toNoteRow } from './bridge_vlan_row.js';
 import { EventPump } from './events.js';
 import type { HoldPort } from './hold_delivery.js';
 import { Holds } from './holds.js';
+import { FlowTable } from './learnt_flows.js';
 import { TapPrograms } from './tap_programs.js';
 import type { ProgramSettings } from './identity.js';
 import { type PathChange, PathWords } from './path_word.js';
@@ -69,6 +71,7 @@ export class KernelDataPlane implements DataPlane {
   readonly #paths: PathWords;
   readonly #holds: Holds;
   readonly #taps: TapPrograms;
+  readonly #flows: FlowTable;
   readonly #events: EventPump;
   /** Ids that a program may still hold for another MAC address: let go of since the last wait. */
   readonly #releasedIds = new Set<number>();
@@ -83,6 +86,7 @@ export class KernelDataPlane implements DataPlane {
     this.#paths = new PathWords(maps.paths.mmap());
     this.#holds = new Holds(maps.holds, this.#paths);
     this.#taps = new TapPrograms(pins, programs.steer_tap, maps.tap_programs);
+    this.#flows = new FlowTable(maps.flow_seeds, maps.flows, settings.flowsPerVnic, programs.steer_guest);
     this.#index = new VnicIndex(maps.vnic_slots.mmap(), waitForRunningPrograms);
     this.#events = new EventPump(maps.events);
     this.#attachments = new Attachments(pins, programs, mode);
@@ -146,7 +150,7 @@ export class KernelDataPlane implements DataPlane {
     this.#paths.reset(id);
     for (const role of ['tap', 'vf'] as const) this.writeSteering(id, role, null);
     this.#maps.rssWishes.set(id, unusedWish);
-    this.#forgetFlows(id);
+    this.#flows.forget(id);
     this.#holds.drop(id);
     this.#started.maps.seen_addresses.set(encode(u32, id), Buffer.alloc(20));
     const { counters } = this.#started.maps;
@@ -298,6 +302,16 @@ export class KernelDataPlane implements DataPlane {
     this.#maps.bridgeVlans.delete({ ifindex, vid });
   }
 
+  learntFlows(id: number): LearntFlows {
+    this.#checkId(id);
+    return this.#flows.get(id);
+  }
+
+  writeLearntFlows(id: number, flows: LearntFlows): number {
+    this.#checkId(id);
+    return this.#flows.set(id, flows);
+  }
+
   /** Row by row: those in use are few, and the whole map is 1.4 MB per CPU. */
   tallies(): readonly VnicTally[] {
     const { counters } = this.#started.maps;
@@ -367,13 +381,6 @@ export class KernelDataPlane implements DataPlane {
   #waitForPrograms(): void {
     waitForRunningPrograms();
     this.#releasedIds.clear();
-  }
-
-  #forgetFlows(id: number): void {
-    const { flowsPerVnic } = this.#settings;
-    const nothing = Buffer.alloc(flowCodec.size);
-    const rows = Array.from({ length: flowsPerVnic }, (_, i) => [encode(u32, id * flowsPerVnic + i), nothing] as const);
-    this.#started.maps.flows.setBatch(rows);
   }
 
   #checkId(id: number): void {

@@ -1,5 +1,4 @@
 /** The host's object into the kernel: configured, loaded, its maps and programs made ready. Nothing is pinned or attached here. */
-import { randomBytes } from 'node:crypto';
 import { ContractLimit, hostKnobs, hostMaps } from '../../maps/generated/contract.js';
 import { encode } from '../btf/codec.js';
 import { possibleCpus } from '../native/cpus.js';
@@ -50,7 +49,6 @@ export async function loadObject(
     maxEntries: mapSizes(settings) as Record<string, number>,
     rodata: {
       flows_per_vnic: encode(hostKnobs.flows_per_vnic, settings.flowsPerVnic),
-      flow_seed: randomBytes(hostKnobs.flow_seed.size),
       tick_shift: encode(hostKnobs.tick_shift, tickShift(timerFrequencyHz())),
       own_netns: encode(hostKnobs.own_netns, settings.netns),
     },

@@ -3,7 +3,7 @@
  * then stays as it was; nothing is ever written.
  */
 import { hostKnobs, hostMaps, PortRole } from '../../maps/generated/contract.js';
-import { type MapSpec, u32, u64, u8 } from '../btf/codec.js';
+import { type MapSpec, u32, u8 } from '../btf/codec.js';
 import type { HoldRing, Knobs, Lookup, Members, Owner, PacketState } from '../core/packet/model.js';
 import { getInner } from '../native/inner_map.js';
 import { monotonicNs } from '../native/io.js';
@@ -87,6 +87,7 @@ export function openPacketState(pins: Pins): OpenedState {
       paths: open(hostMaps.paths),
       steerings: open(hostMaps.steerings),
       rss: open(hostMaps.rss),
+      flowSeeds: open(hostMaps.flow_seeds),
       flows: open(hostMaps.flows),
       remotes: open(hostMaps.remotes),
       addresses: open(hostMaps.vnic_addresses),
@@ -125,7 +126,6 @@ function readKnobs(pins: Pins): { readonly knobs: Knobs; readonly clock: TickClo
     };
     const knobs = {
       flowsPerVnic: u32.read(bytes('flows_per_vnic')),
-      flowSeed: u64.read(bytes('flow_seed')),
       uplinkPartialChecksum: u8.read(bytes('uplink_partial_checksum')) !== 0,
     };
     return { knobs, clock: readTickClock(values) };

@@ -2,6 +2,7 @@
  * What the control plane asks of the data plane: typed rows of the pinned maps, attachments, counters, events.
  * `dataplane.ts` does it on the kernel; tests of the reconciler use a fake that says what it does not prove.
  */
+import type { LearntFlows } from '../core/learnt_flows.js';
 import type { AttachMode,
   BridgeVlanNote, HostRssWish, PathState, PortOwner, PortRole, ProgramName, RssWish, SteeringRow, VnicPath, VnicRow,
 } from '../core/model.js';
@@ -130,6 +131,11 @@ export interface DataPlane {
   writeRssWish(vnic: number, wish: RssWish): void;
   hostRssWish(): HostRssWish;
   writeHostRssWish(wish: HostRssWish): void;
+
+  /** What the guest has taught of its flows. */
+  learntFlows(vnic: number): LearntFlows;
+  /** Those of another host, in the place of what was learnt here; returns how many of them are used. @throws RangeError from a smaller table */
+  writeLearntFlows(vnic: number, flows: LearntFlows): number;
 
   /** How VLANs of bridge ports were before they were changed. */
   bridgeVlanNotes(): readonly BridgeVlanNote[];

@@ -6,7 +6,7 @@ import { anySeen, anyTick } from './ages.js';
 import { DEVICES, UPLINKS, VNIC_IDS } from './ids.js';
 import { GUEST_MACS, STATION_MACS, VLANS } from './pools.js';
 import type { Random } from './random.js';
-import { anyAddresses, anyPath, anySteering, anyVnic, publishVnic, RING_SIZES, RSS_KEYS, withdrawVnic } from './tenants.js';
+import { anyAddresses, anyPath, anySeed, anySteering, anyVnic, publishVnic, RING_SIZES, RSS_KEYS, withdrawVnic } from './tenants.js';
 import type { World } from './world.js';
 
 function aged(random: Random, record: FlowRecord, now: number): FlowRecord {
@@ -66,6 +66,7 @@ const CHANGES: Readonly<Record<string, readonly [weight: number, change: Change]
     world.setCpu(cpu, !world.cpus.has(cpu));
   }],
   cpus: [1, (world) => { for (const cpu of onlineCpus()) world.setCpu(cpu, true); }],
+  seed: [1, (world, random, _index, id) => world.setFlowSeed(id, anySeed(random))],
   key: [1, (world, random) => world.setRss(random.below(2), random.pick(RSS_KEYS))],
   // Takes a grace period of RCU, so it is rare.
   ring: [1, (world, random, _index, id) => world.setRing(id, random.pick(RING_SIZES))],

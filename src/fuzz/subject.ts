@@ -25,12 +25,6 @@ function word(value: number): Buffer {
   return encode(u32, value);
 }
 
-function long(value: bigint): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64LE(value);
-  return bytes;
-}
-
 const rssRows = new Map<Uint8Array, Buffer>();
 
 /** Made once for each key: there are some ten thousand numbers in a row. */
@@ -48,6 +42,7 @@ export class Subject {
   readonly paths: BpfMap<number, PathWord>;
   readonly steerings: BpfMap<number, Steering>;
   readonly addresses: BpfMap<number, VnicAddresses>;
+  readonly flowSeeds: BpfMap<number, bigint>;
   readonly flows: BpfMap<number, Flow>;
   readonly remotes: BpfMap<number, Remote>;
   readonly seen: BpfMap<number, SeenAddresses>;
@@ -74,6 +69,7 @@ export class Subject {
     this.paths = open(hostMaps.paths);
     this.steerings = open(hostMaps.steerings);
     this.addresses = open(hostMaps.vnic_addresses);
+    this.flowSeeds = open(hostMaps.flow_seeds);
     this.flows = open(hostMaps.flows);
     this.remotes = open(hostMaps.remotes);
     this.seen = open(hostMaps.seen_addresses);
@@ -87,7 +83,6 @@ export class Subject {
       maxEntries: { flows: variant.flowsPerVnic * ContractLimit.MAX_VNICS, cpus: possibleCpus() },
       rodata: {
         flows_per_vnic: word(variant.flowsPerVnic),
-        flow_seed: long(variant.flowSeed),
         frozen_tick: word(variant.tick),
         uplink_partial_checksum: Buffer.from([variant.uplinkPartialChecksum ? 1 : 0]),
       },

@@ -73,6 +73,11 @@ export function anyPath(random: Random, now: number): PathWord {
   return { word: (BigInt(generation) << BigInt(PathBit.GENERATION_SHIFT)) | BigInt(low), vfSeen: anyTick(random, now), holdUntilNs };
 }
 
+/** Keys of the flow hash; two vNICs may have the same. */
+export function anySeed(random: Random): bigint {
+  return random.pick([0n, 1n, 0x5bd1_e995_5bd1_e995n, 0xffff_ffff_ffff_ffffn, (BigInt(random.word()) << 32n) | BigInt(random.word())]);
+}
+
 /** Bytes: one that two usual frames fill, larger ones, and none. */
 export const RING_SIZES = [4096, 8192, 32_768, 4096, null] as const;
 
@@ -145,6 +150,7 @@ export function populate(world: World, random: Random): void {
   for (const [index, id] of VNIC_IDS.entries()) {
     world.setVnic(id, anyVnic(random, index));
     world.setPath(id, anyPath(random, world.tick));
+    world.setFlowSeed(id, anySeed(random));
     for (const role of [PortRole.TAP, PortRole.VF]) world.setSteering(id, role, anySteering(random));
     world.setAddresses(id, anyAddresses(random));
     world.setRing(id, RING_SIZES[index % RING_SIZES.length]!);

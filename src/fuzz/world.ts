@@ -26,6 +26,7 @@ export class World implements MutablePacketState {
   readonly paths = new Map<number, PathWord>();
   readonly steerings = new Map<number, Steering>();
   readonly rss = new Map<number, { readonly key: Uint8Array }>();
+  readonly flowSeeds = new Map<number, bigint>();
   readonly flows = new Map<number, Flow>();
   readonly remotes = new Map<number, Remote>();
   readonly addresses = new Map<number, VnicAddresses>();
@@ -123,6 +124,11 @@ export class World implements MutablePacketState {
   setRss(row: number, key: Uint8Array): void {
     this.rss.set(row, { key });
     this.subject.setRssKey(row, key);
+  }
+
+  setFlowSeed(id: number, seed: bigint): void {
+    this.flowSeeds.set(id, seed);
+    this.subject.flowSeeds.set(id, seed);
   }
 
   setFlow(row: number, flow: Flow): void {

@@ -7,26 +7,21 @@ import { tickShift } from '../../src/dataplane/loader.js';
 import { onlineCpus } from '../../src/native/cpus.js';
 import { timerFrequencyHz } from '../../src/native/timer_frequency.js';
 import { hostObjectPath } from '../../src/paths.js';
-import { IpProtocol } from '../support/packet_builder.js';
 import { needs, testWith } from '../support/require.js';
 import { Bed, vnicKey } from './bed/bed.js';
-import { flowTag } from './bed/flow_hash.js';
-import { accelerated, earlier, queues, remote } from './bed/given.js';
+import { accelerated, remote } from './bed/given.js';
 import { checkRow, type Row } from './bed/row.js';
-import { guestFrame, guestUdp, IP, STATION, wireTo, wireUdp } from './bed/world.js';
+import { guestFrame, guestUdp, IP, STATION, wireTo } from './bed/world.js';
 
 const knobTest = testWith(
   needs.root(), needs.tool('ip'), needs.file(hostObjectPath, 'bpf/unipath.bpf.o (make -C bpf)'), onlineCpus().includes(1) ? null : 'CPU 1',
 );
 
-/** A physical uplink never delivers a partial checksum; another seed for the flow hash. */
+/** A physical uplink never delivers a partial checksum. */
 let bed: Bed;
 test.before(async () => {
   if (process.getuid?.() !== 0) return;
-  const { uplink_partial_checksum, flow_seed } = hostKnobs;
-  bed = await Bed.create({
-    rodata: { uplink_partial_checksum: encode(uplink_partial_checksum, 0), flow_seed: encode(flow_seed, 0x0123456789abcdefn) },
-  });
+  bed = await Bed.create({ rodata: { uplink_partial_checksum: encode(hostKnobs.uplink_partial_checksum, 0) } });
 });
 test.after.always(() => bed?.close());
 
@@ -42,10 +37,6 @@ const rows: readonly Row[] = [
     given: [accelerated('g1'), remote(STATION)], frame: guestFrame('g1', STATION).ip(IP.g1, IP.station).partialChecksum().udp(1, 2),
     on: 'vf1', verdict: 'pass',
     counted: ['g1', 'pass_partial_checksum'], learns: { vnic: 'g1', queue: 0 },
-  },
-  {
-    title: 'flow_seed: any other will do', given: [earlier(guestUdp, { on: 'vf1', queue: 1 }), accelerated('g1'), queues('vf1', 2, 0)],
-    frame: wireUdp, on: 'pf0', verdict: 'redirect', to: 'vf1', toQueue: 1, byCpu: 1, counted: ['g1', 'redirect_rfs'],
   },
 ];
 
@@ -79,11 +70,3 @@ knobTest.serial('frozen_tick 0: the clock runs, in ticks of 2^tick_shift timer i
 });
 
 for (const row of rows) knobTest.serial(row.title, (t) => checkRow(t, bed, row));
-
-knobTest.serial('flow_seed: the tag of a flow follows from it', (t) => {
-  bed.reset();
-  bed.run(guestUdp.build(), { on: 'vf1', queue: 1 });
-  const [, flow] = [...bed.learntFlows()][0]!;
-  const tuple = { from: IP.station, to: IP.g1, fromPort: 1000, toPort: 53, protocol: IpProtocol.udp };
-  t.not(flow.tag, flowTag(tuple), 'the tag with the default seed');
-});

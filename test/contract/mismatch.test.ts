@@ -32,7 +32,7 @@ test('each kind of difference has its sentence', (t) => {
     'enum port_role: PORT_TAP 1, expected 0', 'enum port_role: PORT_VF missing, expected 1',
   ]);
   t.deepEqual(changed('maps', 'map events', { type: 'ringbuf', max_entries: 1, flags: 0 }), ['map events: max_entries 1, expected 262144']);
-  t.deepEqual(changed('knobs', 'knob flow_seed', null), ['knob flow_seed: missing']);
+  t.deepEqual(changed('knobs', 'knob tick_shift', null), ['knob tick_shift: missing']);
 });
 
 const objectTest = testWith(needs.file(pluginObjectPath, 'bpf/plugin.bpf.o (make -C bpf)'));

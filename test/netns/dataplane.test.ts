@@ -319,3 +319,32 @@ kernelTest('a folder that is on no bpffs is refused', async (t) => {
   const answer = await runModuleIn(bed.netns, scenarios, 'openFails', join(tmpdir(), `unipath-test-${process.pid}`));
   t.regex(String(answer), /^NotOnBpffsError: .*mount -t bpf/);
 });
+
+kernelTest('learnt flows: every vNIC has a key of its own, and what was read of one is found in the row of another', async (t) => {
+  interface Learnt {
+    readonly seed: string;
+    readonly slots: number;
+    readonly flows: readonly { readonly slot: number; readonly tag: number; readonly queue: number; readonly ageMs: number }[];
+  }
+  interface Outcome {
+    readonly seeds: readonly string[];
+    readonly learnt: Learnt;
+    readonly forgotten: Learnt;
+    readonly hitsBefore: string;
+    readonly taken: number;
+    readonly readBack: Learnt;
+    readonly hitsAfter: string;
+  }
+  const seen = await makeBed(t).run<Outcome>('learntFlows');
+  t.is(new Set([...seen.seeds, '0']).size, 4);
+  const [flow] = seen.learnt.flows;
+  t.like(seen.learnt, { seed: seen.seeds[0], slots: 256 });
+  t.like(flow, { queue: 0 });
+  t.deepEqual([seen.forgotten.flows, seen.forgotten.seed === seen.seeds[0]], [[], false]);
+  t.is(seen.hitsBefore, '0', 'another key: not known there');
+  t.is(seen.taken, 1, 'the old one is not used any more');
+  t.like(seen.readBack, { seed: seen.learnt.seed });
+  t.like(seen.readBack.flows, [{ slot: flow?.slot, tag: flow?.tag, queue: 1 }]);
+  t.true(Math.abs((seen.readBack.flows[0]?.ageMs ?? 0) - 5000) < 1000, `${seen.readBack.flows[0]?.ageMs} ms`);
+  t.is(seen.hitsAfter, '1');
+});

@@ -316,6 +316,37 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     return { before, moved, answered, events, second, after, tally, bytes: data.length, controlBytes: drained.length };
   },
 
+  /** A flow is learnt, read, lost with its vNIC, and brought back to another row, aged, and on another queue: the programs find it there. */
+  async learntFlows() {
+    const dataPlane = await open();
+    await equip(dataPlane);
+    const queues = { queues: 2, reta: new Array<number>(ContractLimit.RETA_SIZE).fill(0), queueCpus: [0, 1], hashTypes: DEFAULT_HASH_TYPES, rssRow: 0 };
+    const socket = new PacketSocket();
+    const rfsHits = (id: number): bigint => dataPlane.tallies().find((tally) => tally.id === id)?.reasons.redirect_rfs?.packets ?? 0n;
+    const seeds = [1, 2, 3].map((id) => dataPlane.learntFlows(id).seed);
+    socket.send(linkIndex('tap0-guest'), frame().ethernet({ from: MAC, to: REMOTE }).ip('10.0.0.1', '10.0.0.2').udp(1000, 2000).payload('hello').build());
+    await until(() => dataPlane.learntFlows(1).flows.length === 1);
+    const learnt = dataPlane.learntFlows(1);
+    dataPlane.deleteVnic(1);
+    const forgotten = dataPlane.learntFlows(1);
+    dataPlane.writeVnic(2, row());
+    dataPlane.writeSteering(2, 'vf', queues);
+    dataPlane.changePath(2, { path: 'accelerated', vfAllowed: true });
+    const toGuest = frame().ethernet({ from: REMOTE, to: MAC }).ip('10.0.0.2', '10.0.0.1').udp(2000, 1000).payload('hello').build();
+    socket.send(linkIndex('pf0-wire'), toGuest);
+    await sleep(50);
+    const hitsBefore = rfsHits(2);
+    const brought = { ...learnt, flows: learnt.flows.map((flow) => ({ ...flow, queue: 1, ageMs: 5000 })) };
+    const taken = dataPlane.writeLearntFlows(2, { ...brought, flows: [...brought.flows, { slot: 200, tag: 1, queue: 0, ageMs: 120_000 }] });
+    const readBack = dataPlane.learntFlows(2);
+    socket.send(linkIndex('pf0-wire'), toGuest);
+    await until(() => rfsHits(2) > 0n);
+    const hitsAfter = rfsHits(2);
+    socket.close();
+    dataPlane.remove();
+    return { seeds, learnt, forgotten, hitsBefore, taken, readBack, hitsAfter };
+  },
+
   /** A redirect to a veth whose peer cannot take frames. */
   async redirectErrors() {
     const dataPlane = await open();

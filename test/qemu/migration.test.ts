@@ -70,10 +70,11 @@ guestsTest('followed: a guest migrates live from make to make of VF and to a hos
   t.deepEqual([duplicated, corrupt], [0, 0]);
 });
 
-const PAIR = [
-  { name: 'a', vfs: [{ port: 'tp0', model: 'vmxnet3' }], config: { discover: { policy: 'accelerated' } } },
-  { name: 'b', vfs: [{ port: 'tp0', model: 'vmxnet3' }], config: { discover: { policy: 'accelerated' } } },
-];
+const PAIR = ['a', 'b'].map((name) => ({
+  name,
+  vfs: [{ port: 'tp0', model: 'vmxnet3' }],
+  config: { discover: { policy: 'accelerated' }, rss: { key: '6d5a56da'.repeat(10) } },
+}));
 
 guestsTest('a migration that is cancelled, and one whose destination dies: the guest has its VF again, and nothing was lost', PAIR, async (t, bed) => {
   const [a, b] = [bed.host('a'), bed.host('b')];
@@ -124,8 +125,18 @@ guestsTest('driven: unipath vm migrate takes the VF back first, and the destinat
   await b.until('g1', (vnic) => vnic.reason === 'guest_incoming');
   await sleep(300);
   t.regex(await a.cli('vm', 'show'), /g1 +running +- +t-g1 +negotiated +1 +g1/);
+  await a.cli('rss', 'set', 'g1', '--types', 'ipv4');
+  const learnt = await a.control.flows('g1');
   const text = await a.cli('vm', 'migrate', 'g1', '--to', b.socket);
+  const known = await b.control.flows('g1');
   t.regex(text, /^g1 is on the other host: VFs back after \d+ ms/);
+  // What it taught the source is known here, and what was set for it there.
+  t.is(known.seed, learnt.seed);
+  const tags = ({ flows }: typeof learnt): number[] => flows.filter(([, , , ageMs]) => ageMs < 1000).map(([, tag]) => tag).sort((x, y) => x - y);
+  t.true(tags(learnt).length >= 3, 'UDP, its echo, TCP');
+  const kept = known.flows.map(([, tag]) => tag);
+  t.deepEqual(tags(learnt).filter((tag) => !kept.includes(tag)), []);
+  t.like((await b.control.rss()).vnics[0], { name: 'g1', hash_types: ['ipv4'], hash_types_source: 'operator' });
   await b.until('g1', (vnic) => vnic.phase === 'accelerated', 30_000);
   await sleep(300);
   const missing = runs(await traffic.missing(there));

@@ -38,6 +38,10 @@ export async function fakeDaemon(t: ExecutionContext, change: Partial<ControlTar
     metrics: { contentType: 'text/plain; version=0.0.4', render: async () => 'unipath_up 1\n' },
     counters: () => ({ vnics: [], unknown: {}, redirect_errors: [] }),
     explain: async () => ({ explanations: [] }),
+    flows: {
+      get: (vnic) => (vnic === 'g1' ? { vnic, seed: '00000000000000ff', slots: 16, flows: [[3, 7, 1, 20]] } : null),
+      put: (vnic, { flows }) => (vnic === 'g1' ? { vnic, taken: flows.length, waits: false } : null),
+    },
     vms: { status: () => ({ vms: [], problems: {} }), receive: async () => undefined, cancel: async () => undefined, migrate: async () => ({ outcome: 'completed', error: null, total_ms: 900, downtime_ms: 30, drain_ms: 100 }) },
     reload: async () => ({ added: ['g3'], removed: [], changed: ['g1'] }),
     ended: () => ended++,

@@ -7,6 +7,7 @@
  * from the kernel: a deleted device leaves `tx_ports` and takes its program along, but not its row in `ports`; only devices
  * that exist can be attached to or redirected to; a foreign program is refused.
  */
+import { fitFlows, type LearntFlows } from '../../src/core/learnt_flows.js';
 import type {
   BridgeVlanNote, HostRssWish, PathState, PortOwner, PortRole, ProgramName, RssWish, SteeringRow, VnicPath, VnicRow,
 } from '../../src/core/model.js';
@@ -15,6 +16,8 @@ import type { Attachment, DataPlane, DataPlaneEvent, HoldReport, RedirectErrorTa
 import type { FakeHost } from './fake_host.js';
 import type { Faults } from './faults.js';
 
+/** Of each vNIC. */
+const FLOW_SLOTS = 16;
 const NO_PATH: PathState = { path: 'software', vfAllowed: false, generation: 0, hold: 'none' };
 
 export class FakeDataPlane implements DataPlane {
@@ -30,6 +33,7 @@ export class FakeDataPlane implements DataPlane {
   readonly #steerings = new Map<string, SteeringRow>();
   readonly #rssKeys = ['aa'.repeat(40), '00'.repeat(40)];
   readonly #rssWishes = new Map<number, RssWish>();
+  readonly #flows = new Map<number, LearntFlows>();
   #hostRssWish: HostRssWish = { ...NO_RSS_WISH, keyRow: 0, keyByOperator: false, keyIsRandom: true };
   readonly #bridgeVlanNotes = new Map<string, BridgeVlanNote>();
   readonly #listeners = new Set<(event: DataPlaneEvent) => void>();
@@ -135,6 +139,7 @@ export class FakeDataPlane implements DataPlane {
       this.#steerings.delete(`${id} tap`);
       this.#steerings.delete(`${id} vf`);
       this.#rssWishes.delete(id);
+      this.#flows.delete(id);
     });
   }
 
@@ -242,6 +247,16 @@ export class FakeDataPlane implements DataPlane {
       }
       this.#rssKeys[row] = key;
     });
+  }
+
+  learntFlows(vnic: number): LearntFlows {
+    return this.#flows.get(vnic) ?? { seed: BigInt(vnic), slots: FLOW_SLOTS, flows: [] };
+  }
+
+  writeLearntFlows(vnic: number, learnt: LearntFlows): number {
+    const flows = fitFlows(learnt, FLOW_SLOTS);
+    this.#flows.set(vnic, { seed: learnt.seed, slots: FLOW_SLOTS, flows });
+    return flows.length;
   }
 
   rssWish(vnic: number): RssWish {

@@ -1,5 +1,5 @@
 /**
- * The flow hash of RFS: 64 bits, private to one host, the same for both directions of a flow once the guest's is turned round.
+ * The flow hash of RFS: 64 bits, private to one vNIC, the same for both directions of a flow once the guest's is turned round.
  * Every part of the tuple is mixed with the seed, has an odd factor of its own, and the products are added; the end brings high
  * bits down. Computed in halves of 32 bits, because a BigInt costs more than all the rest of a frame.
  */

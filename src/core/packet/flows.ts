@@ -23,8 +23,8 @@ export interface FlowSlot {
 /** Null: the packet has no ports, or there is no such row. @param reverse sent by the guest */
 export function flowSlot(work: Work, vnic: number, packet: Packet, reverse: boolean): FlowSlot | null {
   if (packet.l4 === L4.none) return null;
-  const { flowsPerVnic, flowSeed } = work.state.knobs;
-  const { low, high } = flowHash(work.frame, packet, flowSeed, reverse);
+  const { flowsPerVnic } = work.state.knobs;
+  const { low, high } = flowHash(work.frame, packet, work.state.flowSeeds.get(vnic) ?? 0n, reverse);
   const row = vnic * flowsPerVnic + ((low & (flowsPerVnic - 1)) >>> 0);
   const flow = work.state.flows.get(row);
   return flow === undefined ? null : { row, tag: high, flow };

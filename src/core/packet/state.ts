@@ -30,8 +30,6 @@ export interface Owner {
 export interface Knobs {
   /** A power of two. */
   readonly flowsPerVnic: number;
-  /** 64 bits. */
-  readonly flowSeed: bigint;
   /** Frames on the uplink may have a partial checksum. */
   readonly uplinkPartialChecksum: boolean;
 }
@@ -51,6 +49,8 @@ export interface PacketState {
   readonly steerings: Lookup<number, Steering>;
   /** By row number: the RSS keys. Their tables follow from them. */
   readonly rss: Lookup<number, { readonly key: Uint8Array }>;
+  /** Keys of the flow hash, 64 bits, by vNIC id. */
+  readonly flowSeeds: Lookup<number, bigint>;
   /** By `vNIC id * flowsPerVnic + slot`. */
   readonly flows: Lookup<number, Flow>;
   /** By slot, 0 .. REMOTE_SLOTS - 1. */

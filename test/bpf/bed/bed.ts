@@ -23,6 +23,7 @@ import { SkbRunner } from '../../../src/native/skb_runner.js';
 import type { BpfProgram } from '../../../src/native/program.js';
 import { hostObjectPath } from '../../../src/paths.js';
 import { macBytes } from '../../support/packet_layers.js';
+import { FLOW_SEED } from './flow_hash.js';
 import { rssVectorKey } from '../../support/rss_vectors.js';
 import {
   type PortName, type VnicName, bedVnic, COUNTER_OWNERS, type CounterOwner, counterRow, isUplink, PORT_QUEUES, PORTS, VNIC_NAMES,
@@ -139,6 +140,7 @@ export class Bed {
   readonly remotes;
   readonly steerings;
   readonly rss;
+  readonly flowSeeds;
   readonly flows;
   readonly counters;
   readonly seen;
@@ -161,6 +163,7 @@ export class Bed {
     this.remotes = open(hostMaps.remotes);
     this.steerings = open(hostMaps.steerings);
     this.rss = open(hostMaps.rss);
+    this.flowSeeds = open(hostMaps.flow_seeds);
     this.flows = open(hostMaps.flows);
     this.seen = open(hostMaps.seen_addresses);
     this.counters = new PerCpuMap(object.map('counters'), hostMaps.counters.key, hostMaps.counters.value);
@@ -224,6 +227,7 @@ export class Bed {
       vlans: [vlan, ...new Array<number>(ContractLimit.MAX_VLANS - 1).fill(0)],
     });
     this.paths.set(id, { word: 0n, vfSeen: 0, holdUntilNs: 0n });
+    this.flowSeeds.set(id, FLOW_SEED);
     this.seen.set(id, NONE_SEEN);
     this.withoutRing(name);
     this.addSlot(vnicKey(mac, vlan), id);

@@ -2,8 +2,8 @@
 import { addressBytes, IpProtocol } from '../../support/packet_layers.js';
 import { FLOWS_PER_VNIC } from './bed.js';
 
-/** Default of the knob `flow_seed`. */
-const SEED = 0x5bd1e9955bd1e995n;
+/** What every vNIC of the bed has as key of its flow hash, unless a test gives it another. */
+export const FLOW_SEED = 0x5bd1e9955bd1e995n;
 const MASK_64 = (1n << 64n) - 1n;
 
 export interface FlowTuple {
@@ -28,14 +28,14 @@ function words(address: string): bigint[] {
   return Array.from({ length: bytes.length / 4 }, (_, i) => BigInt(bytes.readUInt32LE(i * 4)));
 }
 
-export function flowHash(tuple: FlowTuple): bigint {
+export function flowHash(tuple: FlowTuple, seed = FLOW_SEED): bigint {
   const [from, to] = [words(tuple.from), words(tuple.to)];
   const ports = Buffer.alloc(4);
   ports.writeUInt16BE(tuple.fromPort, 0);
   ports.writeUInt16BE(tuple.toPort, 2);
   const kind = L4_KINDS[tuple.protocol] ?? 0n;
-  let hash = (SEED ^ BigInt(ports.readUInt32LE()) ^ (kind << 32n)) * PORTS_FACTOR;
-  for (const [i, word] of from.entries()) hash += (SEED ^ word ^ (to[i]! << 32n)) * FACTORS[i]!;
+  let hash = (seed ^ BigInt(ports.readUInt32LE()) ^ (kind << 32n)) * PORTS_FACTOR;
+  for (const [i, word] of from.entries()) hash += (seed ^ word ^ (to[i]! << 32n)) * FACTORS[i]!;
   hash &= MASK_64;
   hash = ((hash ^ (hash >> 32n)) * LAST_FACTOR) & MASK_64;
   return hash ^ (hash >> 29n);
@@ -45,8 +45,8 @@ export function flowSlot(tuple: FlowTuple): number {
   return Number(flowHash(tuple) & BigInt(FLOWS_PER_VNIC - 1));
 }
 
-export function flowTag(tuple: FlowTuple): number {
-  return Number(flowHash(tuple) >> 32n);
+export function flowTag(tuple: FlowTuple, seed = FLOW_SEED): number {
+  return Number(flowHash(tuple, seed) >> 32n);
 }
 
 /** Another port of the remote side whose flow takes the same slot. */

@@ -62,7 +62,7 @@ function state(
   const bytes = Buffer.from(MAC.replaceAll(':', ''), 'hex');
   const flow = change.flow ?? NONE;
   return {
-    knobs: { flowsPerVnic: 1, flowSeed: 1n, uplinkPartialChecksum: true },
+    knobs: { flowsPerVnic: 1, uplinkPartialChecksum: true },
     tick: 10_000,
     nowNs: NOW,
     holds: new Map(change.ring === undefined ? [] : [[1, change.ring]]),
@@ -79,6 +79,7 @@ function state(
       [3, change.steering ?? steering()],
     ]),
     rss: new Map([[0, { key: rssVectorKey }]]),
+    flowSeeds: new Map([[1, 1n]]),
     flows: { get: () => flow },
     remotes: new Map(),
     addresses: new Map(),

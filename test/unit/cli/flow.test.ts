@@ -200,6 +200,17 @@ rootTest('without a daemon, and where nothing is pinned', async (t) => {
   t.regex(nothing.err, /nothing is pinned at .*\n {2}start unipathd, or name the folder of its pins with --pins/);
 });
 
+test('flow copy: whose, and where to', async (t) => {
+  const [from, to] = [await fakeDaemon(t), await fakeDaemon(t)];
+  const copy = (words: string) => run(`-S ${from.socket} flow copy ${words} --to ${to.socket}`);
+  t.like(await copy('--vnic g1'), { code: 0, out: 'g1: 1 learnt flows\n', err: '' });
+  t.deepEqual(JSON.parse((await copy('-j --vnic g1')).out), { schema: 1, vnics: [{ vnic: 'g1', flows: 1, waits: false }], notes: [] });
+  t.regex((await copy('--vnic g12')).err, /did you mean "g1"\?/);
+  t.like(await copy(''), { code: 2, out: '' });
+  t.like(await copy('--vnic g1 --vm web'), { code: 2, out: '' });
+  t.is((await run(`-S ${from.socket} flow copy --vnic g1 --to /nonexistent/x.sock`)).code, 3);
+});
+
 test('filters: names to numbers, and near names', (t) => {
   const row = { id: 3, name: 'web', mac: '52:54:00:00:00:01', tapIfindex: 7, vfIfindex: 8, uplinkIfindex: 9 };
   const links = new Map([

@@ -63,6 +63,21 @@ test('RSS settings: shown, set for the host and for one vNIC, refused with what 
   t.deepEqual(failures, []);
 });
 
+test('learnt flows: read, brought, and refused where they make no sense', async (t) => {
+  const { socket, failures } = await fakeDaemon(t);
+  const client = new ControlClient(socket);
+  t.deepEqual(await client.flows('g1'), { schema: 1, vnic: 'g1', seed: '00000000000000ff', slots: 16, flows: [[3, 7, 1, 20]] });
+  const brought = { seed: '00000000000000ff', slots: 4096, flows: Array.from({ length: 4096 }, (_, slot) => [slot, 0xffff_ffff, 63, 39_999] as const) };
+  t.like(await client.putFlows('g1', brought), { taken: 4096, waits: false });
+  await t.throwsAsync(client.flows('g9'), { instanceOf: RequestError, code: 'unknown_vnic' });
+  for (const wrong of ['{}', '{"seed":"ff","slots":16,"flows":[]}', '{"seed":"00000000000000ff","slots":12,"flows":[]}',
+    '{"seed":"00000000000000ff","slots":16,"flows":[[1,2,3]]}', '{"seed":"00000000000000ff","slots":16,"flows":[[1,2,256,4]]}']) {
+    t.is((await raw(socket, 'POST', '/v1/vnics/g1/flows', wrong)).body.error?.code, 'bad_request', wrong);
+  }
+  t.is((await raw(socket, 'DELETE', '/v1/vnics/g1/flows')).body.error?.code, 'wrong_method');
+  t.deepEqual(failures, []);
+});
+
 test('counters and metrics', async (t) => {
   const { socket } = await fakeDaemon(t);
   const client = new ControlClient(socket);

@@ -24,6 +24,7 @@ export interface TestState extends MutablePacketState {
   readonly paths: Map<number, PathWord>;
   readonly steerings: Map<number, Steering>;
   readonly rss: Map<number, { readonly key: Uint8Array }>;
+  readonly flowSeeds: Map<number, bigint>;
   readonly flows: Map<number, Flow>;
   readonly remotes: Map<number, Remote>;
   readonly addresses: Map<number, VnicAddresses>;
@@ -52,7 +53,7 @@ function vnic(name: 'g1' | 'g2'): Vnic {
 /** g1 is vNIC 1 on its VF, g2 is vNIC 2 on its software path. */
 export function testState(): TestState {
   const state: TestState = {
-    knobs: { flowsPerVnic: FLOWS_PER_VNIC, flowSeed: 0x5bd1_e995_5bd1_e995n, uplinkPartialChecksum: true },
+    knobs: { flowsPerVnic: FLOWS_PER_VNIC, uplinkPartialChecksum: true },
     tick: TICK,
     nowNs: 1n,
     holds: new Map(),
@@ -67,6 +68,7 @@ export function testState(): TestState {
     paths: new Map([[1, { word: 0x101n, vfSeen: 0, holdUntilNs: 0n }], [2, { word: 0n, vfSeen: 0, holdUntilNs: 0n }]]),
     steerings: new Map([2, 3, 4, 5].map((row) => [row, steering()])),
     rss: new Map([[0, { key: rssVectorKey }]]),
+    flowSeeds: new Map([[1, 0x5bd1_e995_5bd1_e995n], [2, 1n]]),
     flows: new Map(Array.from({ length: VNICS * FLOWS_PER_VNIC }, (_, row) => [row, { learnt: NO_RECORD, steered: NO_RECORD }])),
     remotes: new Map(Array.from({ length: 4096 }, (_, slot) => [slot, { key: 0n, uplinkIfindex: 0, learnt: 0 }])),
     addresses: new Map(),

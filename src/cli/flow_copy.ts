@@ -1,0 +1,37 @@
+/** `unipath flow copy`: what is known of a guest's flows, to the host that it goes to. */
+import type { Command } from 'commander';
+import { ControlClient } from '../control/client.js';
+import { type CopiedSteering, copySteering } from '../control/steering_copy.js';
+import type { Context } from './context.js';
+import { CliError, ExitCode } from './exit.js';
+import { named } from './words.js';
+
+interface CopyOptions {
+  readonly vnic?: string;
+  readonly vm?: string;
+  readonly to: string;
+}
+
+export function registerFlowCopy(flow: Command, context: (command: Command) => Context): void {
+  flow
+    .command('copy')
+    .description("to another host's unipathd: learnt flows, and what was set of shares and hash types; unipath vm migrate --to does it by itself")
+    .option('--vnic <name>', 'of this vNIC')
+    .option('--vm <name>', 'of all vNICs of this virtual machine')
+    .requiredOption('--to <socket>', 'control socket of the other unipathd')
+    .action(async (options: CopyOptions, command: Command) => copy(context(command), options));
+}
+
+async function copy(context: Context, { vnic, vm, to }: CopyOptions): Promise<void> {
+  if ((vnic === undefined) === (vm === undefined)) throw new CliError('whose flows? give either --vnic or --vm', 'usage', null, ExitCode.usage);
+  const client = context.client();
+  const names = vm === undefined ? [named('vNIC', vnic ?? '', (await client.status()).vnics).name] : named('virtual machine', vm, (await client.vms()).vms).vnics;
+  const copied = await copySteering(client, new ControlClient(to), names);
+  if (context.json) return context.printJson(copied);
+  for (const one of copied.vnics) context.printLine(`${one.vnic}: ${one.flows} learnt flows${one.waits ? ', in use there as soon as its guest has arrived' : ''}`);
+  printNotes(context, copied);
+}
+
+export function printNotes(context: Context, { notes }: CopiedSteering): void {
+  for (const note of notes) context.io.err(`${note}\n`);
+}
