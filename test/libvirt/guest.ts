@@ -37,6 +37,7 @@ export async function guestXml(spec: BedGuest): Promise<string> {
   <cpu mode='maximum'/>
   <on_poweroff>destroy</on_poweroff>
   <on_crash>destroy</on_crash>
+  <on_reboot>destroy</on_reboot>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <controller type='pci' model='pcie-root'/>
@@ -87,6 +88,11 @@ export class LibvirtGuest {
     const { status, output } = await this.qemu.shell(command, { deadlineMs: 20_000 });
     if (status !== 0) throw new Error(`guest ${this.spec.name}: \`${command}\` failed with exit code ${status}: ${output.trim()}`);
     return output;
+  }
+
+  /** What its kernel has said to this host's QEMU. */
+  console(): Promise<string> {
+    return this.#host.inside('cat', `/run/${this.spec.name}.console`);
   }
 
   async close(): Promise<void> {
