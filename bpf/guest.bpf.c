@@ -31,7 +31,9 @@ static __always_inline void tell(enum event_kind kind, __u32 id, __u32 ifindex, 
 /*
  * Receive follows transmit: the guest transmitted on this port, so that is its path. A frame from the tap moves the vNIC
  * off its VF only when the VF has been quiet for a while, because frames sent earlier on the slower path may still
- * arrive; and broadcast or multicast from a plug-in guest says nothing, it always takes the tap.
+ * arrive; and broadcast or multicast from a plug-in guest says nothing, it always takes the tap. Nor does IPv6 multicast from another
+ * guest: before Linux 6.2 each slave of net_failover has an IPv6 stack of its own, which solicits and reports by its own device
+ * (IFF_NO_ADDRCONF came to net/core/failover.c then).
  */
 static __always_inline void follow_transmission(__u32 id, const struct vnic *v, struct vnic_counters *c, int from_vf,
 						const struct frame *f, __u32 ifindex, __u32 now)
@@ -59,7 +61,7 @@ static __always_inline void follow_transmission(__u32 id, const struct vnic *v, 
 	} else {
 		if ((word & PATH_MASK) == PATH_SOFTWARE || ticks_since(p->vf_seen, now) < QUIET_TICKS)
 			return;
-		if (f->multicast && (v->flags & VNIC_PLUGIN))
+		if (f->multicast && (v->flags & VNIC_PLUGIN || f->type == bpf_htons(ETH_P_IPV6)))
 			return;
 		/* What the guest sends on a VF behind the adapter's own switch is not seen here, so its silence says nothing. */
 		if (v->vf_ifindex == v->uplink_ifindex)

@@ -4,7 +4,7 @@ import {
 } from '../../../maps/generated/contract.js';
 import { tellHeard } from './answers.js';
 import type { Work } from './decision.js';
-import type { Ethernet } from './ethernet.js';
+import { type Ethernet, EtherType } from './ethernet.js';
 import { isHolding, isReleasing } from './hold.js';
 import { ticksSince } from './ticks.js';
 
@@ -29,8 +29,8 @@ function shownPath(work: Work, vnic: Vnic, path: PathWord, role: PortRole, ether
   if (pathOf(path.word) === VnicPath.SOFTWARE) return null;
   // What was sent before the guest went to its VF may arrive after what it has sent there.
   if (ticksSince(path.vfSeen, work.state.tick) < ContractLimit.QUIET_TICKS) return null;
-  // The plug-in sends these by the tap whatever its path is.
-  if (ethernet.multicast && (vnic.flags & VnicFlag.PLUGIN) !== 0) return null;
+  // The plug-in sends these by the tap whatever its path is; the standby of a guest with Linux before 6.2 has an IPv6 stack of its own.
+  if (ethernet.multicast && ((vnic.flags & VnicFlag.PLUGIN) !== 0 || ethernet.type === EtherType.ipv6)) return null;
   // What the guest sends on a VF behind the adapter's own switch is not seen here, so its silence says nothing.
   if (vnic.vfIfindex === vnic.uplinkIfindex) return null;
   return VnicPath.SOFTWARE;

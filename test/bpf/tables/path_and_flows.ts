@@ -43,6 +43,16 @@ export const pathRows: readonly Row[] = [
     ...broadcast, ...toSoftware, given: [accelerated('g1'), withoutPlugin('g1')], sees: ['g1', { ipv4: 0xc0000201 }],
   },
   {
+    title: 'path: ... but not IPv6 multicast, which its standby sends for itself',
+    frame: guestFrame('g1', '33:33:00:00:00:16').ip('fe80::1', 'ff02::16').udp(1, 2), on: 'tap1', verdict: 'pass', counted: ['g1', 'pass_multicast'],
+    given: [accelerated('g1'), withoutPlugin('g1')],
+  },
+  {
+    title: 'path: ... while IPv4 multicast comes from no slave',
+    frame: guestFrame('g1', '01:00:5e:00:00:16').ip(IP.g1, '224.0.0.22').udp(1, 2), ...toSoftware, verdict: 'pass', counted: ['g1', 'pass_multicast'],
+    given: [accelerated('g1'), withoutPlugin('g1')],
+  },
+  {
     title: 'path: what a neighbour receives moves nobody',
     frame: guestFrame('g1', VNICS.g2.mac).arp({ senderMac: VNICS.g1.mac, sender: IP.g1, target: IP.g2 }),
     on: 'tap1', given: [accelerated('g2')], verdict: 'redirect', to: 'vf2', counted: ['g2', 'redirect_single'],
