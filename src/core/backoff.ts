@@ -23,6 +23,10 @@ export interface Timing {
   readonly holdSettleMs: number;
   /** A guest that was asked to let go of its VF must have done so within this time. */
   readonly ejectMs: number;
+  /** Between two questions to a guest whose frames wait. */
+  readonly askMs: number;
+  /** Between two questions to a guest on its VF, whether it hears by its tap and so not there; the first is due so long after the switch. */
+  readonly livenessMs: number;
   /** A hold lasts this much longer in the data plane, for a daemon that is restarted meanwhile. */
   readonly holdReserveMs: number;
   readonly backoffBaseMs: number;
@@ -40,6 +44,8 @@ export const DEFAULT_TIMING: Timing = {
   driverMs: 4000,
   holdSettleMs: 3,
   ejectMs: 3000,
+  askMs: 5,
+  livenessMs: 1000,
   holdReserveMs: 5000,
   backoffBaseMs: 250,
   backoffCapMs: 30_000,

@@ -261,8 +261,13 @@ function release(state: VnicState, vf: ClaimedVf, failed: boolean, byHypervisor 
   return { ...state, stage: { phase: 'draining', step: 'releasing', vf, failed, notBeforeMs: 0, problem: null, byHypervisor } };
 }
 
-function withLoss(state: VnicState, vf: ClaimedVf, nowMs: number, timing: Timing): VnicState {
-  const message = `the VF behind ${vf.port} vanished, lost its link or left the guest`;
+function withLoss(
+  state: VnicState,
+  vf: ClaimedVf,
+  nowMs: number,
+  timing: Timing,
+  message = `the VF behind ${vf.port} vanished, lost its link or left the guest`,
+): VnicState {
   return { ...state, vfTrouble: vfFailure(state, vf, { reason: 'vf_lost', message }, nowMs, timing) };
 }
 
@@ -317,6 +322,11 @@ function heard(state: VnicState, path: VnicPath, nowMs: number, timing: Timing):
   }
   if (path === 'software' && stage.phase === 'draining' && stage.step === 'ejecting') {
     return giveBack(state, stage.vf, stage.failed, stage.byHypervisor);
+  }
+  // An answer from before the switch may come late.
+  if (path === 'software' && stage.phase === 'accelerated' && nowMs - stage.sinceMs >= timing.livenessMs) {
+    const message = `the guest hears by its tap, and so no more on ${stage.vf.device}: its driver has let go of it`;
+    return takeBack(withLoss(state, stage.vf, nowMs, timing, message), stage.vf, true, 0, nowMs, timing);
   }
   return same(state);
 }
@@ -551,12 +561,16 @@ function stepFailed(
   return same({ ...state, rowTrouble: addFailure(state.rowTrouble, failure, nowMs, timing) });
 }
 
-/** On which of its ports the guest is asked whether it hears. */
-export function askedPorts(state: VnicState): readonly PortRole[] {
-  const { stage, oneEared } = state;
-  if (!oneEared) return [];
-  if (stage.phase === 'plugging' && stage.step === 'waiting') return ['vf', 'tap'];
-  return stage.phase === 'draining' && stage.step === 'ejecting' ? ['tap'] : [];
+/**
+ * On which of its ports the guest is asked whether it hears, and how often. By the tap of one that has a VF there is no answer, because net_failover
+ * drops what comes there (drivers/net/net_failover.c, net_failover_handle_frame), until its driver has lost the VF: a guest
+ * that says nothing by itself would not be missed otherwise.
+ */
+export function asked({ stage, oneEared }: VnicState, timing: Timing): { readonly ports: readonly PortRole[]; readonly intervalMs: number } | null {
+  if (!oneEared) return null;
+  if (stage.phase === 'plugging' && stage.step === 'waiting') return { ports: ['vf', 'tap'], intervalMs: timing.askMs };
+  if (stage.phase === 'draining' && stage.step === 'ejecting') return { ports: ['tap'], intervalMs: timing.askMs };
+  return stage.phase === 'accelerated' ? { ports: ['tap'], intervalMs: timing.livenessMs } : null;
 }
 
 function retryNow(state: VnicState): Transition {

@@ -1,19 +1,25 @@
-/** Asks guests, every few milliseconds, whether they hear on a port; the packet programs tell when they answer. */
+/** Asks guests, again and again, whether they hear on a port; the packet programs tell when they answer. */
 import type { Clock } from './clock.js';
-
-const INTERVAL_MS = 5;
 
 export interface Asked {
   /** ifindexes */
   readonly ports: readonly number[];
   readonly frames: readonly Buffer[];
+  /** Between two questions. */
+  readonly intervalMs: number;
+}
+
+interface Due {
+  readonly asked: Asked;
+  readonly atMs: number;
 }
 
 export class Asking {
   readonly #clock: Clock;
   readonly #send: (ifindex: number, frame: Buffer) => void;
-  readonly #asked = new Map<string, Asked>();
+  readonly #due = new Map<string, Due>();
   #cancel: (() => void) | null = null;
+  #armedForMs = Infinity;
 
   /** @param send may throw: the port may be gone, or take nothing now */
   constructor(clock: Clock, send: (ifindex: number, frame: Buffer) => void) {
@@ -21,31 +27,47 @@ export class Asking {
     this.#send = send;
   }
 
-  /** `what` null: no longer. */
+  /** The first question comes after the interval, or at once where none was asked before. `what` null: no longer. */
   set(key: string, what: Asked | null): void {
+    const before = this.#due.get(key);
     if (what === null) {
-      this.#asked.delete(key);
+      this.#due.delete(key);
       return;
     }
-    const isNew = !this.#asked.has(key);
-    this.#asked.set(key, what);
-    if (isNew) this.#ask(what);
+    const atMs = this.#clock.nowMs() + what.intervalMs;
+    if (before === undefined) this.#ask(what);
+    this.#due.set(key, { asked: what, atMs: Math.min(before?.atMs ?? atMs, atMs) });
     this.#arm();
   }
 
   stop(): void {
-    this.#asked.clear();
+    this.#due.clear();
+    this.#disarm();
+  }
+
+  #disarm(): void {
     this.#cancel?.();
     this.#cancel = null;
+    this.#armedForMs = Infinity;
   }
 
   #arm(): void {
-    if (this.#cancel !== null || this.#asked.size === 0) return;
-    this.#cancel = this.#clock.after(INTERVAL_MS, () => {
-      this.#cancel = null;
-      for (const asked of this.#asked.values()) this.#ask(asked);
-      this.#arm();
-    });
+    const nextMs = Math.min(...[...this.#due.values()].map(({ atMs }) => atMs));
+    if (nextMs >= this.#armedForMs) return;
+    this.#disarm();
+    this.#armedForMs = nextMs;
+    this.#cancel = this.#clock.after(Math.max(0, nextMs - this.#clock.nowMs()), () => this.#rang());
+  }
+
+  #rang(): void {
+    this.#disarm();
+    const nowMs = this.#clock.nowMs();
+    for (const [key, { asked, atMs }] of this.#due) {
+      if (atMs > nowMs) continue;
+      this.#ask(asked);
+      this.#due.set(key, { asked, atMs: nowMs + asked.intervalMs });
+    }
+    this.#arm();
   }
 
   #ask({ ports, frames }: Asked): void {
@@ -54,7 +76,7 @@ export class Asking {
         try {
           this.#send(ifindex, frame);
         } catch {
-          // The port is gone or full; the next question is due soon, and a deadline ends it.
+          // The port is gone or full; the next question is due soon.
         }
       }
     }

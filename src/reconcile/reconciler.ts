@@ -17,7 +17,7 @@ import { planKeyChange, planRss } from '../core/rss_plan.js';
 import { wantedPath, type Tenant } from '../core/tenant.js';
 import { resolve, type KnownTaps } from '../core/discovery.js';
 import { questions } from '../core/question.js';
-import { askedPorts, claimedVf, phaseOf, type StepKind, type VnicEvent } from '../core/vnic_state.js';
+import { asked, claimedVf, phaseOf, type StepKind, type VnicEvent } from '../core/vnic_state.js';
 import type { DataPlaneEvent, HoldReport, PathState } from '../dataplane/port.js';
 import type { HypervisorEvent } from '../hypervisor/port.js';
 import { Alarm } from './alarm.js';
@@ -628,14 +628,15 @@ export class Reconciler implements Controller {
     }
   }
 
-  /** A guest whose frames are kept back is asked whether it hears. */
+  /** A guest that hears on one path only is asked whether it hears. */
   #ask(tenant: Tenant): void {
     const { spec, id, state } = tenant;
     const tap = this.#observed?.links.get(spec.tap)?.ifindex;
-    const ports = askedPorts(state).flatMap((role) => (role === 'vf' ? claimedVf(state)?.ifindex : tap) ?? []);
-    if (ports.length === 0 || id === null) return this.#asking.set(tenant.key, null);
+    const wanted = asked(state, this.#timing);
+    const ports = (wanted?.ports ?? []).flatMap((role) => (role === 'vf' ? claimedVf(state)?.ifindex : tap) ?? []);
+    if (wanted === null || ports.length === 0 || id === null) return this.#asking.set(tenant.key, null);
     const vlan = spec.access ? 0 : (spec.vlans[0] ?? 0);
-    this.#asking.set(tenant.key, { ports, frames: questions(spec.mac, this.#hands.dataPlane.seenAddresses(id), vlan) });
+    this.#asking.set(tenant.key, { ports, intervalMs: wanted.intervalMs, frames: questions(spec.mac, this.#hands.dataPlane.seenAddresses(id), vlan) });
   }
 
   #released(owner: string | null, path: VnicPath, report: HoldReport): void {
