@@ -13,6 +13,8 @@ import type { NicToAttach } from '../../src/hypervisor/libvirt/device_xml.js';
 import type { LibvirtError } from '../../src/hypervisor/libvirt/refusals.js';
 import type { LibvirtDomain } from '../../src/hypervisor/libvirt/snapshot.js';
 import { MonitorLostError, QmpError } from '../../src/hypervisor/qemu/monitor.js';
+import { whyNoGuests } from '../../src/lab/qemu/available.js';
+import { findKernel, unpackedKernel, type GuestKernel } from '../../src/lab/qemu/kernel.js';
 import { needs, testWith } from '../support/require.js';
 import { domainXml, LibvirtHost } from './bed.js';
 
@@ -20,13 +22,7 @@ const tools = ['libvirtd', 'virsh', 'qemu-system-x86_64', 'unshare', 'nsenter', 
 const libvirtTest = testWith(needs.root(), ...tools);
 const iommuGroups = '/sys/kernel/iommu_groups';
 const hasIommu = existsSync(iommuGroups) && readdirSync(iommuGroups).length > 0;
-const kernel = process.env['UNIPATH_GUEST_KERNEL'] ?? readdirSync('/boot').filter((name) => name.startsWith('vmlinuz-')).map((name) => `/boot/${name}`)[0];
-const linuxTest = testWith(
-  needs.root(),
-  ...tools,
-  ...['busybox', 'cpio'].map(needs.tool),
-  kernel === undefined ? 'a kernel for the guest (UNIPATH_GUEST_KERNEL or /boot/vmlinuz-*)' : null,
-);
+const linuxTest = testWith(needs.root(), ...tools, needs.tool('cpio'), whyNoGuests());
 
 /** A machine with much else to do is slow. */
 const DEADLINE_MS = 60_000;
@@ -376,7 +372,7 @@ linuxTest.serial('a guest with Linux lets go of the NIC, also after a pause', as
   const mac = '52:54:00:00:00:09';
   const console = join(folder, 'console');
   await a.addTap('vf9');
-  await a.run(domainXml({ name: 'linux', mac, guest: { os: 'linux', kernel: kernel ?? '', initrd: initrd(folder), console } }));
+  await a.run(domainXml({ name: 'linux', mac, guest: { os: 'linux', kernel: await unpackedKernel(findKernel() as GuestKernel), initrd: initrd(folder), console } }));
   const { uuid } = await follower.sees('linux', 'running');
   await eventually('Linux is up', () => readFileSync(console, 'utf8').includes('guest is ready'));
   await attachNic(follower.libvirt, uuid, tapNic(mac, 'vf9'));
