@@ -226,7 +226,7 @@ async function migratesThere(t: ExecutionContext, shared: Site): Promise<void> {
   // While it runs neither here nor there; at 100 a second.
   t.true(outcome.lost < 100 && outcome.echoLost < 100);
   t.like(outcome, { duplicated: 0, corrupt: 0 });
-  const tcp = await traffic.tcp();
+  const tcp = await traffic.tcp(shared.guest);
   t.true(tcp?.ok, tcp?.detail);
 }
 
@@ -247,7 +247,7 @@ async function migratesBack(t: ExecutionContext, shared: Site): Promise<void> {
   const outcome = await traffic.finish(shared.guest);
   t.log(`${outcome.sent} datagrams, ${outcome.lost} and ${outcome.echoLost} lost`);
   t.like(outcome, { duplicated: 0, corrupt: 0 });
-  const tcp = await traffic.tcp();
+  const tcp = await traffic.tcp(shared.guest);
   t.true(tcp?.ok, tcp?.detail);
 }
 

@@ -38,6 +38,23 @@ export interface BedGuest {
   readonly queues?: number;
 }
 
+export interface BootOptions {
+  readonly settings?: GuestSettings;
+  readonly incoming?: string;
+  /** Default base. */
+  readonly image?: 'base' | 'node';
+  /** Default `t-NAME`. */
+  readonly tap?: string;
+  readonly hotplugPorts?: number;
+  readonly smp?: number;
+  /** Further words for its kernel. */
+  readonly kernelWords?: string;
+  /** Further NICs, `net1` and so on, on taps `t-NAME` of their own; their addresses are set when it has booted. */
+  readonly others?: readonly BedGuest[];
+  /** Of what the guest sends in return on each TCP connection. Default 50,000. */
+  readonly tcpBytesPerSecond?: number;
+}
+
 export interface BedHostOptions {
   readonly name: string;
   readonly vfs: readonly BedVf[];
@@ -214,6 +231,16 @@ export interface RunningGuest {
   readonly tap: string;
 }
 
+/** For the NIC that the guest itself does not set up: its interface is the one of its address that has no master. */
+async function setUpNic(qemu: QemuGuest, { mac, ip: ip4, ip6 }: BedGuest): Promise<void> {
+  const links = JSON.parse(await qemu.run('ip -j link')) as { ifname: string; address: string; master?: string }[];
+  const name = links.find(({ address, master }) => address === mac && master === undefined)?.ifname;
+  if (name === undefined) throw new Error(`the guest has no interface ${mac}: ${JSON.stringify(links)}`);
+  // Else each NIC answers for the addresses of all.
+  await qemu.run('echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore');
+  await qemu.run(`ip link set dev ${name} up && ip address add ${ip4}/24 dev ${name} && ip address add ${ip6}/64 dev ${name} nodad`);
+}
+
 export class Bed {
   readonly #prefix: string;
   readonly #folder: string;
@@ -257,17 +284,18 @@ export class Bed {
     return host;
   }
 
-  /** A guest with one virtio NIC on a tap of the host; ready when it has a shell. */
-  async boot(hostName: string, spec: BedGuest, more: { settings?: GuestSettings; incoming?: string; image?: 'base' | 'node'; tap?: string; hotplugPorts?: number; smp?: number; kernelWords?: string } = {}): Promise<RunningGuest> {
+  /** A guest with virtio NICs on taps of the host; ready when it has a shell. */
+  async boot(hostName: string, spec: BedGuest, more: BootOptions = {}): Promise<RunningGuest> {
     const host = this.host(hostName);
     const tap = more.tap ?? `t-${spec.name}`;
-    const queues = spec.queues ?? 1;
-    await host.addTap(tap, queues);
+    const { others = [], tcpBytesPerSecond = 50_000 } = more;
+    const nics = [spec, ...others].map(({ name, mac, failover, queues = 1 }, i) => ({ id: `net${i}`, tap: i === 0 ? tap : `t-${name}`, mac, failover, queues }));
+    for (const nic of nics) await host.addTap(nic.tap, nic.queues);
     const qemu = await QemuGuest.start({
       name: spec.name,
       netns: host.netns,
       folder: join(host.folder, spec.name),
-      nics: [{ id: 'net0', tap, mac: spec.mac, failover: spec.failover, queues }],
+      nics,
       image: more.image ?? 'base',
       ...(more.smp === undefined ? {} : { smp: more.smp }),
       ...(more.hotplugPorts === undefined ? {} : { hotplugPorts: more.hotplugPorts }),
@@ -277,7 +305,7 @@ export class Bed {
         services: {
           echo: ['reflector', 'echo', 'udp', String(PORTS.echo), '--echo-every', '1'],
           sink: ['reflector', 'sink', 'udp', String(PORTS.sink)],
-          tcp: ['reflector', 'tcp', 'tcp', String(PORTS.tcp), '--rate', '50000'],
+          tcp: ['reflector', 'tcp', 'tcp', String(PORTS.tcp), '--rate', String(tcpBytesPerSecond)],
         },
         ...more.settings,
       })}`,
@@ -287,8 +315,15 @@ export class Bed {
     this.guests.push(running);
     // unipathd finds guests by their sockets in one folder.
     execFileSync('ln', ['-sf', qemu.qmpSocket, join(host.folder, `${spec.name}.qmp`)]);
-    if (more.incoming === undefined) await qemu.waitForShell();
+    if (more.incoming !== undefined) return running;
+    await qemu.waitForShell();
+    for (const other of others) await setUpNic(qemu, other);
     return running;
+  }
+
+  /** Does the wire's end leave checksums and segments of TCP to its device, so that frames come unfinished and aggregated? Default: it does. */
+  setWireOffloads(on: boolean): void {
+    execFileSync('nsenter', [`--net=/run/netns/${this.wire}`, 'ethtool', '-K', 'wbr', 'tx', on ? 'on' : 'off', 'tso', on ? 'on' : 'off'], { stdio: 'ignore' });
   }
 
   /** Called when the bed is taken away. */

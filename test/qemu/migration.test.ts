@@ -63,7 +63,7 @@ guestsTest('followed: a guest migrates live from make to make of VF and to a hos
     await source.stopDaemon();
     here = there;
   }
-  const tcp = await traffic.tcp();
+  const tcp = await traffic.tcp(here);
   t.true(tcp?.ok, tcp?.detail);
   const { sent, duplicated, corrupt } = await traffic.finish(here);
   t.true(sent > 0);
@@ -76,7 +76,7 @@ const PAIR = ['a', 'b'].map((name) => ({
   config: { discover: { policy: 'accelerated' }, rss: { key: '6d5a56da'.repeat(10) } },
 }));
 
-guestsTest('a migration that is cancelled, and one whose destination dies: the guest has its VF again, and nothing was lost', PAIR, async (t, bed) => {
+guestsTest('a migration that is cancelled, one whose destination dies, and one to a host whose VF another guest takes meanwhile', PAIR, async (t, bed) => {
   const [a, b] = [bed.host('a'), bed.host('b')];
   const here = await bed.boot('a', guest(1));
   await a.startDaemon();
@@ -109,8 +109,37 @@ guestsTest('a migration that is cancelled, and one whose destination dies: the g
     t.true(lost <= IN_FLIGHT, `${how}: ${lost} lost`);
     await there.qemu.stop();
   }
-  const tcp = await traffic.tcp();
+
+  // The destination's only VF is free when it sets out, and another guest's when it arrives: it stays on software, and gets it when it is free.
+  await bed.boot('b', guest(2));
+  await b.until('g2', (vnic) => vnic.phase === 'accelerated', 30_000);
+  await b.control.act('g2', 'software', 20_000);
+  const there = await bootTarget(bed, 'b', guest(1));
+  await b.until('g1', (vnic) => vnic.reason === 'guest_incoming');
+  const known = (await traffic.missing()).length;
+  const migration = await Migration.prepare(here, there, b.folder);
+  await migration.source.execute('migrate-set-parameters', { 'max-bandwidth': 2_000_000 });
+  await migration.start(b.folder);
+  while ((await migration.status()).status !== 'active') await sleep(20);
+  t.is((await b.control.act('g2', 'accelerate', 20_000)).vnic.vf, 'tp0');
+  await migration.source.execute('migrate-set-parameters', { 'max-bandwidth': 10_000_000_000 });
+  t.is((await migration.end()).outcome, 'completed');
+  migration.close();
+  t.like(await b.until('g1', (vnic) => vnic.phase === 'software' && vnic.reason === 'no_free_vf'), { path: 'software', vf: null });
+  await sleep(300);
+  t.like(await b.vnic('g2'), { path: 'accelerated', phase: 'accelerated', vf: 'tp0' });
+  await b.control.act('g2', 'software', 20_000);
+  t.is((await b.until('g1', (vnic) => vnic.phase === 'accelerated' && vnic.path === 'accelerated', 20_000)).vf, 'tp0');
+  await sleep(300);
+  t.deepEqual((await b.control.status()).adapters[0]?.vfs.map(({ owner }) => owner), ['g1']);
+  t.deepEqual((await a.control.status()).adapters[0]?.vfs.map(({ owner }) => owner), [null]);
+  const missing = runs((await traffic.missing(there)).slice(known));
+  t.log(`VF taken meanwhile: lost ${missing.join(', ') || 'nothing'}`);
+  t.true(missing.slice(1).reduce((sum, run) => sum + run, 0) <= IN_FLIGHT, missing.join(', '));
+  const tcp = await traffic.tcp(there);
   t.true(tcp?.ok, tcp?.detail);
+  const { duplicated, corrupt } = await traffic.finish(there);
+  t.deepEqual([duplicated, corrupt], [0, 0]);
 });
 
 guestsTest('driven: unipath vm migrate takes the VF back first, and the destination gives its own', PAIR, async (t, bed) => {
@@ -140,7 +169,7 @@ guestsTest('driven: unipath vm migrate takes the VF back first, and the destinat
   await b.until('g1', (vnic) => vnic.phase === 'accelerated', 30_000);
   await sleep(300);
   const missing = runs(await traffic.missing(there));
-  const tcp = await traffic.tcp();
+  const tcp = await traffic.tcp(there);
   t.log(text.trim(), `; lost ${missing.join(', ') || 'nothing'}; TCP stood still ${tcp?.longestStallMs.toFixed(0)} ms`);
   t.true(tcp?.ok, tcp?.detail);
   // All that is lost was sent while QEMU stood still.

@@ -6,7 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Endpoint } from '../../src/lab/traffic/client.js';
 import type { FlowSpec, TcpSpec } from '../../src/lab/traffic/protocol.js';
 import type { QemuGuest } from '../../src/lab/qemu/guest.js';
+import type { ReflectedFlow, ReflectorReport } from '../../src/lab/qemu/reflector.js';
 import { type BedGuest, PORTS, WIRE_IP, WIRE_IP6 } from './bed.js';
+
+const TCP_BYTES_PER_SECOND = 50_000;
 
 /** Whoever runs it: what is needed of a guest. */
 export interface TalkingGuest {
@@ -21,7 +24,10 @@ export interface TrafficOptions {
   readonly talks: boolean;
   readonly sizes?: readonly number[];
   readonly family?: 4 | 6;
-  readonly tcp?: boolean;
+  /** Bytes a second of a TCP stream to the guest; true: some. What the guest sends in return is its own affair (BootOptions). */
+  readonly tcp?: boolean | number;
+  /** The wire's address; default its first of the family. */
+  readonly from?: string;
 }
 
 /** What became of the datagrams of one flow. */
@@ -39,19 +45,6 @@ export interface FlowOutcome {
   readonly echoCorrupt: number;
 }
 
-interface ReportedFlow {
-  readonly flow: number;
-  readonly received: number;
-  readonly highest: number;
-  readonly lost: number;
-  readonly duplicated: number;
-  readonly reordered: number;
-  readonly corrupt: number;
-  readonly longestGapMs: number;
-  readonly echoed: number;
-  readonly missing: readonly (readonly [number, number])[];
-}
-
 export class Traffic {
   readonly #endpoint: Endpoint;
   readonly #guest: TalkingGuest;
@@ -64,8 +57,9 @@ export class Traffic {
   #dropsBefore = 0;
 
   constructor(endpoint: Endpoint, guest: TalkingGuest, options: TrafficOptions) {
-    const { id, packetsPerSecond, talks, sizes = [64, 512, 1400], family = 4 } = options;
-    const [from, to] = family === 4 ? [WIRE_IP, guest.spec.ip] : [WIRE_IP6, guest.spec.ip6];
+    const { id, packetsPerSecond, talks, sizes = [64, 512, 1400], family = 4, tcp = false } = options;
+    const to = family === 4 ? guest.spec.ip : guest.spec.ip6;
+    const from = options.from ?? (family === 4 ? WIRE_IP : WIRE_IP6);
     this.#endpoint = endpoint;
     this.#guest = guest;
     this.#options = options;
@@ -74,7 +68,8 @@ export class Traffic {
       from: { address: from, port: 6000 + id },
       to: { address: to, port: talks ? PORTS.echo : PORTS.sink },
     };
-    this.#tcp = options.tcp === true ? { id, family, from, to: { address: to, port: PORTS.tcp }, bytesPerSecond: 50_000 } : null;
+    const bytesPerSecond = tcp === true ? TCP_BYTES_PER_SECOND : Number(tcp);
+    this.#tcp = bytesPerSecond > 0 ? { id, family, from, to: { address: to, port: PORTS.tcp }, bytesPerSecond } : null;
   }
 
   get #service(): string {
@@ -99,10 +94,14 @@ export class Traffic {
     return flow?.longestGapMs ?? 0;
   }
 
-  async #report(guest: TalkingGuest, verb: 'report' | 'lap'): Promise<ReportedFlow[]> {
-    const { status, output } = await guest.qemu.shell(`reflector ${this.#service} ${verb}`, { deadlineMs: 20_000 });
+  async #ask(guest: TalkingGuest, service: string, verb: 'report' | 'lap'): Promise<ReflectorReport> {
+    const { status, output } = await guest.qemu.shell(`reflector ${service} ${verb}`, { deadlineMs: 20_000 });
     if (status !== 0) throw new Error(`the guest's reflector does not answer: ${output}`);
-    const { flows, socketDrops } = JSON.parse(output) as { flows: ReportedFlow[]; socketDrops: number };
+    return JSON.parse(output) as ReflectorReport;
+  }
+
+  async #report(guest: TalkingGuest, verb: 'report' | 'lap'): Promise<readonly ReflectedFlow[]> {
+    const { flows, socketDrops } = await this.#ask(guest, this.#service, verb);
     this.#socketDrops = socketDrops;
     return flows.filter(({ flow }) => flow === this.#flow.id);
   }
@@ -137,13 +136,18 @@ export class Traffic {
     return flow?.missing ?? [];
   }
 
-  /** null without a TCP stream. `ok`: connected all the time, every word right, in both directions something arrived. */
-  async tcp(): Promise<{ readonly ok: boolean; readonly longestStallMs: number; readonly detail: string } | null> {
+  /**
+   * null without a TCP stream. `ok`: connected all the time, every word right at both ends, in both directions something arrived.
+   * @param guest where it is now, after a migration
+   */
+  async tcp(guest: TalkingGuest = this.#guest): Promise<{ readonly ok: boolean; readonly longestStallMs: number; readonly detail: string } | null> {
     if (this.#tcp === null) return null;
-    const report = await this.#endpoint.tcpReport(this.#tcp.id);
+    const { timeline, ...here } = await this.#endpoint.tcpReport(this.#tcp.id);
     await this.#endpoint.stopTcp(this.#tcp.id);
-    const ok = report.alive && report.wrongWords === 0 && report.errors.length === 0 && report.bytesReceived > 0;
-    return { ok, longestStallMs: report.longestStallMs, detail: JSON.stringify({ ...report, timeline: undefined }) };
+    const { connections } = await this.#ask(guest, 'tcp', 'report');
+    const there = connections.filter(({ wrongWords, error, bytesReceived }) => wrongWords > 0 || error !== null || bytesReceived === 0);
+    const ok = here.alive && here.wrongWords === 0 && here.errors.length === 0 && here.bytesReceived > 0 && connections.length > 0 && there.length === 0;
+    return { ok, longestStallMs: here.longestStallMs, detail: JSON.stringify({ here, there }) };
   }
 }
 
