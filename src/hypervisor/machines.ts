@@ -46,6 +46,15 @@ function heldBy(machine: Machine, guest: VmSpec): Nic | null {
   return machine.nics.find(({ netdevId, mac }) => netdevId !== null && portOfNetdevId(netdevId) !== null && mac === guest.mac) ?? null;
 }
 
+interface Prepared {
+  readonly monitor: QemuMonitor;
+  readonly spec: DeviceSpec;
+  /** The guest has it. */
+  readonly already: boolean;
+}
+
+const preparedKey = (guest: VmSpec, vf: VfSpec): string => `${guest.vm} ${vf.port}`;
+
 const GONE_STATES: ReadonlySet<string> = new Set(['postmigrate', 'shutdown']);
 
 /** What the machine shows of one vNIC's guest. `negotiated`: what was heard since. Pure. */
@@ -125,8 +134,8 @@ function primaries(machine: Machine): string[] {
 export class MachineHypervisor implements Hypervisor {
   readonly #sources: readonly MachineSource[];
   readonly #listeners = new Set<(event: HypervisorEvent) => void>();
-  /** By machine and port: what `plug` will give. */
-  readonly #prepared = new Map<string, { readonly spec: DeviceSpec; readonly already: boolean }>();
+  /** By machine and VF: what `plug` will give. QEMU shows its PCIe port as free until then, and it is nobody else's. */
+  readonly #prepared = new Map<string, Prepared>();
   /** Machines that are to have no VF, because we are about to migrate them. */
   readonly #parked = new Set<string>();
   /** What its events said since it was looked at. By monitor: a machine that comes anew, or was out of touch, has another one. */
@@ -181,11 +190,12 @@ export class MachineHypervisor implements Hypervisor {
   }
 
   async prepare(guest: GuestSpec, vf: VfSpec, mac: MacAddress): Promise<void> {
-    const { live } = this.#mustHave(guest);
+    const { live, vm } = this.#mustHave(guest);
     const machine = await live.refresh();
-    const pairId = this.#pairId(live, guest);
-    const [free] = freePorts(machine);
-    const bus = deviceOf(machine, vf)?.bus ?? free?.bus;
+    const pairId = this.#pairId(live, vm);
+    const key = preparedKey(vm, vf);
+    const taken = this.#takenPorts(live.monitor, key);
+    const bus = deviceOf(machine, vf)?.bus ?? freePorts(machine).find((port) => !taken.has(port.bus))?.bus;
     if (bus === undefined) throw new PlugError(`guest ${live.name} has no free PCIe port for hot-plug; give it one more (-device pcie-root-port) and restart it`);
     const spec: DeviceSpec = {
       id: idFor(pairId, vf),
@@ -196,24 +206,35 @@ export class MachineHypervisor implements Hypervisor {
       bus,
       failoverPairId: pairId,
     };
-    const outcome = await live.devices.prepare(spec);
-    this.#prepared.set(`${live.name} ${vf.port}`, { spec, already: outcome === 'already' });
+    const prepared: Prepared = { monitor: live.monitor, spec, already: false };
+    this.#prepared.set(key, prepared);
+    try {
+      const outcome = await live.devices.prepare(spec);
+      this.#prepared.set(key, { ...prepared, already: outcome === 'already' });
+    } catch (error) {
+      this.#prepared.delete(key);
+      throw error;
+    }
   }
 
   async plug(guest: GuestSpec, vf: VfSpec, mac: MacAddress): Promise<void> {
-    const { live } = this.#mustHave(guest);
-    const key = `${live.name} ${vf.port}`;
-    if (!this.#prepared.has(key)) await this.prepare(guest, vf, mac);
+    const { live, vm } = this.#mustHave(guest);
+    const key = preparedKey(vm, vf);
+    if (!this.#prepared.has(key)) await this.prepare(vm, vf, mac);
     const prepared = this.#prepared.get(key);
-    this.#prepared.delete(key);
-    if (prepared !== undefined && !prepared.already) await live.devices.plug(prepared.spec);
-    // Nothing tells of it.
-    await live.refresh();
+    try {
+      if (prepared !== undefined && !prepared.already) await live.devices.plug(prepared.spec);
+      // Nothing tells of it.
+      await live.refresh();
+    } finally {
+      this.#prepared.delete(key);
+    }
   }
 
   async unprepare(guest: GuestSpec, vf: VfSpec): Promise<void> {
-    const live = guest.kind === 'vm' ? this.#find(guest.vm) : null;
-    const key = `${live?.name} ${vf.port}`;
+    if (guest.kind !== 'vm') return;
+    const live = this.#find(guest.vm);
+    const key = preparedKey(guest, vf);
     const prepared = this.#prepared.get(key);
     this.#prepared.delete(key);
     if (live !== null && prepared !== undefined && !prepared.already) await live.devices.unprepare(prepared.spec);
@@ -234,6 +255,11 @@ export class MachineHypervisor implements Hypervisor {
     } finally {
       await live.refresh().catch(() => undefined);
     }
+  }
+
+  /** PCIe ports of a machine that others are about to be plugged into. */
+  #takenPorts(monitor: QemuMonitor, ownKey: string): ReadonlySet<string> {
+    return new Set([...this.#prepared].flatMap(([key, prepared]) => (prepared.monitor === monitor && key !== ownKey ? [prepared.spec.bus] : [])));
   }
 
   #heard(machine: LiveMachine | null, event: QmpEvent | null): void {
@@ -297,13 +323,12 @@ export class MachineHypervisor implements Hypervisor {
     return null;
   }
 
-  #mustHave(guest: GuestSpec): { readonly live: LiveMachine; readonly nic: Nic } {
+  #mustHave(guest: GuestSpec): { readonly live: LiveMachine; readonly vm: VmSpec } {
     const live = guest.kind === 'vm' ? this.#find(guest.vm) : null;
-    const nic = live === null || guest.kind !== 'vm' ? null : nicOf(live.machine, guest.mac);
-    if (live === null || nic === null) {
+    if (guest.kind !== 'vm' || live === null || nicOf(live.machine, guest.mac) === null) {
       const name = guest.kind === 'vm' ? guest.vm : guest.netns;
       throw new PlugError(`guest ${name} is not there, or has no virtio NIC with this MAC address`);
     }
-    return { live, nic };
+    return { live, vm: guest };
   }
 }

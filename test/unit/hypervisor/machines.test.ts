@@ -4,6 +4,7 @@ import { heard, NOTHING_HEARD } from '../../../src/hypervisor/live_state.js';
 import type { DeviceHands, LiveMachine, MachineSource } from '../../../src/hypervisor/machine_source.js';
 import { guestStateOf, MachineHypervisor } from '../../../src/hypervisor/machines.js';
 import type { Machine, Nic } from '../../../src/hypervisor/qemu/machine.js';
+import type { DeviceSpec } from '../../../src/hypervisor/qemu/plug.js';
 import type { QemuMonitor, QmpEvent } from '../../../src/hypervisor/qemu/monitor.js';
 
 const mac = parseMacAddress('52:54:00:00:00:01');
@@ -30,9 +31,19 @@ class FakeSource implements MachineSource {
   readonly asked: string[] = [];
   #listener: (machine: LiveMachine | null, event: QmpEvent | null) => void = () => {};
 
+  /** What preparing and plugging does; default: it works. */
+  work: (spec: DeviceSpec) => Promise<void> = async () => {};
+  readonly plugged: DeviceSpec[] = [];
+
   readonly #hands: DeviceHands = {
-    prepare: async () => 'ready',
-    plug: async () => {},
+    prepare: async (spec) => {
+      await this.work(spec);
+      return 'ready';
+    },
+    plug: async (spec) => {
+      await this.work(spec);
+      this.plugged.push(spec);
+    },
     unprepare: async () => {},
     eject: async (id) => void this.asked.push(`eject ${id}`),
     remove: async (id) => void this.asked.push(`remove ${id}`),
@@ -78,6 +89,63 @@ test('what one run of a machine negotiated says nothing of the next', async (t) 
   t.like(await hypervisor.look(guest), { mode: 'net_failover', refusal: 'guest_paused', running: false });
   source.monitor = {} as QemuMonitor;
   t.like(await hypervisor.look(guest), { mode: null, refusal: 'guest_not_ready', running: true });
+});
+
+const ports = (...names: readonly string[]): Machine['ports'] => names.map((id) => ({ id, model: 'pcie-root-port', bus: id, devices: 0 }));
+const second = { ...guest, mac: parseMacAddress('52:54:00:00:00:02') };
+const secondVf: VfSpec = { ...vf, port: 'vfp1' };
+const secondVirtio: Nic = { ...virtio, id: 'net1', path: '/machine/peripheral/net1', mac: second.mac, netdevId: 'hostnet1', tap: 'tap1', bus: 'rp9' };
+
+test('two NICs of one guest that are given a VF at once get a PCIe port each', async (t) => {
+  const source = new FakeSource();
+  const hypervisor = new MachineHypervisor([source]);
+  source.machine = machine({ nics: [virtio, secondVirtio], ports: ports('rp1', 'rp2') });
+  await Promise.all([hypervisor.prepare(guest, vf, mac), hypervisor.prepare(second, secondVf, second.mac)]);
+  // Again, after a step that failed: each keeps its own.
+  await Promise.all([hypervisor.prepare(second, secondVf, second.mac), hypervisor.prepare(guest, vf, mac)]);
+  await Promise.all([hypervisor.plug(guest, vf, mac), hypervisor.plug(second, secondVf, second.mac)]);
+  t.deepEqual(new Map(source.plugged.map(({ id, bus }) => [id, bus])), new Map([['unipath-primary-net0', 'rp1'], ['unipath-primary-net1', 'rp2']]));
+});
+
+test('a PCIe port is free again when what was to be plugged into it is not', async (t) => {
+  const source = new FakeSource();
+  const hypervisor = new MachineHypervisor([source]);
+  const both = machine({ nics: [virtio, secondVirtio] });
+  source.machine = both;
+  const prepareSecond = (): Promise<void> => hypervisor.prepare(second, secondVf, second.mac);
+  await hypervisor.prepare(guest, vf, mac);
+  await t.throwsAsync(prepareSecond, { message: /no free PCIe port/ });
+  // The machine has gone meanwhile.
+  source.machine = null;
+  await hypervisor.unprepare(guest, vf);
+  source.machine = both;
+  await t.notThrowsAsync(prepareSecond);
+  await hypervisor.unprepare(second, secondVf);
+
+  source.work = async () => Promise.reject(new Error('QEMU says no'));
+  await t.throwsAsync(hypervisor.prepare(guest, vf, mac), { message: 'QEMU says no' });
+  source.work = async () => {};
+  await prepareSecond();
+  source.work = async () => Promise.reject(new Error('QEMU says no'));
+  await t.throwsAsync(hypervisor.plug(second, secondVf, second.mac), { message: 'QEMU says no' });
+  source.work = async () => {};
+  await hypervisor.prepare(guest, vf, mac);
+  // A machine of the same name that comes anew has all its ports.
+  source.monitor = {} as QemuMonitor;
+  await t.notThrowsAsync(prepareSecond);
+});
+
+test('a PCIe port is nobody else\'s while a device is being plugged into it', async (t) => {
+  const source = new FakeSource();
+  const hypervisor = new MachineHypervisor([source]);
+  source.machine = machine({ nics: [virtio, secondVirtio] });
+  await hypervisor.prepare(guest, vf, mac);
+  let done!: () => void;
+  source.work = () => new Promise((resolve) => (done = resolve));
+  const plugged = hypervisor.plug(guest, vf, mac);
+  await t.throwsAsync(hypervisor.prepare(second, secondVf, second.mac), { message: /no free PCIe port/ });
+  done();
+  await plugged;
 });
 
 test('a device is asked back by the id that it has, whoever gave it one', async (t) => {
