@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { guest } from './bed.js';
+import { drops, grown } from './drops.js';
 import { guestsTest } from './guests_test.js';
 import { Traffic } from './traffic.js';
 
@@ -30,6 +31,7 @@ for (const mtu of [1500, 9000]) {
     // A small one, one that just fits, and one in fragments.
     const sizes = [64, mtu - HEADERS_BYTES, 2 * mtu];
     const traffic = new Traffic(bed.endpoint, at, { id: 1, packetsPerSecond: PACKETS_PER_SECOND, talks: true, sizes, tcp: BYTES_PER_SECOND });
+    const dropsBefore = await drops(bed, at);
     await traffic.start();
     await sleep(STAY_MS);
 
@@ -65,6 +67,7 @@ for (const mtu of [1500, 9000]) {
     const outcome = await traffic.finish();
     const bytes = /"bytesSent":(\d+),"bytesReceived":(\d+)/.exec(tcp?.detail ?? '');
     t.log(`${outcome.sent} datagrams of ${sizes.join(', ')} bytes there and back, lost ${outcome.lost} and ${outcome.echoLost}; TCP ${bytes?.[1]} bytes there, ${bytes?.[2]} back, stood still ${tcp?.longestStallMs.toFixed(0)} ms`);
+    t.log(grown(dropsBefore, await drops(bed, at)).map(([name, by]) => `${name} ${by}`).join(', '));
     t.like(outcome, { lost: 0, duplicated: 0, corrupt: 0, echoLost: 0, echoDuplicated: 0, echoCorrupt: 0 });
     t.true(tcp?.ok, tcp?.detail);
   }, mtu);

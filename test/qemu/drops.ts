@@ -1,0 +1,50 @@
+/** What kernels say they dropped: those of a bed's namespaces, and the guest's own. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import type { Bed, RunningGuest } from './bed.js';
+
+const run = promisify(execFile);
+
+/** Frames, datagrams or fragments since the namespace was made; by place and counter. */
+export type Drops = ReadonlyMap<string, number>;
+
+const SHOWN = 'ip -s -j link && cat /proc/net/snmp';
+const LINK_COUNTERS = ['dropped', 'errors'] as const;
+/** Of /proc/net/snmp. */
+const PROTOCOL_COUNTERS: ReadonlySet<string> = new Set(['InDiscards', 'OutDiscards', 'ReasmFails', 'FragFails', 'InErrors', 'RcvbufErrors', 'SndbufErrors', 'InCsumErrors', 'MemErrors']);
+
+interface ShownLink {
+  readonly ifname: string;
+  readonly stats64: Readonly<Record<'rx' | 'tx', Readonly<Record<(typeof LINK_COUNTERS)[number], number>>>>;
+}
+
+function parse(place: string, text: string): [string, number][] {
+  const cut = text.indexOf('\n');
+  const links = (JSON.parse(text.slice(0, cut)) as ShownLink[]).flatMap(({ ifname, stats64 }) =>
+    (['rx', 'tx'] as const).flatMap((way) => LINK_COUNTERS.map((counter): [string, number] => [`${place} ${ifname} ${way} ${counter}`, stats64[way][counter]])),
+  );
+  const lines = text.slice(cut + 1).trim().split('\n').map((line) => line.split(' '));
+  const protocols = lines.flatMap(([protocol, ...values], i) =>
+    i % 2 === 0 ? [] : values.map((value, at): [string, number] => [`${place} ${protocol} ${lines[i - 1]?.[at + 1]}`, Number(value)]),
+  );
+  return [...links, ...protocols.filter(([name]) => PROTOCOL_COUNTERS.has(name.slice(name.lastIndexOf(' ') + 1)))];
+}
+
+export async function drops(bed: Bed, { qemu }: RunningGuest): Promise<Drops> {
+  const namespaces = [['wire', bed.wire], ...[...bed.hosts.values()].map(({ name, netns }) => [`host ${name}`, netns])];
+  const shown = await Promise.all(
+    namespaces.map(async ([place = '', netns]) => parse(place, (await run('nsenter', [`--net=/run/netns/${netns}`, 'sh', '-c', SHOWN])).stdout)),
+  );
+  const redirects = await Promise.all(
+    [...bed.hosts.values()].map(async ({ name, control }) => {
+      const { redirect_errors } = await control.counters();
+      return redirect_errors.map(({ kind, ifindex, errno, packets }): [string, number] => [`host ${name} ${kind} ${ifindex} errno ${errno}`, packets]);
+    }),
+  );
+  return new Map([...shown.flat(), ...redirects.flat(), ...parse('guest', await qemu.run(SHOWN))]);
+}
+
+/** Those that have grown, and by how much. */
+export function grown(before: Drops, after: Drops): [string, number][] {
+  return [...after].map(([name, count]): [string, number] => [name, count - (before.get(name) ?? 0)]).filter(([, by]) => by > 0);
+}
