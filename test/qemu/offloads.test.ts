@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { guest } from './bed.js';
 import { drops, grown } from './drops.js';
+import { until } from './guest_bed.js';
 import { guestsTest } from './guests_test.js';
 import { Traffic } from './traffic.js';
 
@@ -49,7 +50,12 @@ for (const mtu of [1500, 9000]) {
         t.like(up.vnic, { path: 'accelerated', vf: port }, what);
         const plugged = await counted();
         await sleep(STAY_MS);
-        const after = await counted();
+        // Unfinished frames go by the bridge, which knows how to finish them; whole ones straight to the VF.
+        const ways = offloads ? ['redirect_vf', 'pass_partial_checksum'] : ['redirect_single'];
+        const after = await until(`${what}: frames go by ${ways.join(', ')}`, async () => {
+          const now = await counted();
+          return ways.every((reason) => (now[reason] ?? 0) > (plugged[reason] ?? 0)) ? now : null;
+        });
         await host.control.act('g1', 'software', 20_000);
         await sleep(STAY_MS);
         const lost = await traffic.lostSoFar();
@@ -57,8 +63,6 @@ for (const mtu of [1500, 9000]) {
         t.log(`${what}: ${(plugged['held'] ?? 0) - (before['held'] ?? 0)} frames kept back, ${lost} lost; while accelerated: ${during('redirect_vf')} by the bridge, ${during('redirect_single')} redirected, ${during('pass_partial_checksum')} unfinished`);
         t.is(lost, 0, `${what}: missing ${JSON.stringify(await traffic.missing())}`);
         t.true((plugged['held'] ?? 0) > (before['held'] ?? 0), what);
-        // Unfinished frames go by the bridge, which knows how to finish them; whole ones straight to the VF.
-        t.true(offloads ? during('redirect_vf') > 0 && during('pass_partial_checksum') > 0 : during('redirect_single') > 0, what);
       }
       // The next one is taken when this one is not there.
       execFileSync('ip', ['-n', host.netns, 'link', 'delete', 'dev', port]);

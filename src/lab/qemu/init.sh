@@ -15,6 +15,9 @@ mount -t tmpfs tmpfs /tmp
 # An address is to be usable at once, not a second later when nobody has objected to it.
 for interface in all default; do echo 0 > /proc/sys/net/ipv6/conf/$interface/accept_dad; done
 
+# What is sent is counted: it waits while the machine is not let run, where fq_codel would drop what is late and tell nobody.
+echo pfifo_fast > /proc/sys/net/core/default_qdisc
+
 while read -r module; do insmod "/modules/$module"; done < /modules/order
 
 ip= ip6= mtu= offloads= agent= services=
