@@ -5,6 +5,7 @@ import { deviceIdOf } from '../../src/hypervisor/qemu/device_ids.js';
 import { QmpClient } from '../../src/hypervisor/qemu/qmp_client.js';
 import type { VnicStatus } from '../../src/control/protocol.js';
 import { guest, type BedHost } from './bed.js';
+import { until } from './guest_bed.js';
 import { guestsTest } from './guests_test.js';
 import { median, Traffic } from './traffic.js';
 
@@ -102,6 +103,7 @@ guestsTest('a guest with the plug-in: nothing lost, doubled or kept back when it
   await sleep(WINDOW_MS);
   t.true(onVf(await host.vnic('g1')));
   await at.qemu.run('node /opt/unipath/build/src/guest/agent.js --interface eth0 --pins /sys/fs/bpf/unipath-guest </dev/null >/run/agent.log 2>&1 &');
+  await until('the next agent has found its VF', async () => ((await at.qemu.shell('grep vf-registered /run/agent.log')).status === 0 ? true : null), AGENT_MS);
   // Another make of VF, whose link comes late: the guest hears by its tap meanwhile.
   await host.control.act('g1', 'software', 30_000);
   execFileSync('ip', ['-n', host.netns, 'link', 'delete', 'dev', 'tp0']);
