@@ -48,9 +48,10 @@ async function plainModule(kernel: GuestKernel, file: string): Promise<string> {
   return plain;
 }
 
-async function addModules(tree: FileTree, kernel: GuestKernel): Promise<void> {
+/** What these modules need, too, and the order in which to load them. @throws Error naming a module that the kernel does not have */
+export async function addModules(tree: FileTree, kernel: GuestKernel, wanted: readonly string[]): Promise<void> {
   const text = (name: string): string => readFileSync(join(kernel.modules, name), 'utf8');
-  const order = loadOrder(text('modules.dep'), text('modules.builtin'), MODULES);
+  const order = loadOrder(text('modules.dep'), text('modules.builtin'), wanted);
   for (const file of order) {
     const from = await plainModule(kernel, file);
     tree.add(`/modules/${basename(from)}`, { kind: 'file', from });
@@ -84,7 +85,7 @@ async function addBase(tree: FileTree, kernel: GuestKernel): Promise<void> {
   tree.add('/bin/sh', { kind: 'file', from: shell });
   await addLibraries(tree, [shell, busybox, ...addTools(tree, TOOLS)]);
   tree.add('/sbin/reflector', { kind: 'file', from: await compileReflector() });
-  await addModules(tree, kernel);
+  await addModules(tree, kernel, MODULES);
 }
 
 async function addNode(tree: FileTree): Promise<void> {

@@ -1,0 +1,77 @@
+/** How QEMU is called for the machine with emulated adapters. Pure. */
+import { join } from 'node:path';
+import { KERNEL_WORDS } from '../qemu/arguments.js';
+import { hostFiles } from './files.js';
+
+export interface HostMachineOptions {
+  readonly name: string;
+  /** Adapters of QEMU's model igb: one port, seven VFs each. */
+  readonly adapters: readonly { readonly mac: string }[];
+  /** Default 2. */
+  readonly smp?: number;
+  /** Default 2048. */
+  readonly memoryMiB?: number;
+  /** Default: KVM where there is one. */
+  readonly accel: 'kvm' | 'tcg';
+}
+
+export interface HostMachinePaths {
+  readonly serial: string;
+  /** The kernel's log. */
+  readonly console: string;
+  /** QEMU's own words. */
+  readonly log: string;
+  readonly pid: string;
+}
+
+export function hostMachinePaths(folder: string): HostMachinePaths {
+  return { serial: join(folder, 'serial'), console: join(folder, 'console.log'), log: join(folder, 'qemu.log'), pid: join(folder, 'pid') };
+}
+
+/** A NIC of another make on the same wire: the world outside the adapters. */
+export const WIRE_MAC = '52:54:00:5a:00:ff';
+/** All NICs are on one wire, which is QEMU's own: no frame leaves the machine. */
+const WIRE = 0;
+
+/** QEMU is started by its own loader with its own libraries: it is newer than what this machine has. */
+export function emulator(): { readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> } {
+  const root = hostFiles.qemu;
+  const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
+  return {
+    argv: [
+      ...[join(root, 'usr/lib64/ld-linux-x86-64.so.2'), '--library-path', `${libraries}:${join(libraries, 'pmdk')}`],
+      ...[join(root, 'usr/bin/qemu-system-x86_64'), '-L', join(root, 'usr/share/qemu'), '-L', join(root, 'usr/share/seabios')],
+    ],
+    env: { QEMU_MODULE_DIR: join(libraries, 'qemu') },
+  };
+}
+
+/** @param project folder of this project, and @param modules of the kernel's modules, as the machine outside has them */
+export function hostMachineArguments(
+  options: HostMachineOptions,
+  paths: HostMachinePaths,
+  kernel: string,
+  image: string,
+  project: string,
+  modules: string,
+): string[] {
+  const { name, adapters, smp = 2, memoryMiB = 2048, accel } = options;
+  const words = [KERNEL_WORDS, 'intel_iommu=on', 'iommu=pt', `unipath.name=${name}`, `unipath.project=${project}`, `unipath.modules=${modules}`];
+  const nic = (id: string, model: string, mac: string, slot: number): string[] => [
+    ...['-netdev', `hubport,id=wire-${id},hubid=${WIRE}`],
+    ...['-device', `pcie-root-port,id=port-${id},chassis=${slot},slot=${slot}`],
+    ...['-device', `${model},id=${id},netdev=wire-${id},mac=${mac},bus=port-${id},romfile=`],
+  ];
+  return [
+    ...['-name', name, '-machine', accel === 'kvm' ? 'q35,kernel-irqchip=split' : 'q35', '-accel', accel],
+    ...['-cpu', accel === 'kvm' ? 'host' : 'max', '-smp', String(smp), '-m', String(memoryMiB)],
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-pidfile', paths.pid],
+    ...['-device', 'intel-iommu,intremap=on,caching-mode=on'],
+    ...['-kernel', kernel, '-initrd', image, '-append', words.join(' ')],
+    ...['-serial', `file:${paths.console}`, '-serial', `unix:${paths.serial},server=on,wait=off`],
+    ...['-fsdev', 'local,id=outside,path=/,security_model=none,readonly=on,multidevs=remap'],
+    ...['-device', 'virtio-9p-pci,fsdev=outside,mount_tag=outside'],
+    ...adapters.flatMap(({ mac }, i) => nic(`pf${i}`, 'igb', mac, i + 1)),
+    ...nic('wire', 'virtio-net-pci', WIRE_MAC, adapters.length + 1),
+  ];
+}

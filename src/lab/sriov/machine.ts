@@ -1,0 +1,153 @@
+/**
+ * A machine that plays a KVM host: one QEMU process with an IOMMU and SR-IOV adapters that QEMU emulates. Its root is that of the machine
+ * outside, read-only, with memory laid over it: programs, Node.js and this project are simply there, and nothing that it writes stays.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { commandEnvironment } from '../../host/exec.js';
+import { packageRoot } from '../../paths.js';
+import { isAlive, killProcesses, type ProcessIdentity, processStart } from '../processes.js';
+import { bestAccelerator } from '../qemu/available.js';
+import { unpackedKernel } from '../qemu/kernel.js';
+import { SerialShell, type ShellOptions, type ShellResult } from '../qemu/serial_shell.js';
+import { emulator, hostMachineArguments, type HostMachineOptions, type HostMachinePaths, hostMachinePaths } from './arguments.js';
+import { hostKernel } from './available.js';
+import { hostImage } from './image.js';
+
+const START_MS = 15_000;
+const POLL_MS = 10;
+/** Boot of an emulated CPU on a busy machine. */
+const BOOT_MS = 120_000;
+const EXCERPT = 3000;
+
+const tail = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8').slice(-EXCERPT).trim() : '');
+
+export interface HostMachineStart extends Omit<HostMachineOptions, 'accel'> {
+  /** Made when it is not there; the machine's files go when it stops, and the folder when nothing else is in it. */
+  readonly folder: string;
+  /** Release, or its beginning ("6.12"); default: the newest there is. */
+  readonly kernel?: string;
+}
+
+export class HostMachine {
+  readonly name: string;
+  /** Of its kernel: "6.12.117+deb13-amd64". */
+  readonly release: string;
+  readonly #folder: string;
+  readonly #paths: HostMachinePaths;
+  readonly #child: ChildProcess;
+  readonly #identity: ProcessIdentity;
+  #shell: SerialShell | null = null;
+
+  private constructor(name: string, release: string, folder: string, child: ChildProcess) {
+    this.name = name;
+    this.release = release;
+    this.#folder = folder;
+    this.#paths = hostMachinePaths(folder);
+    this.#child = child;
+    const pid = child.pid ?? 0;
+    this.#identity = { pid, start: processStart(pid) ?? 0 };
+  }
+
+  /** Resolves when the machine has booted and its shell answers. It ends with this process. @throws Error with QEMU's and the kernel's words */
+  static async start(options: HostMachineStart): Promise<HostMachine> {
+    const { name, folder } = options;
+    const paths = hostMachinePaths(folder);
+    const kernel = hostKernel(options.kernel);
+    const { argv, env } = emulator();
+    const machine = { accel: bestAccelerator(), ...options };
+    const args = hostMachineArguments(machine, paths, await unpackedKernel(kernel), await hostImage(kernel), packageRoot, kernel.modules);
+    mkdirSync(folder, { recursive: true });
+    removeFiles(paths);
+    const out = openSync(paths.log, 'a');
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...argv, ...args], {
+      stdio: ['ignore', out, out],
+      env: { ...commandEnvironment(), ...env },
+    });
+    closeSync(out);
+    await once(child, 'spawn');
+    child.unref();
+    const host = new HostMachine(name, kernel.release, folder, child);
+    try {
+      await host.#boot();
+      return host;
+    } catch (error) {
+      const explained = host.#explained(error);
+      await host.stop();
+      throw explained;
+    }
+  }
+
+  get running(): boolean {
+    return isAlive(this.#identity);
+  }
+
+  /** The end of the kernel's log and of QEMU's words, for messages. */
+  console(): string {
+    return [tail(this.#paths.console), tail(this.#paths.log)].filter((text) => text !== '').join('\n');
+  }
+
+  /** Runs a command line with the machine's `sh -c`; commands run one after another. @throws Error when it does not end in time */
+  async shell(command: string, options: ShellOptions = {}): Promise<ShellResult> {
+    if (this.#shell === null) throw new Error(`${this.name}: its shell is closed`);
+    try {
+      return await this.#shell.run(command, options);
+    } catch (error) {
+      throw this.#explained(error);
+    }
+  }
+
+  /** As shell(), for commands that must succeed. @returns what it said. @throws Error with its words and status */
+  async run(command: string, options: ShellOptions = {}): Promise<string> {
+    const { status, output } = await this.shell(command, options);
+    if (status !== 0) throw new Error(`${this.name}: \`${command}\` failed with exit code ${status}: ${output.trim()}`);
+    return output;
+  }
+
+  /** Runs one of this project's built modules with Node.js; `file` from the project's folder. @throws Error as run() */
+  node(file: string, args: readonly string[] = [], options: ShellOptions = {}): Promise<string> {
+    return this.run([process.execPath, join(packageRoot, file), ...args].join(' '), options);
+  }
+
+  /** Ends QEMU at once and removes its files. */
+  async stop(): Promise<void> {
+    this.#shell?.close();
+    this.#shell = null;
+    await killProcesses([this.#identity]);
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      this.#child.ref();
+      await once(this.#child, 'exit');
+    }
+    removeFiles(this.#paths);
+    try {
+      rmdirSync(this.#folder);
+    } catch {
+      // Somebody else's files are in it.
+    }
+  }
+
+  async #boot(): Promise<void> {
+    const deadline = performance.now() + START_MS;
+    while (!existsSync(this.#paths.pid) || !existsSync(this.#paths.serial)) {
+      if (!this.running) throw new Error(`${this.name}: QEMU ended at once`);
+      if (performance.now() > deadline) throw new Error(`${this.name}: QEMU did not start within ${START_MS} ms`);
+      await sleep(POLL_MS);
+    }
+    this.#shell = await SerialShell.connect(this.name, this.#paths.serial);
+    await this.#shell.ready(BOOT_MS);
+  }
+
+  #explained(error: unknown): Error {
+    const message = error instanceof Error ? error.message : String(error);
+    const console = this.console();
+    const state = this.running ? '' : '; QEMU has ended';
+    return new Error(`${message}${state}${console === '' ? '' : `; its console ends with:\n${console}`}`, { cause: error });
+  }
+}
+
+function removeFiles(paths: HostMachinePaths): void {
+  for (const file of Object.values(paths) as string[]) rmSync(file, { force: true });
+}
