@@ -2,7 +2,8 @@
 /**
  * Makes a fresh machine ready: distribution packages, npm packages, a BPF file system, BPF objects, TypeScript build. Does only what is not
  * done yet and says what it does; with everything in place it says nothing and takes well under a second. `--bench`: also what only
- * the bench needs. `--guests`: also what real guests need; where they cannot be had, it says why and goes on.
+ * the bench needs. `--guests`: also what real guests need; `--sriov`: also what a machine with emulated adapters needs; where they cannot be
+ * had, it says why and goes on.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -11,6 +12,7 @@ import { release } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fetchKernel, guestRequirements, unpackedKernelRelease, whyNoGuestsHere } from './guests.mjs';
+import { fetchAdapters, sriovRequirements, whyNoAdaptersHere } from './sriov.mjs';
 import { benchRequirements, installCommands, missingRequirements, packageManager, requirements, whyUnfit } from './requirements.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -123,6 +125,18 @@ function prepareGuests() {
   }
 }
 
+/** Best effort, too. */
+function prepareAdapters() {
+  try {
+    const reason = whyNoAdaptersHere(process.arch);
+    if (reason) fail(reason);
+    installPackages(sriovRequirements);
+    fetchAdapters(root, { say, run, output });
+  } catch (error) {
+    say(`no emulated adapters: ${error.message} Tests that need them are skipped.`);
+  }
+}
+
 try {
   checkMachine();
   installPackages(process.argv.includes('--bench') ? [...requirements, ...benchRequirements] : requirements);
@@ -134,3 +148,4 @@ try {
   process.exit(1);
 }
 if (process.argv.includes('--guests')) prepareGuests();
+if (process.argv.includes('--sriov')) prepareAdapters();

@@ -5,7 +5,7 @@ import { findKernel, type GuestKernel } from '../qemu/kernel.js';
 import { findProgram } from '../qemu/libraries.js';
 import { hostFiles } from './files.js';
 
-const SET_UP = 'run `npm run setup -- --guests --sriov`';
+const SET_UP = 'run `npm run setup -- --sriov`';
 const PROGRAMS = ['busybox', 'xz', 'ldd', 'setpriv', 'ip', 'ethtool'];
 
 /** Kernels that the set-up has unpacked, newest first. */

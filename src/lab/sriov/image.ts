@@ -18,7 +18,7 @@ export async function hostImage(kernel: GuestKernel): Promise<string> {
   tree.add('/dev/console', { kind: 'character-device', major: 5, minor: 1 });
   tree.add('/init', { kind: 'file', from: hostFiles.init });
   const found = findProgram('busybox');
-  if (found === null) throw new Error('busybox is missing: run `npm run setup -- --guests --sriov`');
+  if (found === null) throw new Error('busybox is missing: run `npm run setup -- --sriov`');
   const busybox = realpathSync(found);
   tree.add('/bin/busybox', { kind: 'file', from: busybox });
   for (const applet of APPLETS) tree.add(`/bin/${applet}`, { kind: 'symlink', target: 'busybox' });

@@ -5,7 +5,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { commandEnvironment } from '../../host/exec.js';
 import { packageRoot } from '../../paths.js';
@@ -81,6 +80,11 @@ export class HostMachine {
     }
   }
 
+  /** This project's folder, which is where it is outside. */
+  get project(): string {
+    return packageRoot;
+  }
+
   get running(): boolean {
     return isAlive(this.#identity);
   }
@@ -105,11 +109,6 @@ export class HostMachine {
     const { status, output } = await this.shell(command, options);
     if (status !== 0) throw new Error(`${this.name}: \`${command}\` failed with exit code ${status}: ${output.trim()}`);
     return output;
-  }
-
-  /** Runs one of this project's built modules with Node.js; `file` from the project's folder. @throws Error as run() */
-  node(file: string, args: readonly string[] = [], options: ShellOptions = {}): Promise<string> {
-    return this.run([process.execPath, join(packageRoot, file), ...args].join(' '), options);
   }
 
   /** Ends QEMU at once and removes its files. */

@@ -1,0 +1,85 @@
+/** One machine with two emulated adapters for all tests of a file: started by the first one, stopped after the last. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { whyNoHostMachine } from '../../src/lab/sriov/available.js';
+import { HostMachine } from '../../src/lab/sriov/machine.js';
+import { testWith } from '../support/require.js';
+
+/** MAC addresses of the PFs, which are eth0 and eth1. */
+export const PF_MACS = ['52:54:00:5a:00:01', '52:54:00:5a:01:01'] as const;
+/** On a real host the device manager loads them. */
+const DRIVERS = ['igb', 'igbvf', 'virtio_net'];
+/** Emulated CPUs on a busy machine: the boot alone may take a minute. */
+const TIMEOUT_MS = 280_000;
+/** One command of unipath there. */
+const COMMAND_MS = 60_000;
+
+const declare = testWith(whyNoHostMachine());
+const started: { folder: string | null; machine: HostMachine | null; why: unknown } = { folder: null, machine: null, why: null };
+
+async function hostMachine(t: ExecutionContext): Promise<HostMachine> {
+  if (started.why !== null) throw started.why;
+  if (started.machine !== null) return started.machine;
+  started.folder = mkdtempSync(join(tmpdir(), 'unipath-sriov-'));
+  const before = performance.now();
+  try {
+    const machine = await HostMachine.start({
+      name: 'kvm-host',
+      folder: join(started.folder, 'host'),
+      adapters: PF_MACS.map((mac) => ({ mac })),
+    });
+    started.machine = machine;
+    t.log(`Linux ${machine.release} booted in ${((performance.now() - before) / 1000).toFixed(1)} s`);
+    for (const driver of DRIVERS) await machine.run(`modprobe ${driver}`);
+    return machine;
+  } catch (error) {
+    // Not once more for every test of the file.
+    started.why = error;
+    throw error;
+  }
+}
+
+test.after.always('the machine is taken away', async () => {
+  await started.machine?.stop();
+  if (started.folder !== null) rmSync(started.folder, { recursive: true, force: true });
+});
+
+/** A test with the machine, which is as the test before it left it. */
+export function sriovTest(title: string, body: (t: ExecutionContext, machine: HostMachine) => Promise<void>): void {
+  declare.serial(title, async (t) => {
+    t.timeout(TIMEOUT_MS);
+    const before = performance.now();
+    const machine = await hostMachine(t);
+    const ready = performance.now();
+    await body(t, machine);
+    t.log(`took ${((performance.now() - ready) / 1000).toFixed(1)} s${ready - before > 1000 ? ` after ${((ready - before) / 1000).toFixed(1)} s of start` : ''}`);
+  });
+}
+
+export interface CommandResult {
+  readonly status: number;
+  /** stdout and stderr as they came. */
+  readonly output: string;
+}
+
+/** `unipath` with these words, there. */
+export function unipath(machine: HostMachine, words: string): Promise<CommandResult> {
+  return machine.shell(`${process.execPath} ${machine.project}/build/src/cli.js ${words}`, { deadlineMs: COMMAND_MS });
+}
+
+/** The same with -j; @returns what it printed, and how it ended. */
+export async function unipathJson(machine: HostMachine, words: string): Promise<{ readonly status: number; readonly answer: unknown }> {
+  const { status, output } = await unipath(machine, `${words} -j`);
+  try {
+    return { status, answer: JSON.parse(output) };
+  } catch {
+    throw new Error(`\`unipath ${words} -j\` printed no JSON: ${output}`);
+  }
+}
+
+/** A file there, without the end of its line. */
+export async function fileThere(machine: HostMachine, path: string): Promise<string> {
+  return (await machine.run(`cat ${path}`)).trim();
+}
