@@ -1,30 +1,85 @@
-/** `unipath adapter show`: uplinks, and the VFs that can be handed out. */
+/** `unipath adapter show`: the adapters of the configuration, as unipathd has them, and the PFs of this machine, which need no daemon. */
 import type { Command } from 'commander';
+import { DaemonUnreachableError } from '../control/client.js';
 import type { AdapterStatus } from '../control/protocol.js';
+import type { PfFacts } from '../sriov/facts.js';
+import { pfName } from '../sriov/judge.js';
 import type { Context } from './context.js';
+import { snakeKeys } from './json_keys.js';
+import { controlList, PF_HEADINGS, pfList, pfRow, VF_HEADINGS, vfRow } from './pf_words.js';
 import { named, xdpCell } from './words.js';
 
 const VF_STYLES = { free: 'quiet', used: 'good', lost: 'bad' } as const;
+
+interface ShowOptions {
+  readonly details?: boolean;
+}
 
 export function registerAdapter(program: Command, context: (command: Command) => Context): void {
   program
     .command('adapter')
     .description('network adapters')
     .command('show')
-    .description('all of them, or one with its VFs')
-    .argument('[name]')
-    .action(async (name: string | undefined, _options: object, command: Command) => show(context(command), name));
+    .description('adapters that unipathd has, and PFs of this machine (they need no daemon); or one of either with its VFs')
+    .argument('[name]', 'adapter, or netdev or PCI address of a PF')
+    .option('-d, --details', 'also what the driver of a PF can set of its VFs')
+    .action(async (name: string | undefined, options: ShowOptions, command: Command) => show(context(command), name, options));
 }
 
-async function show(context: Context, name: string | undefined): Promise<void> {
-  const { adapters } = await context.client().status();
-  const shown = name === undefined ? adapters : [named('adapter', name, adapters)];
-  if (context.json) context.printJson({ adapters: shown });
-  else if (name === undefined) printAll(context, shown);
-  else for (const adapter of shown) printOne(context, adapter);
+/** Null: no daemon answers. */
+async function adaptersOf(context: Context): Promise<readonly AdapterStatus[] | null> {
+  try {
+    return (await context.client().status()).adapters;
+  } catch (error) {
+    if (error instanceof DaemonUnreachableError) return null;
+    throw error;
+  }
 }
 
-function printAll(context: Context, adapters: readonly AdapterStatus[]): void {
+const isNamed = (pf: PfFacts, name: string): boolean => pfName(pf) === name || pf.pci === name.toLowerCase();
+
+async function show(context: Context, name: string | undefined, options: ShowOptions): Promise<void> {
+  const adapters = await adaptersOf(context);
+  const { discoverPfs } = await import('../sriov/discover.js');
+  const pfs = await discoverPfs();
+  const [shownAdapters, shownPfs] = name === undefined ? [adapters ?? [], pfs] : chosen(adapters, pfs, name);
+  if (context.json) {
+    context.printJson({ daemon: adapters === null ? 'unreachable' : 'running', adapters: shownAdapters, pfs: snakeKeys(shownPfs) });
+    return;
+  }
+  if (adapters === null) context.io.err('unipath: unipathd does not answer: this is what the machine itself shows\n');
+  if (name === undefined) printAll(context, adapters, shownPfs);
+  else printChosen(context, shownAdapters, shownPfs, options.details === true);
+}
+
+/** Of an adapter also the PF that is its uplink. @throws CliError that suggests the near name */
+function chosen(adapters: readonly AdapterStatus[] | null, pfs: readonly PfFacts[], name: string): [AdapterStatus[], PfFacts[]] {
+  const pf = pfs.find((each) => isNamed(each, name));
+  const adapter = adapters?.find((each) => each.name === name || each.uplink === name);
+  if (adapter !== undefined) return [[adapter], pfs.filter((each) => pfName(each) === adapter.uplink)];
+  if (pf !== undefined) return [[], [pf]];
+  const names = [...(adapters ?? []).map((each) => each.name), ...pfs.map(pfName)];
+  named('adapter', name, names.map((each) => ({ name: each })));
+  return [[], []];
+}
+
+function printAll(context: Context, adapters: readonly AdapterStatus[] | null, pfs: readonly PfFacts[]): void {
+  if (adapters !== null) printAdapters(context, adapters);
+  if (pfs.length > 0) {
+    if (adapters !== null) context.printLine('');
+    context.printTable(PF_HEADINGS, pfs.map(pfRow));
+  } else if (adapters === null) context.printLine('no network adapter here can have VFs');
+}
+
+function printChosen(context: Context, adapters: readonly AdapterStatus[], pfs: readonly PfFacts[], details: boolean): void {
+  for (const adapter of adapters) printAdapter(context, adapter);
+  for (const pf of pfs) {
+    if (adapters.length > 0) context.printLine('');
+    printPf(context, pf, details);
+  }
+}
+
+function printAdapters(context: Context, adapters: readonly AdapterStatus[]): void {
   context.printTable(
     ['ADAPTER', 'UPLINK', 'BRIDGE', 'XDP', 'VFS', 'USED', 'LIMIT', 'LOST', 'QUEUES', 'LIMIT'],
     adapters.map((adapter) => [
@@ -35,7 +90,7 @@ function printAll(context: Context, adapters: readonly AdapterStatus[]): void {
   );
 }
 
-function printOne(context: Context, adapter: AdapterStatus): void {
+function printAdapter(context: Context, adapter: AdapterStatus): void {
   context.printList([
     ['name', adapter.name],
     ['uplink', adapter.uplink],
@@ -51,4 +106,16 @@ function printOne(context: Context, adapter: AdapterStatus): void {
     ['PORT', 'DEVICE', 'STATE', 'QUEUES', 'VNIC'],
     adapter.vfs.map((vf) => [vf.port, vf.device, { text: vf.state, style: VF_STYLES[vf.state] }, String(vf.queues), vf.owner ?? '-']),
   );
+}
+
+function printPf(context: Context, pf: PfFacts, details: boolean): void {
+  context.printList(pfList(pf));
+  if (details) {
+    context.printLine('');
+    context.printLine('what its driver can set of a VF:');
+    context.printList(controlList(pf));
+  }
+  if (pf.vfs.length === 0) return;
+  context.printLine('');
+  context.printTable(VF_HEADINGS, pf.vfs.map(vfRow));
 }

@@ -8,6 +8,7 @@ import { registerCapture } from './capture.js';
 import { registerConfig } from './config.js';
 import { addCommonOptions, Context, type GlobalOptions, type Io } from './context.js';
 import { CliError, ExitCode, ExitWith } from './exit.js';
+import { registerDoctor } from './doctor.js';
 import { registerFlow } from './flow.js';
 import { registerGuest } from './guest.js';
 import { registerMonitor } from './monitor.js';
@@ -19,7 +20,7 @@ import { registerVnic } from './vnic.js';
 
 const HELP_TAIL = `
 Options may stand behind the command too. unipath COMMAND --help tells more.
-Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 daemon unreachable, 4 degraded (status, guest check), 5 timed out.`;
+Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 daemon unreachable, 4 degraded (status, guest check, doctor), 5 timed out.`;
 
 /** Runs one command line. @returns its exit code */
 export async function runCli(args: readonly string[], io: Io): Promise<number> {
@@ -41,7 +42,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
 async function register(program: Command, io: Io, args: readonly string[]): Promise<void> {
   const context = (command: Command): Context => new Context(io, command.optsWithGlobals<GlobalOptions>());
   const parts = [registerStatus, registerVnic, registerVm, registerAdapter, registerMonitor, registerCapture, registerFlow];
-  for (const part of [...parts, registerConfig, registerOther, registerRss, registerGuest]) part(program, context);
+  for (const part of [...parts, registerConfig, registerOther, registerRss, registerGuest, registerDoctor]) part(program, context);
   await registerLab(program, args);
   addToAll(program);
 }

@@ -31,12 +31,24 @@ export function parseRssKeyText(text: string): Buffer | null {
   return key === undefined ? null : Buffer.from(key.replaceAll(':', ''), 'hex');
 }
 
-/** Key of a NIC's RSS; null: it has none, or none that it shows. */
-export async function readRssKeyByCommand(device: string): Promise<Buffer | null> {
+/** The queue of each entry in the indirection table that `ethtool -x` prints; null: it prints none. */
+export function parseRetaText(text: string): readonly number[] | null {
+  const rows = [...text.matchAll(/^\s*\d+:((?:\s+\d+)+)\s*$/gm)].flatMap(([, queues]) => (queues ?? '').trim().split(/\s+/));
+  return rows.length === 0 ? null : rows.map(Number);
+}
+
+/** What `ethtool -x` prints; null: the device has no RSS. @throws CommandError when the command cannot be run */
+export async function readRssText(device: string): Promise<string | null> {
   try {
-    return parseRssKeyText(await run('ethtool', ['-x', device]));
+    return await run('ethtool', ['-x', device]);
   } catch (error) {
     if (error instanceof CommandError && error.reason === 'failed') return null;
     throw error;
   }
+}
+
+/** Key of a NIC's RSS; null: it has none, or none that it shows. */
+export async function readRssKeyByCommand(device: string): Promise<Buffer | null> {
+  const text = await readRssText(device);
+  return text === null ? null : parseRssKeyText(text);
 }

@@ -9,6 +9,7 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   ip: 'iproute2',
   bridge: 'iproute2',
   tc: 'iproute2',
+  devlink: 'iproute2',
   ethtool: 'ethtool',
   setpriv: 'util-linux',
   nsenter: 'util-linux',

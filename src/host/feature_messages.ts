@@ -3,8 +3,8 @@
  *
  * Features are a set of bits whose numbers are not fixed: their names are in a string set, to be read once.
  */
-import { GENLMSGHDR_SIZE, genlHeader } from './genl_messages.js';
-import { bytesOfU32, listAttributes, readAttributes, readNumber, readText, writeAttribute, writeNested } from './netlink_messages.js';
+import { deviceHeader, GENLMSGHDR_SIZE, genlHeader } from './genl_messages.js';
+import { bytesOfU32, listAttributes, readAttributes, readNumber, readText, readU32, writeAttribute, writeNested } from './netlink_messages.js';
 
 // Numbers of include/uapi/linux/ethtool_netlink.h and netdev.h, which are fixed.
 const ETHTOOL_MSG_STRSET_GET = 1;
@@ -20,7 +20,9 @@ const ETH_SS_FEATURES = 4;
 
 const ETHTOOL_MSG_FEATURES_GET = 11;
 const ETHTOOL_A_FEATURES_HEADER = 1;
+const ETHTOOL_A_FEATURES_HW = 2;
 const ETHTOOL_A_FEATURES_ACTIVE = 4;
+const ETHTOOL_A_FEATURES_NOCHANGE = 5;
 const ETHTOOL_A_BITSET_VALUE = 4;
 const ETHTOOL_A_HEADER_DEV_INDEX = 1;
 const ETHTOOL_A_HEADER_DEV_NAME = 2;
@@ -29,13 +31,17 @@ const ETHTOOL_FLAG_COMPACT_BITSETS = 1;
 
 const ETHTOOL_MSG_RSS_GET = 38;
 const ETHTOOL_A_RSS_HEADER = 1;
+const ETHTOOL_A_RSS_INDIR = 4;
 const ETHTOOL_A_RSS_HKEY = 5;
 
 const NETDEV_CMD_DEV_GET = 1;
 const NETDEV_A_DEV_IFINDEX = 1;
 const NETDEV_A_DEV_XDP_FEATURES = 3;
+/** What a device can do of XDP, by bit number; `ethtool` and `xdp-loader features` have the same names. */
+const XDP_FEATURES = ['basic', 'redirect', 'ndo-xmit', 'xsk-zerocopy', 'hw-offload', 'rx-sg', 'ndo-xmit-sg'] as const;
+export type XdpFeature = (typeof XDP_FEATURES)[number];
 /** The device transmits redirected frames that lie in several buffers. */
-const NETDEV_XDP_ACT_NDO_XMIT_SG = 64n;
+const NETDEV_XDP_ACT_NDO_XMIT_SG = 1n << BigInt(XDP_FEATURES.indexOf('ndo-xmit-sg'));
 
 /** Payload of the question for the names of all features. */
 export function featureNamesPayload(): Buffer {
@@ -76,16 +82,42 @@ export function readFeature(payload: Buffer, bit: number): { readonly ifindex: n
   return { ifindex, active: ((words[bit >> 3] ?? 0) & (1 << (bit & 7))) !== 0 };
 }
 
+/** Payload of the question for the features of one device. */
+export function featurePayload(device: string): Buffer {
+  const name = writeAttribute(ETHTOOL_A_HEADER_DEV_NAME, Buffer.from(`${device}\0`));
+  const flags = writeAttribute(ETHTOOL_A_HEADER_FLAGS, bytesOfU32(ETHTOOL_FLAG_COMPACT_BITSETS));
+  return Buffer.concat([genlHeader(ETHTOOL_MSG_FEATURES_GET), writeNested(ETHTOOL_A_FEATURES_HEADER, name, flags)]);
+}
+
+/** Is the feature of this bit on, and can it be switched? */
+export function readFeatureState(payload: Buffer, bit: number): { readonly active: boolean; readonly fixed: boolean } {
+  const attributes = readAttributes(payload.subarray(GENLMSGHDR_SIZE));
+  const isSet = (type: number): boolean => {
+    const words = readAttributes(nested(attributes.get(type))).get(ETHTOOL_A_BITSET_VALUE);
+    return ((words?.[bit >> 3] ?? 0) & (1 << (bit & 7))) !== 0;
+  };
+  return {
+    active: isSet(ETHTOOL_A_FEATURES_ACTIVE),
+    fixed: !isSet(ETHTOOL_A_FEATURES_HW) || isSet(ETHTOOL_A_FEATURES_NOCHANGE),
+  };
+}
+
 /** Payload of the question for the RSS key of a device; since Linux 6.2. */
 export function rssKeyPayload(device: string): Buffer {
-  const name = writeAttribute(ETHTOOL_A_HEADER_DEV_NAME, Buffer.from(`${device}\0`));
-  return Buffer.concat([genlHeader(ETHTOOL_MSG_RSS_GET), writeNested(ETHTOOL_A_RSS_HEADER, name)]);
+  return Buffer.concat([genlHeader(ETHTOOL_MSG_RSS_GET), deviceHeader(ETHTOOL_A_RSS_HEADER, device)]);
 }
 
 /** Null: the device has none. */
 export function readRssKey(payload: Buffer): Buffer | null {
   const key = readAttributes(payload.subarray(GENLMSGHDR_SIZE)).get(ETHTOOL_A_RSS_HKEY);
   return key === undefined || key.length === 0 ? null : Buffer.from(key);
+}
+
+/** The queue of each entry of a device's indirection table; null: it has none. */
+export function readReta(payload: Buffer): readonly number[] | null {
+  const table = readAttributes(payload.subarray(GENLMSGHDR_SIZE)).get(ETHTOOL_A_RSS_INDIR);
+  if (table === undefined || table.length < 4) return null;
+  return Array.from({ length: table.length >> 2 }, (_, i) => readU32(table, 4 * i));
 }
 
 /** Payload of the question for the XDP features of every device, to family `netdev`; since Linux 6.3. */
@@ -99,4 +131,17 @@ export function readXdpFeatures(payload: Buffer): { readonly ifindex: number; re
   const features = attributes.get(NETDEV_A_DEV_XDP_FEATURES);
   if (ifindex === null || features === undefined || features.length < 8) return null;
   return { ifindex, multiBufferTransmit: (features.readBigUInt64LE() & NETDEV_XDP_ACT_NDO_XMIT_SG) !== 0n };
+}
+
+/** Payload of the question for the XDP features of one device, to family `netdev`; since Linux 6.3. */
+export function xdpFeaturePayload(ifindex: number): Buffer {
+  return Buffer.concat([genlHeader(NETDEV_CMD_DEV_GET), writeAttribute(NETDEV_A_DEV_IFINDEX, bytesOfU32(ifindex))]);
+}
+
+/** Null: the answer does not say. */
+export function readXdpFeatureNames(payload: Buffer): readonly XdpFeature[] | null {
+  const features = readAttributes(payload.subarray(GENLMSGHDR_SIZE)).get(NETDEV_A_DEV_XDP_FEATURES);
+  if (features === undefined || features.length < 8) return null;
+  const bits = features.readBigUInt64LE();
+  return XDP_FEATURES.filter((_, bit) => ((bits >> BigInt(bit)) & 1n) === 1n);
 }

@@ -40,6 +40,13 @@ export function linkDumpPayload(): Buffer {
   return Buffer.concat([Buffer.alloc(IFINFOMSG_SIZE), writeAttribute(IFLA_EXT_MASK, bytesOfU32(RTEXT_FILTER_SKIP_STATS))]);
 }
 
+/** The same for one link. */
+export function linkPayload(ifindex: number): Buffer {
+  const payload = linkDumpPayload();
+  bytesOfU32(ifindex).copy(payload, 4);
+  return payload;
+}
+
 /** What rtnetlink says of a link; what it takes is asked elsewhere. */
 export type DumpedLink = Omit<ObservedLink, 'xdpFeatures' | 'takesAggregates'>;
 

@@ -1,16 +1,6 @@
 /** Can this guest use a VF, and if not, what has to be done? Pure. */
+import { type Finding, finding } from '../../core/finding.js';
 import type { GuestFacts, Manager, NicFacts, PluginFacts } from './facts.js';
-
-export type Level = 'ok' | 'warn' | 'problem';
-
-export interface Finding {
-  readonly level: Level;
-  /** What it is about: an interface, or a part of the guest. */
-  readonly about: string;
-  readonly text: string;
-  /** What to do; null: nothing. */
-  readonly remedy: string | null;
-}
 
 export interface Verdict {
   /** How each virtio NIC uses a VF; null: not at all. */
@@ -21,8 +11,6 @@ export interface Verdict {
 /** virtio_net negotiates STANDBY since 4.18; bpf_check_mtu, which the plug-in uses, came with 5.12. */
 const OLDEST = { net_failover: [4, 18], plugin: [5, 12] } as const;
 const INSTALL_RULE = 'install the guest kit (install.sh), then replug the VF or restart';
-
-const finding = (level: Level, about: string, text: string, remedy: string | null = null): Finding => ({ level, about, text, remedy });
 
 function isAtLeast(release: string, [major, minor]: readonly [number, number]): boolean {
   const [, a, b] = /^(\d+)\.(\d+)/.exec(release) ?? [];

@@ -1,6 +1,7 @@
 import test from 'ava';
 import type { GuestFacts, NicFacts, PluginFacts } from '../../../src/guest/check/facts.js';
-import { groupsOf, judge, type Finding } from '../../../src/guest/check/judge.js';
+import type { Finding } from '../../../src/core/finding.js';
+import { groupsOf, judge } from '../../../src/guest/check/judge.js';
 
 const MAC = '52:54:00:aa:00:01';
 const nic = (name: string, ifindex: number, more: Partial<NicFacts> = {}): NicFacts => ({
