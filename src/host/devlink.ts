@@ -3,11 +3,12 @@ import { CommandError, runJson } from './exec.js';
 
 export type EswitchMode = 'legacy' | 'switchdev';
 
-/** The mode in what `devlink -j dev eswitch show` prints; null: it names none that is known. */
+/** The mode in what `devlink -j dev eswitch show` prints; null: it says nothing of the device. @throws Error naming a mode that is not known here */
 export function parseEswitchMode(answer: unknown, pci: string): EswitchMode | null {
   const devices = (answer as { readonly dev?: Readonly<Record<string, { readonly mode?: string }>> }).dev ?? {};
   const mode = devices[`pci/${pci}`]?.mode;
-  return mode === 'legacy' || mode === 'switchdev' ? mode : null;
+  if (mode === undefined || mode === 'legacy' || mode === 'switchdev') return mode ?? null;
+  throw new Error(`the switch of ${pci} is in the mode ${mode}, which is not known here`);
 }
 
 /** null: its driver has no devlink, and so no other mode than legacy. @throws CommandError when that cannot be told */

@@ -4,7 +4,7 @@ import { assemblePf } from './assemble.js';
 import { type Fact, no, unknown, yes } from './fact.js';
 import type { PfFacts } from './facts.js';
 import { NicReader } from './nic.js';
-import { listPfs, type PciAddress, type PhysicalFunction, readPf, switchPortOf } from './pci.js';
+import { listPfs, type PciAddress, type PhysicalFunction, readPf, readSwitchNetdevs } from './pci.js';
 import { realSysfs, type Sysfs } from './sysfs.js';
 
 async function eswitchOf(pf: PhysicalFunction): Promise<Fact<EswitchMode>> {
@@ -17,27 +17,9 @@ async function eswitchOf(pf: PhysicalFunction): Promise<Fact<EswitchMode>> {
   }
 }
 
-interface Netdevs {
-  /** null: there is none in our network namespace. */
-  readonly uplink: string | null;
-  readonly representors: ReadonlyMap<number, string>;
-}
-
-/** In switchdev mode the representors are devices of the PF, too. */
-function netdevsOf(sysfs: Sysfs, pf: PhysicalFunction): Netdevs {
-  const representors = new Map<number, string>();
-  let uplink: string | null = null;
-  for (const name of pf.netdevs) {
-    const port = switchPortOf(sysfs.text(`/sys/class/net/${name}/phys_port_name`));
-    if (port.kind === 'vf') representors.set(port.index, name);
-    else if (port.kind === 'pf') uplink ??= name;
-  }
-  return { uplink, representors };
-}
-
 async function readFacts(sysfs: Sysfs, nics: NicReader, pci: PciAddress): Promise<PfFacts> {
   const pf = readPf(sysfs, pci);
-  const { uplink, representors } = netdevsOf(sysfs, pf);
+  const { uplink, representors } = readSwitchNetdevs(sysfs, pf);
   const nic = uplink === null ? null : await nics.read(uplink);
   const settings = nic === null ? unknown<never>('without the netdev of the PF nobody can be asked') : await nics.vfSettings(nic.ifindex);
   const switchId = uplink === null ? null : sysfs.text(`/sys/class/net/${uplink}/phys_switch_id`);

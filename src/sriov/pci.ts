@@ -165,3 +165,22 @@ export function switchPortOf(physPortName: string | null): SwitchPort {
   if (vf !== undefined) return { kind: 'vf', index: Number(vf) };
   return /^(?:c\d+)?pf\d+sf\d+$/.test(physPortName) ? { kind: 'other' } : { kind: 'pf' };
 }
+
+/** The netdevs of a PF: in switchdev mode the representors of its VFs are among them. */
+export interface SwitchNetdevs {
+  /** null: there is none in our network namespace. */
+  readonly uplink: string | null;
+  /** By number of the VF. */
+  readonly representors: ReadonlyMap<number, string>;
+}
+
+export function readSwitchNetdevs(sysfs: Sysfs, { netdevs }: PciFunction): SwitchNetdevs {
+  const representors = new Map<number, string>();
+  let uplink: string | null = null;
+  for (const name of netdevs) {
+    const port = switchPortOf(sysfs.text(`/sys/class/net/${name}/phys_port_name`));
+    if (port.kind === 'vf') representors.set(port.index, name);
+    else if (port.kind === 'pf') uplink ??= name;
+  }
+  return { uplink, representors };
+}

@@ -1,0 +1,15 @@
+import test from 'ava';
+import { parseEswitchMode } from '../../../src/host/devlink.js';
+
+/** As devlink of iproute2 6.1 prints it for mlx5 (devlink-dev(8)). */
+const SHOWN = { dev: { 'pci/0000:03:00.0': { mode: 'switchdev', 'inline-mode': 'none', 'encap-mode': 'basic' } } };
+
+test('the mode of the switch', (t) => {
+  t.is(parseEswitchMode(SHOWN, '0000:03:00.0'), 'switchdev');
+  t.is(parseEswitchMode(SHOWN, '0000:04:00.0'), null);
+  // What it prints besides its error when the driver has no devlink.
+  t.is(parseEswitchMode({ dev: {} }, '0000:03:00.0'), null);
+  t.throws(() => parseEswitchMode({ dev: { 'pci/0000:03:00.0': { mode: 'switchdev_inactive' } } }, '0000:03:00.0'), {
+    message: /is in the mode switchdev_inactive, which is not known here/,
+  });
+});
