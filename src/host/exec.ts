@@ -49,6 +49,8 @@ export class CommandError extends Error {
 export interface RunOptions {
   /** Default 10 s. */
   readonly timeoutMs?: number;
+  /** What it reads; default: nothing. */
+  readonly input?: string;
 }
 
 /** A command line as one would type it; for messages only, never for a shell. */
@@ -95,7 +97,9 @@ export function run(command: string, args: readonly string[], options: RunOption
       child.kill('SIGKILL');
       reject(new CommandError(line, null, '', null, 'timeout', `did not end within ${timeoutMs} ms`));
     }, timeoutMs);
-    child.stdin?.end();
+    // It may end before it has read.
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(options.input);
   });
 }
 

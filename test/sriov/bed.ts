@@ -10,7 +10,7 @@ import { testWith } from '../support/require.js';
 /** MAC addresses of the PFs, which are eth0 and eth1. */
 export const PF_MACS = ['52:54:00:5a:00:01', '52:54:00:5a:01:01'] as const;
 /** On a real host the device manager loads them. */
-const DRIVERS = ['igb', 'igbvf', 'virtio_net'];
+const DRIVERS = ['igb', 'igbvf', 'virtio_net', 'tun'];
 /** Emulated CPUs on a busy machine: the boot alone may take a minute. */
 const TIMEOUT_MS = 280_000;
 /** One command of unipath there. */

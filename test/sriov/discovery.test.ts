@@ -57,7 +57,8 @@ sriovTest('without VFs: what the PFs are and what their driver can do', async (t
   const { rss, xdp_features: xdp } = pfs[0]?.nic.value as { rss: FactJson<{ key: FactJson<string>; reta: number[] }>; xdp_features: FactJson<string[]> };
   t.is(rss.value?.reta.length, 128);
   t.is(rss.value?.key.answer, 'no');
-  t.deepEqual(xdp.value?.slice(0, 3), ['basic', 'redirect', 'ndo-xmit']);
+  // That it takes redirected frames igb says only while a program is attached.
+  t.deepEqual(xdp.value, ['basic', 'redirect']);
 });
 
 sriovTest('with VFs: each with its address, driver, IOMMU group and settings', async (t, machine) => {
@@ -67,12 +68,11 @@ sriovTest('with VFs: each with its address, driver, IOMMU group and settings', a
   t.deepEqual(pf?.vfs.map(({ pci }) => pci), ['0000:01:10.0', '0000:01:10.2', '0000:01:10.4']);
   t.is(new Set(pf?.vfs.map((vf) => vf.iommu_group.value)).size, 3);
   t.true(pf?.vfs.every((vf) => vf.netdevs.length === 1));
-  const plain = { mac: null, vlan: 0, qos: 0, protocol: '802.1Q', link_state: 'auto', min_rate: 0, max_rate: 0, spoof_check: yes(true), trust: yes(false) };
-  t.deepEqual(pf?.vfs.map(({ configuration }) => configuration.value), [
-    { ...plain, mac: '52:54:00:12:34:56' },
-    { ...plain, vlan: 7, qos: 3, spoof_check: yes(false) },
-    { ...plain, trust: yes(true) },
-  ]);
+  const plain = { vlan: 0, qos: 0, protocol: '802.1Q', link_state: 'auto', min_rate: 0, max_rate: 0, spoof_check: yes(true), trust: yes(false) };
+  const settings = (pf?.vfs ?? []).map(({ configuration }) => configuration.value as { readonly mac: string });
+  t.is(settings[0]?.mac, '52:54:00:12:34:56');
+  // Those of the others they chose themselves.
+  t.deepEqual(settings.map(({ mac: _, ...rest }) => rest), [plain, { ...plain, vlan: 7, qos: 3, spoof_check: yes(false) }, { ...plain, trust: yes(true) }]);
   // A PF is also known by its address.
   t.is((await pfsOf(machine, '0000:01:00.0'))[0]?.pci, pf?.pci);
 });
@@ -84,8 +84,7 @@ sriovTest('in words', async (t, machine) => {
   const one = await unipath(machine, 'adapter show eth0 -d');
   t.regex(one.output, /^RSS key +none: the driver does not show it$/m);
   t.regex(one.output, /^link_state +none: the driver igb has no such setting$/m);
-  t.regex(one.output, /^1 +0000:01:10\.2 +igbvf +eth\d+ +- +\d+ +3 +its own +7,qos 3 +off +off +auto +-$/m);
-  t.log(one.output);
+  t.regex(one.output, /^1 +0000:01:10\.2 +igbvf +eth\d+ +- +\d+ +3 +[0-9a-f:]{17} +7,qos 3 +off +off +auto +-$/m);
   const { status, output } = await unipath(machine, 'adapter show eth7');
   t.is(status, 1);
   t.regex(output, /there is no adapter "eth7"/);

@@ -45,7 +45,7 @@ const CASES: readonly (readonly [title: string, facts: Partial<HostFacts>, lines
   ['a PF without link', { pfs: [pfFacts({ nic: yes(nicFacts({ carrier: false })) })] }, ['warn eth0: it has no link']],
   ['a PF without VFs', { pfs: [pfFacts({ vfs: [], sriov: { ...pfFacts().sriov, enabled: 0 } })] }, ['warn eth0: it has no VFs yet']],
   ['a PF without XDP of its own', { pfs: [pfFacts({ nic: yes(nicFacts({ xdpFeatures: no('the driver has none') })) })] }, ['warn eth0: its XDP: the driver has none']],
-  ['VFs without IOMMU group', { pfs: [pfFacts({ vfs: [vfFacts(0, { iommuGroup: no('none') }), vfFacts(1)] })] }, ['problem eth0: 1 VFs are in no IOMMU group and cannot be given to a virtual machine']],
+  ['VFs without IOMMU group', { pfs: [pfFacts({ vfs: [vfFacts(0, { iommuGroup: no('none') }), vfFacts(1)] })] }, ['problem eth0: in no IOMMU group, and so for no virtual machine: VF 0']],
   ['what could not be found out', { unknown: ['netlink: VFs: no answer'] }, ['warn doctor: could not be found out: netlink: VFs: no answer']],
 ];
 

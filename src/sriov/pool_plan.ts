@@ -1,0 +1,192 @@
+/** What has to be done for a PF to have so many VFs with such a driver, and to have again what it had before. Pure. */
+import { valueOf } from './fact.js';
+import type { PfFacts, VfFacts } from './facts.js';
+import { pfName } from './judge.js';
+import type { PciAddress } from './pci.js';
+
+export const VFIO_DRIVER = 'vfio-pci';
+
+/** `vfio-pci`: for virtual machines; `kernel`: that of the VF itself, for guests that are network namespaces. */
+export type VfDriver = typeof VFIO_DRIVER | 'kernel';
+
+export interface PoolWish {
+  readonly vfs: number;
+  readonly driver: VfDriver;
+}
+
+/** Somebody who uses a VF. */
+export interface Holder {
+  readonly vf: number;
+  readonly pci: PciAddress;
+  /** In words: "process 4711 (qemu-system-x86)". */
+  readonly by: string;
+}
+
+/** A VF's driver and what was asked for before its own; null: none. */
+export interface VfBinding {
+  readonly driver: string | null;
+  readonly override: string | null;
+}
+
+/** How a PF was before unipath changed it, and what it was made. Kept in the state folder until it is put back. */
+export interface PoolNote {
+  readonly pci: PciAddress;
+  readonly before: { readonly vfs: number; readonly autoprobe: boolean; readonly bindings: readonly VfBinding[] };
+  readonly made: PoolWish;
+}
+
+export type PoolStep =
+  | { readonly kind: 'load-vfio' }
+  | { readonly kind: 'set-autoprobe'; readonly on: boolean; readonly before: boolean }
+  | { readonly kind: 'set-vfs'; readonly count: number; readonly before: number }
+  | { readonly kind: 'bind'; readonly vf: number; readonly to: BindTarget; readonly before: VfBinding };
+
+/** `own`: whatever driver of the host wants the VF. `override`: what is asked for afterwards. */
+export type BindTarget =
+  | { readonly kind: 'own' }
+  | { readonly kind: 'driver'; readonly driver: string; readonly override: string | null }
+  | { readonly kind: 'none'; readonly override: string | null };
+
+export interface PoolPlan {
+  readonly steps: readonly PoolStep[];
+  /** What traffic feels of it, a sentence each. */
+  readonly effects: readonly string[];
+}
+
+/** A PF that cannot be made what is wished, and why. */
+export class PoolError extends Error {
+  override readonly name = 'PoolError';
+
+  constructor(
+    message: string,
+    /** What to do; null: the message says it. */
+    readonly hint: string | null = null,
+  ) {
+    super(message);
+  }
+}
+
+export function targetOf({ driver, override }: VfBinding): BindTarget {
+  if (driver === null) return { kind: 'none', override };
+  return override === null && driver !== VFIO_DRIVER ? { kind: 'own' } : { kind: 'driver', driver, override };
+}
+
+const bindingOf = (vf: VfFacts): VfBinding => ({ driver: valueOf(vf.driver), override: vf.driverOverride });
+
+export const noteOf = (pf: PfFacts, made: PoolWish): PoolNote => ({
+  pci: pf.pci,
+  before: { vfs: pf.sriov.enabled, autoprobe: pf.sriov.autoprobe, bindings: pf.vfs.map(bindingOf) },
+  made,
+});
+
+const RESET_EFFECT = (name: string): string => `${name}: many drivers reset the PF when the number of its VFs changes: its link may be down for seconds`;
+const GONE_EFFECT = (name: string, vfs: number): string => `${name}: all ${vfs} VFs go; their netdevs, settings and addresses with them`;
+
+/** @throws PoolError naming who uses which VF */
+function refuseHeld(pf: PfFacts, holders: readonly Holder[], what: string): void {
+  if (holders.length === 0) return;
+  const list = holders.map(({ vf, pci, by }) => `VF ${vf} (${pci}) by ${by}`).join('; ');
+  throw new PoolError(`${pfName(pf)}: ${what} would take away VFs that are in use: ${list}`, 'end that use first: unplug the VF, stop the guest, or set the netdev down');
+}
+
+function checkWish(pf: PfFacts, wish: PoolWish): void {
+  const name = pfName(pf);
+  if (pf.driver.answer !== 'yes') throw new PoolError(`${name}: ${pf.driver.why}`, 'load the driver of the PF first');
+  if (wish.vfs < 1) throw new PoolError(`${name}: ${wish.vfs} VFs are none`, `to have none: unipath adapter reset ${name}`);
+  if (wish.vfs > pf.sriov.total) throw new PoolError(`${name} can have at most ${pf.sriov.total} VFs, not ${wish.vfs}`);
+  if (wish.driver === VFIO_DRIVER && pf.iommuGroup.answer === 'no') throw new PoolError(`${name}: no VF can be given to a virtual machine: ${pf.iommuGroup.why}`);
+}
+
+const countSteps = (before: number, count: number): PoolStep[] => {
+  if (before === count) return [];
+  // The kernel changes the number only from and to none.
+  const away: PoolStep[] = before === 0 ? [] : [{ kind: 'set-vfs', count: 0, before }];
+  return count === 0 ? away : [...away, { kind: 'set-vfs', count, before: 0 }];
+};
+
+/** New VFs have no driver while none is bound to them by itself. */
+const NEW_VF: VfBinding = { driver: null, override: null };
+
+function bindStep(vf: number, before: VfBinding, driver: VfDriver): PoolStep[] {
+  if (driver === VFIO_DRIVER) {
+    if (before.driver === VFIO_DRIVER) return [];
+    return [{ kind: 'bind', vf, to: { kind: 'driver', driver: VFIO_DRIVER, override: VFIO_DRIVER }, before }];
+  }
+  if (before.driver !== null && before.driver !== VFIO_DRIVER) return [];
+  return [{ kind: 'bind', vf, to: { kind: 'own' }, before }];
+}
+
+/** @param vfioLoaded is the driver vfio-pci there already? @throws PoolError */
+export function planSetup(pf: PfFacts, holders: readonly Holder[], wish: PoolWish, vfioLoaded: boolean): PoolPlan {
+  checkWish(pf, wish);
+  const name = pfName(pf);
+  const { enabled, autoprobe } = pf.sriov;
+  const load: PoolStep[] = wish.driver === VFIO_DRIVER && !vfioLoaded ? [{ kind: 'load-vfio' }] : [];
+  // So that no driver of the host takes the VFs, whose netdevs others would find.
+  const wanted = wish.driver === 'kernel';
+  const probe: PoolStep[] = autoprobe === wanted ? [] : [{ kind: 'set-autoprobe', on: wanted, before: autoprobe }];
+  const count = countSteps(enabled, wish.vfs);
+  if (count.length === 0) {
+    const binds = pf.vfs.flatMap((vf) => bindStep(vf.index, bindingOf(vf), wish.driver));
+    const touched = new Set(binds.flatMap((step) => (step.kind === 'bind' ? [step.vf] : [])));
+    refuseHeld(pf, holders.filter(({ vf }) => touched.has(vf)), 'another driver');
+    const effects = touched.size === 0 ? [] : [`${name}: ${touched.size} VFs change their driver; what they carry stops`];
+    return { steps: [...load, ...probe, ...binds], effects };
+  }
+  if (enabled > 0) refuseHeld(pf, holders, `${wish.vfs} VFs in place of ${enabled}`);
+  const indices = Array.from({ length: wish.vfs }, (_, index) => index);
+  const binds = wish.driver === VFIO_DRIVER ? indices.flatMap((index) => bindStep(index, NEW_VF, wish.driver)) : [];
+  const effects = [RESET_EFFECT(name), ...(enabled > 0 ? [GONE_EFFECT(name, enabled)] : [])];
+  return { steps: [...load, ...probe, ...count, ...binds], effects };
+}
+
+/** The way back to what the note says was before. @throws PoolError */
+export function planReset(pf: PfFacts, holders: readonly Holder[], note: PoolNote): PoolPlan {
+  const name = pfName(pf);
+  const { enabled, autoprobe } = pf.sriov;
+  const { before, made } = note;
+  // After a reboot there are none, whatever was made.
+  if (enabled !== made.vfs && enabled !== before.vfs && enabled !== 0) {
+    throw new PoolError(
+      `${name} has ${enabled} VFs: unipath made ${made.vfs} of ${before.vfs}, and somebody else has changed that since`,
+      'set the number back to what unipath made, or remove the note yourself',
+    );
+  }
+  const probe: PoolStep[] = autoprobe === before.autoprobe ? [] : [{ kind: 'set-autoprobe', on: before.autoprobe, before: autoprobe }];
+  const count = countSteps(enabled, before.vfs);
+  if (count.length > 0) {
+    if (enabled > 0) refuseHeld(pf, holders, 'the reset');
+    const binds = before.bindings.flatMap((binding, vf) => backStep(vf, NEW_VF, binding, before.autoprobe));
+    return { steps: [...probe, ...count, ...binds], effects: [RESET_EFFECT(name), ...(enabled > 0 ? [GONE_EFFECT(name, enabled)] : [])] };
+  }
+  const binds = pf.vfs.flatMap((vf) => {
+    const binding = before.bindings[vf.index];
+    return binding === undefined ? [] : backStep(vf.index, bindingOf(vf), binding, false);
+  });
+  const touched = new Set(binds.flatMap((step) => (step.kind === 'bind' ? [step.vf] : [])));
+  refuseHeld(pf, holders.filter(({ vf }) => touched.has(vf)), 'the reset');
+  return { steps: [...binds, ...probe], effects: touched.size === 0 ? [] : [`${name}: ${touched.size} VFs change their driver; what they carry stops`] };
+}
+
+/** `bound`: the kernel has bound new VFs to their own driver by itself. */
+function backStep(vf: number, now: VfBinding, wanted: VfBinding, bound: boolean): PoolStep[] {
+  if (now.driver === wanted.driver && now.override === wanted.override) return [];
+  if (bound && wanted.override === null && wanted.driver !== null) return [];
+  return [{ kind: 'bind', vf, to: targetOf(wanted), before: now }];
+}
+
+/** One line for a step. */
+export function stepText(pf: string, step: PoolStep): string {
+  switch (step.kind) {
+    case 'load-vfio':
+      return `load the kernel module ${VFIO_DRIVER}`;
+    case 'set-autoprobe':
+      return `${pf}: ${step.on ? 'bind drivers to VFs that appear' : 'bind no driver to VFs that appear'}`;
+    case 'set-vfs':
+      return step.count === 0 ? `${pf}: take all ${step.before} VFs away` : `${pf}: create ${step.count} VFs`;
+    case 'bind':
+      return `${pf}: ${step.to.kind === 'none' ? `unbind VF ${step.vf}` : `bind VF ${step.vf} to ${step.to.kind === 'own' ? 'its own driver' : step.to.driver}`}`;
+    default:
+      return step satisfies never;
+  }
+}
