@@ -20,3 +20,5 @@ export const hostObjectPath = join(packageRoot, 'bpf', 'unipath.bpf.o');
 export const pluginObjectPath = join(packageRoot, 'bpf', 'plugin.bpf.o');
 /** What the bench compares with. */
 export const benchObjectPath = join(packageRoot, 'bpf', 'bench.bpf.o');
+/** What must outlive a reboot: how adapters were before unipath changed them. */
+export const STATE_FOLDER = '/var/lib/unipath';

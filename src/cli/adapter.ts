@@ -4,6 +4,7 @@ import { DaemonUnreachableError } from '../control/client.js';
 import type { AdapterStatus } from '../control/protocol.js';
 import type { PfFacts } from '../sriov/facts.js';
 import { pfName } from '../sriov/judge.js';
+import { registerAdapterPool } from './adapter_pool.js';
 import type { Context } from './context.js';
 import { snakeKeys } from './json_keys.js';
 import { controlList, PF_HEADINGS, pfList, pfRow, VF_HEADINGS, vfRow } from './pf_words.js';
@@ -16,14 +17,14 @@ interface ShowOptions {
 }
 
 export function registerAdapter(program: Command, context: (command: Command) => Context): void {
-  program
-    .command('adapter')
-    .description('network adapters')
+  const adapter = program.command('adapter').description('network adapters');
+  adapter
     .command('show')
     .description('adapters that unipathd has, and PFs of this machine (they need no daemon); or one of either with its VFs')
     .argument('[name]', 'adapter, or netdev or PCI address of a PF')
     .option('-d, --details', 'also what the driver of a PF can set of its VFs')
     .action(async (name: string | undefined, options: ShowOptions, command: Command) => show(context(command), name, options));
+  registerAdapterPool(adapter, context);
 }
 
 /** Null: no daemon answers. */

@@ -13,9 +13,10 @@ import type { Site } from '../dataplane/site.js';
 import { interfaceNamed, vnicNamed } from '../dataplane/site_names.js';
 import { monotonicNs } from '../native/io.js';
 import { version } from '../version.js';
+import { wholeNumber, wordsOf } from './arguments.js';
 import { type Context, milliseconds } from './context.js';
 import { CliError, ExitCode } from './exit.js';
-import { PINS_OPTION, siteOf, wholeNumber, wordsOf } from './site.js';
+import { PINS_OPTION, siteOf } from './site.js';
 
 /** Enough for the headers that a line shows. */
 const LINE_SNAPLEN = 192;

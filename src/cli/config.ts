@@ -1,6 +1,5 @@
 /** `unipath config ...` and `unipath down`: what is asked for, and asking for nothing. */
 import type { Command } from 'commander';
-import { ConfigError, loadConfig } from '../config/load.js';
 import type { Context } from './context.js';
 import { ExitCode, ExitWith } from './exit.js';
 
@@ -24,6 +23,7 @@ export function registerConfig(program: Command, context: (command: Command) => 
 const plural = (number: number, word: string): string => `${number} ${word}${number === 1 ? '' : 's'}`;
 
 async function check(context: Context, file: string): Promise<void> {
+  const { ConfigError, loadConfig } = await import('../config/load.js');
   try {
     const { desired } = await loadConfig(file);
     if (context.json) context.printJson({ ok: true, problems: [] });

@@ -6,9 +6,10 @@ import { CaptureFileError, type FilePacket, readPackets } from '../capture/pcap_
 import { DaemonUnreachableError } from '../control/client.js';
 import type { ExplainRequest, Explanation } from '../control/protocol.js';
 import { unknownName } from '../dataplane/site_names.js';
+import { wholeNumber } from './arguments.js';
 import type { Context } from './context.js';
 import { CliError, ExitCode } from './exit.js';
-import { PINS_OPTION, siteOf, wholeNumber } from './site.js';
+import { PINS_OPTION, siteOf } from './site.js';
 
 const PROTOCOLS: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132 };
 const SIDES = ['wire', 'guest'] as const;

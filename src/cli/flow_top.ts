@@ -5,9 +5,10 @@ import type { CapturedFrame } from '../capture/record.js';
 import { runCaptor } from '../capture/run.js';
 import { type Busy, BusyFlows } from '../capture/top.js';
 import type { Names } from '../capture/words.js';
+import { wholeNumber, wordsOf } from './arguments.js';
 import { filterOf, startCaptor } from './capture.js';
 import { type Context, milliseconds } from './context.js';
-import { PINS_OPTION, siteOf, wholeNumber, wordsOf } from './site.js';
+import { PINS_OPTION, siteOf } from './site.js';
 
 const SAMPLE = 64;
 /** Headers with two VLAN tags and some extension headers. */

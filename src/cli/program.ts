@@ -1,15 +1,12 @@
 /** The command line of `unipath`: the tree of commands, and how errors become messages and exit codes. */
 import { Command, CommanderError } from 'commander';
-import { ConfigError } from '../config/load.js';
 import { DaemonUnreachableError, RequestError, RequestTimeoutError } from '../control/client.js';
 import { LookupError } from '../dataplane/site_names.js';
 import { registerAdapter } from './adapter.js';
-import { registerCapture } from './capture.js';
 import { registerConfig } from './config.js';
 import { addCommonOptions, Context, type GlobalOptions, type Io } from './context.js';
 import { CliError, ExitCode, ExitWith } from './exit.js';
 import { registerDoctor } from './doctor.js';
-import { registerFlow } from './flow.js';
 import { registerGuest } from './guest.js';
 import { registerMonitor } from './monitor.js';
 import { registerOther } from './other.js';
@@ -41,11 +38,33 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
 
 async function register(program: Command, io: Io, args: readonly string[]): Promise<void> {
   const context = (command: Command): Context => new Context(io, command.optsWithGlobals<GlobalOptions>());
-  const parts = [registerStatus, registerVnic, registerVm, registerAdapter, registerMonitor, registerCapture, registerFlow];
-  for (const part of [...parts, registerConfig, registerOther, registerRss, registerGuest, registerDoctor]) part(program, context);
+  for (const part of [registerStatus, registerVnic, registerVm, registerAdapter, registerMonitor]) part(program, context);
+  for (const part of HEAVY) {
+    if (args.includes(part.name)) (await part.load())(program, context);
+    else program.command(part.name).description(part.description).helpOption(false);
+  }
+  for (const part of [registerConfig, registerOther, registerRss, registerGuest, registerDoctor]) part(program, context);
   await registerLab(program, args);
   addToAll(program);
 }
+
+/** Commands that look at the programs themselves, and bring with them all that calls native code: loaded only by who names them. */
+const HEAVY: readonly {
+  readonly name: string;
+  readonly description: string;
+  readonly load: () => Promise<(program: Command, context: (command: Command) => Context) => void>;
+}[] = [
+  {
+    name: 'capture',
+    description: 'frames as they come in, with what the programs decide about them; until interrupted, or as many as asked for',
+    load: async () => (await import('./capture.js')).registerCapture,
+  },
+  {
+    name: 'flow',
+    description: 'flows: what becomes of one, which are the busiest, what has been learnt',
+    load: async () => (await import('./flow.js')).registerFlow,
+  },
+];
 
 /** The lab brings half of the package with it: loaded only by who names it. */
 async function registerLab(program: Command, args: readonly string[]): Promise<void> {
@@ -90,6 +109,6 @@ function classify(error: Error): { readonly code: string; readonly hint: string 
   if (error instanceof RequestTimeoutError) return { code: 'timed_out', hint: null, exitCode: ExitCode.timedOut };
   if (error instanceof RequestError) return { code: error.code, hint: error.hint, exitCode: ExitCode.failed };
   if (error instanceof LookupError) return { code: error.code, hint: error.hint, exitCode: ExitCode.usage };
-  if (error instanceof ConfigError) return { code: 'config_invalid', hint: null, exitCode: ExitCode.failed };
+  if (error.name === 'ConfigError') return { code: 'config_invalid', hint: null, exitCode: ExitCode.failed };
   return { code: 'failed', hint: null, exitCode: ExitCode.failed };
 }

@@ -2,7 +2,6 @@
 import { DaemonUnreachableError } from '../control/client.js';
 import type { StatusReply } from '../control/protocol.js';
 import { NoDataPlaneError, openSite, type Site } from '../dataplane/site.js';
-import { unknownName } from '../dataplane/site_names.js';
 import type { Context } from './context.js';
 import { CliError, ExitCode } from './exit.js';
 
@@ -35,21 +34,4 @@ async function daemonStatus(context: Context, pins: string | undefined): Promise
     if (pins !== undefined) return null;
     throw new CliError(error.message, 'unreachable', 'or name the folder of its pins with --pins', ExitCode.unreachable);
   }
-}
-
-/** One of a list of words. @throws CliError that suggests the near one */
-export function wordsOf<T extends string>(what: string, text: string, all: readonly T[]): readonly T[] {
-  return text.split(',').map((word) => {
-    const name = word.trim();
-    const found = all.find((each) => each === name);
-    if (found === undefined) throw unknownName(what, name, all);
-    return found;
-  });
-}
-
-/** A whole number. @throws CliError */
-export function wholeNumber(text: string, option: string, least: number, most: number): number {
-  if (!/^[0-9]{1,15}$/.test(text) || Number(text) < least || Number(text) > most)
-    throw new CliError(`${option} ${text}: not a whole number from ${least} to ${most}`, 'usage', null, ExitCode.usage);
-  return Number(text);
 }

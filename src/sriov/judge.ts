@@ -87,6 +87,6 @@ function judgePf(pf: PfFacts): Finding[] {
   if (enabled === 0) findings.push(finding('warn', about, 'it has no VFs yet', `run: unipath adapter setup ${nic.name} --vfs ${total}`));
   if (nic.xdpFeatures.answer === 'no') findings.push(finding('warn', about, `its XDP: ${nic.xdpFeatures.why}`));
   const alone = pf.vfs.filter((vf) => vf.iommuGroup.answer === 'no');
-  if (alone.length > 0) findings.push(finding('problem', about, `${alone.length} VFs are in no IOMMU group and cannot be given to a virtual machine`));
+  if (alone.length > 0) findings.push(finding('problem', about, `in no IOMMU group, and so for no virtual machine: VF ${alone.map(({ index }) => index).join(', ')}`));
   return findings;
 }

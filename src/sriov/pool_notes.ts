@@ -5,7 +5,6 @@ import { z } from 'zod';
 import { isPciAddress, type PciAddress } from './pci.js';
 import { type PoolNote, VFIO_DRIVER } from './pool_plan.js';
 
-export const STATE_FOLDER = '/var/lib/unipath';
 const VERSION = 1;
 
 const binding = z.strictObject({ driver: z.string().nullable(), override: z.string().nullable() });

@@ -39,7 +39,15 @@ export type PoolStep =
   | { readonly kind: 'load-vfio' }
   | { readonly kind: 'set-autoprobe'; readonly on: boolean; readonly before: boolean }
   | { readonly kind: 'set-vfs'; readonly count: number; readonly before: number }
-  | { readonly kind: 'bind'; readonly vf: number; readonly to: BindTarget; readonly before: VfBinding };
+  | BindStep;
+
+/** VF by number. */
+export interface BindStep {
+  readonly kind: 'bind';
+  readonly vf: number;
+  readonly to: BindTarget;
+  readonly before: VfBinding;
+}
 
 /** `own`: whatever driver of the host wants the VF. `override`: what is asked for afterwards. */
 export type BindTarget =
@@ -82,6 +90,8 @@ export const noteOf = (pf: PfFacts, made: PoolWish): PoolNote => ({
 const RESET_EFFECT = (name: string): string => `${name}: many drivers reset the PF when the number of its VFs changes: its link may be down for seconds`;
 const GONE_EFFECT = (name: string, vfs: number): string => `${name}: all ${vfs} VFs go; their netdevs, settings and addresses with them`;
 
+const DRIVER_EFFECT = (name: string, vfs: number): string => `${name}: VFs that change their driver: ${vfs}; what they carry stops`;
+
 /** @throws PoolError naming who uses which VF */
 function refuseHeld(pf: PfFacts, holders: readonly Holder[], what: string): void {
   if (holders.length === 0) return;
@@ -107,7 +117,7 @@ const countSteps = (before: number, count: number): PoolStep[] => {
 /** New VFs have no driver while none is bound to them by itself. */
 const NEW_VF: VfBinding = { driver: null, override: null };
 
-function bindStep(vf: number, before: VfBinding, driver: VfDriver): PoolStep[] {
+function bindStep(vf: number, before: VfBinding, driver: VfDriver): BindStep[] {
   if (driver === VFIO_DRIVER) {
     if (before.driver === VFIO_DRIVER) return [];
     return [{ kind: 'bind', vf, to: { kind: 'driver', driver: VFIO_DRIVER, override: VFIO_DRIVER }, before }];
@@ -124,13 +134,13 @@ export function planSetup(pf: PfFacts, holders: readonly Holder[], wish: PoolWis
   const load: PoolStep[] = wish.driver === VFIO_DRIVER && !vfioLoaded ? [{ kind: 'load-vfio' }] : [];
   // So that no driver of the host takes the VFs, whose netdevs others would find.
   const wanted = wish.driver === 'kernel';
-  const probe: PoolStep[] = autoprobe === wanted ? [] : [{ kind: 'set-autoprobe', on: wanted, before: autoprobe }];
+  const probe = probeStep(autoprobe, wanted);
   const count = countSteps(enabled, wish.vfs);
   if (count.length === 0) {
     const binds = pf.vfs.flatMap((vf) => bindStep(vf.index, bindingOf(vf), wish.driver));
-    const touched = new Set(binds.flatMap((step) => (step.kind === 'bind' ? [step.vf] : [])));
+    const touched = new Set(binds.map(({ vf }) => vf));
     refuseHeld(pf, holders.filter(({ vf }) => touched.has(vf)), 'another driver');
-    const effects = touched.size === 0 ? [] : [`${name}: ${touched.size} VFs change their driver; what they carry stops`];
+    const effects = touched.size === 0 ? [] : [DRIVER_EFFECT(name, touched.size)];
     return { steps: [...load, ...probe, ...binds], effects };
   }
   if (enabled > 0) refuseHeld(pf, holders, `${wish.vfs} VFs in place of ${enabled}`);
@@ -152,26 +162,34 @@ export function planReset(pf: PfFacts, holders: readonly Holder[], note: PoolNot
       'set the number back to what unipath made, or remove the note yourself',
     );
   }
-  const probe: PoolStep[] = autoprobe === before.autoprobe ? [] : [{ kind: 'set-autoprobe', on: before.autoprobe, before: autoprobe }];
   const count = countSteps(enabled, before.vfs);
   if (count.length > 0) {
     if (enabled > 0) refuseHeld(pf, holders, 'the reset');
-    const binds = before.bindings.flatMap((binding, vf) => backStep(vf, NEW_VF, binding, before.autoprobe));
-    return { steps: [...probe, ...count, ...binds], effects: [RESET_EFFECT(name), ...(enabled > 0 ? [GONE_EFFECT(name, enabled)] : [])] };
+    // New VFs come without driver, whatever theirs was.
+    const binds = before.bindings.flatMap((binding, vf) => backStep(vf, NEW_VF, binding));
+    const steps = before.vfs === 0 ? [...count, ...probeStep(autoprobe, before.autoprobe)] : [...probeStep(autoprobe, false), ...count, ...bindAll(binds, false, before.autoprobe)];
+    return { steps, effects: [RESET_EFFECT(name), ...(enabled > 0 ? [GONE_EFFECT(name, enabled)] : [])] };
   }
   const binds = pf.vfs.flatMap((vf) => {
     const binding = before.bindings[vf.index];
-    return binding === undefined ? [] : backStep(vf.index, bindingOf(vf), binding, false);
+    return binding === undefined ? [] : backStep(vf.index, bindingOf(vf), binding);
   });
-  const touched = new Set(binds.flatMap((step) => (step.kind === 'bind' ? [step.vf] : [])));
+  const touched = new Set(binds.map(({ vf }) => vf));
   refuseHeld(pf, holders.filter(({ vf }) => touched.has(vf)), 'the reset');
-  return { steps: [...binds, ...probe], effects: touched.size === 0 ? [] : [`${name}: ${touched.size} VFs change their driver; what they carry stops`] };
+  const effects = touched.size === 0 ? [] : [DRIVER_EFFECT(name, touched.size)];
+  return { steps: bindAll(binds, autoprobe, before.autoprobe), effects };
 }
 
-/** `bound`: the kernel has bound new VFs to their own driver by itself. */
-function backStep(vf: number, now: VfBinding, wanted: VfBinding, bound: boolean): PoolStep[] {
+const probeStep = (now: boolean, on: boolean): PoolStep[] => (now === on ? [] : [{ kind: 'set-autoprobe', on, before: now }]);
+
+/** A VF's own driver takes it only while drivers are bound by themselves (pci_device_can_probe() of the kernel). */
+function bindAll(binds: readonly BindStep[], now: boolean, after: boolean): PoolStep[] {
+  const during = binds.some(({ to }) => to.kind === 'own') || now;
+  return [...probeStep(now, during), ...binds, ...probeStep(during, after)];
+}
+
+function backStep(vf: number, now: VfBinding, wanted: VfBinding): BindStep[] {
   if (now.driver === wanted.driver && now.override === wanted.override) return [];
-  if (bound && wanted.override === null && wanted.driver !== null) return [];
   return [{ kind: 'bind', vf, to: targetOf(wanted), before: now }];
 }
 

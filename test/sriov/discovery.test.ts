@@ -84,7 +84,7 @@ sriovTest('in words', async (t, machine) => {
   const one = await unipath(machine, 'adapter show eth0 -d');
   t.regex(one.output, /^RSS key +none: the driver does not show it$/m);
   t.regex(one.output, /^link_state +none: the driver igb has no such setting$/m);
-  t.regex(one.output, /^1 +0000:01:10\.2 +igbvf +eth\d+ +- +\d+ +3 +[0-9a-f:]{17} +7,qos 3 +off +off +auto +-$/m);
+  t.regex(one.output, /^ *1 +0000:01:10\.2 +igbvf +eth\d+ +- +\d+ +3 +[0-9a-f:]{17} +7,qos 3 +off +off +auto +-$/m);
   const { status, output } = await unipath(machine, 'adapter show eth7');
   t.is(status, 1);
   t.regex(output, /there is no adapter "eth7"/);

@@ -16,7 +16,7 @@ export const nicFacts = (more: Partial<NicFacts> = {}): NicFacts => ({
 
 export const vfFacts = (index: number, more: Partial<VfFacts> = {}): VfFacts => ({
   index,
-  pci: parsePciAddress(`0000:01:10.${2 * index}`),
+  pci: parsePciAddress(`0000:01:1${index >> 2}.${(2 * index) % 8}`),
   id: '8086:10ca',
   driver: yes('igbvf'),
   driverOverride: null,

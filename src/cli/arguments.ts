@@ -1,0 +1,20 @@
+/** What stands behind an option, checked. */
+import { unknownName } from '../dataplane/site_names.js';
+import { CliError, ExitCode } from './exit.js';
+
+/** One of a list of words. @throws CliError that suggests the near one */
+export function wordsOf<T extends string>(what: string, text: string, all: readonly T[]): readonly T[] {
+  return text.split(',').map((word) => {
+    const name = word.trim();
+    const found = all.find((each) => each === name);
+    if (found === undefined) throw unknownName(what, name, all);
+    return found;
+  });
+}
+
+/** A whole number. @throws CliError */
+export function wholeNumber(text: string, option: string, least: number, most: number): number {
+  if (!/^[0-9]{1,15}$/.test(text) || Number(text) < least || Number(text) > most)
+    throw new CliError(`${option} ${text}: not a whole number from ${least} to ${most}`, 'usage', null, ExitCode.usage);
+  return Number(text);
+}

@@ -1,0 +1,112 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { no, yes } from '../../../src/sriov/fact.js';
+import type { PfFacts, VfFacts } from '../../../src/sriov/facts.js';
+import { type Holder, noteOf, planReset, planSetup, PoolError, type PoolNote, type PoolPlan, type PoolStep, stepText, type VfBinding } from '../../../src/sriov/pool_plan.js';
+import { pfFacts, vfFacts } from '../../support/pf_facts.js';
+
+const VFIO: VfBinding = { driver: 'vfio-pci', override: 'vfio-pci' };
+const OWN: VfBinding = { driver: 'igbvf', override: null };
+const UNBOUND: VfBinding = { driver: null, override: null };
+
+const vf = (index: number, { driver, override }: VfBinding): VfFacts =>
+  vfFacts(index, { driver: driver === null ? no('no driver is bound to it') : yes(driver), driverOverride: override });
+
+/** A PF with VFs that are bound so. */
+const pf = (bindings: readonly VfBinding[], autoprobe = true, more: Partial<PfFacts> = {}): PfFacts =>
+  pfFacts({ sriov: { ...pfFacts().sriov, enabled: bindings.length, autoprobe }, vfs: bindings.map((binding, index) => vf(index, binding)), ...more });
+
+const lines = ({ steps }: PoolPlan): string[] => steps.map((step) => stepText('eth0', step));
+const holder = (index: number): Holder => ({ vf: index, pci: vfFacts(index).pci, by: 'process 7 (qemu-system-x86)' });
+
+test('none yet: VFs are made without a driver of the host, then bound', (t) => {
+  t.deepEqual(lines(planSetup(pf([]), [], { vfs: 2, driver: 'vfio-pci' }, false)), [
+    'load the kernel module vfio-pci',
+    'eth0: bind no driver to VFs that appear',
+    'eth0: create 2 VFs',
+    'eth0: bind VF 0 to vfio-pci',
+    'eth0: bind VF 1 to vfio-pci',
+  ]);
+  t.deepEqual(lines(planSetup(pf([]), [], { vfs: 2, driver: 'kernel' }, false)), ['eth0: create 2 VFs']);
+});
+
+test('another number: all go first, and that is said', (t) => {
+  const plan = planSetup(pf([OWN, OWN]), [], { vfs: 3, driver: 'kernel' }, true);
+  t.deepEqual(lines(plan), ['eth0: take all 2 VFs away', 'eth0: create 3 VFs']);
+  t.is(plan.effects.length, 2);
+  t.regex(plan.effects[1] ?? '', /all 2 VFs go/);
+});
+
+test('the number is right: only drivers change', (t) => {
+  t.deepEqual(lines(planSetup(pf([OWN, VFIO], false), [], { vfs: 2, driver: 'vfio-pci' }, true)), ['eth0: bind VF 0 to vfio-pci']);
+  t.deepEqual(lines(planSetup(pf([OWN, VFIO, UNBOUND]), [], { vfs: 3, driver: 'kernel' }, true)), ['eth0: bind VF 1 to its own driver', 'eth0: bind VF 2 to its own driver']);
+  t.deepEqual(planSetup(pf([VFIO, VFIO], false), [], { vfs: 2, driver: 'vfio-pci' }, true), { steps: [], effects: [] });
+});
+
+test('who uses a VF is not robbed of it', (t) => {
+  const message = /VF 1 \(0000:01:10\.2\) by process 7 \(qemu-system-x86\)/;
+  t.throws(() => planSetup(pf([VFIO, VFIO]), [holder(1)], { vfs: 3, driver: 'vfio-pci' }, true), { instanceOf: PoolError, message });
+  t.throws(() => planSetup(pf([VFIO, VFIO]), [holder(1)], { vfs: 2, driver: 'kernel' }, true), { instanceOf: PoolError, message });
+  t.throws(() => planReset(pf([VFIO, VFIO]), [holder(1)], noteOf(pf([]), { vfs: 2, driver: 'vfio-pci' })), { instanceOf: PoolError, message });
+  // What stays as it is may be used.
+  t.notThrows(() => planSetup(pf([OWN, VFIO]), [holder(1)], { vfs: 2, driver: 'vfio-pci' }, true));
+});
+
+test('wishes that cannot be', (t) => {
+  const plan = (facts: PfFacts, vfs: number) => () => planSetup(facts, [], { vfs, driver: 'vfio-pci' }, true);
+  t.throws(plan(pf([]), 8), { message: 'eth0 can have at most 7 VFs, not 8' });
+  t.throws(plan(pf([]), 0), { message: 'eth0: 0 VFs are none' });
+  t.throws(plan(pf([], true, { driver: no('no driver is bound to it') }), 2), { message: 'eth0: no driver is bound to it' });
+  t.throws(plan(pf([], true, { iommuGroup: no('there is no IOMMU for it') }), 2), { message: /can be given to a virtual machine: there is no IOMMU/ });
+});
+
+test('the reset after a reboot has little to do', (t) => {
+  const note = noteOf(pf([]), { vfs: 7, driver: 'vfio-pci' });
+  t.deepEqual(planReset(pf([]), [], note), { steps: [], effects: [] });
+});
+
+test('a number that neither was before nor was made is somebody else’s', (t) => {
+  const note = noteOf(pf([OWN]), { vfs: 3, driver: 'vfio-pci' });
+  t.throws(() => planReset(pf([VFIO, VFIO]), [], note), { instanceOf: PoolError, message: /eth0 has 2 VFs: unipath made 3 of 1/ });
+});
+
+/** A host as far as pools go: what the steps do to it. */
+interface Pool {
+  readonly autoprobe: boolean;
+  readonly bindings: readonly VfBinding[];
+}
+
+function apply({ autoprobe, bindings }: Pool, step: PoolStep): Pool {
+  if (step.kind === 'set-autoprobe') return { autoprobe: step.on, bindings };
+  // With autoprobe new VFs get their own driver.
+  if (step.kind === 'set-vfs') return { autoprobe, bindings: Array.from({ length: step.count }, () => (autoprobe ? OWN : UNBOUND)) };
+  if (step.kind !== 'bind') return { autoprobe, bindings };
+  const { to } = step;
+  // With autoprobe off a VF's own driver does not take it (pci_device_can_probe()).
+  const bound: VfBinding = to.kind === 'own' ? (autoprobe ? OWN : UNBOUND) : to.kind === 'none' ? { driver: null, override: to.override } : { driver: to.driver, override: to.override };
+  return { autoprobe, bindings: bindings.map((binding, index) => (index === step.vf ? bound : binding)) };
+}
+
+const perform = (pool: Pool, plan: PoolPlan): Pool => plan.steps.reduce(apply, pool);
+const facts = ({ autoprobe, bindings }: Pool): PfFacts => pf(bindings, autoprobe);
+
+const anyPool = fc.record({ autoprobe: fc.boolean(), bindings: fc.array(fc.constantFrom(VFIO, OWN, UNBOUND), { maxLength: 7 }) });
+const anyWish = fc.record({ vfs: fc.integer({ min: 1, max: 7 }), driver: fc.constantFrom('vfio-pci' as const, 'kernel' as const) });
+
+test('whatever was there and however often it is set up: it is as wished, and the reset puts back what was before the first', (t) => {
+  fc.assert(
+    fc.property(anyPool, fc.array(anyWish, { minLength: 1, maxLength: 4 }), (before, wishes) => {
+      let pool: Pool = before;
+      let note: PoolNote | undefined;
+      for (const wish of wishes) {
+        note = { ...(note ?? noteOf(facts(pool), wish)), made: wish };
+        pool = perform(pool, planSetup(facts(pool), [], wish, true));
+        t.is(pool.bindings.length, wish.vfs);
+        t.true(pool.bindings.every(({ driver }) => driver === (wish.driver === 'kernel' ? 'igbvf' : 'vfio-pci')));
+        // The same once more is nothing.
+        t.deepEqual(planSetup(facts(pool), [], wish, true).steps, []);
+      }
+      t.deepEqual(perform(pool, planReset(facts(pool), [], note as PoolNote)), { ...before });
+    }),
+  );
+});
