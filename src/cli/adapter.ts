@@ -5,6 +5,7 @@ import type { AdapterStatus } from '../control/protocol.js';
 import type { PfFacts } from '../sriov/facts.js';
 import { pfName } from '../sriov/judge.js';
 import { registerAdapterPool } from './adapter_pool.js';
+import { registerAdapterVf } from './adapter_vf.js';
 import type { Context } from './context.js';
 import { snakeKeys } from './json_keys.js';
 import { controlList, PF_HEADINGS, pfList, pfRow, VF_HEADINGS, vfRow } from './pf_words.js';
@@ -25,6 +26,7 @@ export function registerAdapter(program: Command, context: (command: Command) =>
     .option('-d, --details', 'also what the driver of a PF can set of its VFs')
     .action(async (name: string | undefined, options: ShowOptions, command: Command) => show(context(command), name, options));
   registerAdapterPool(adapter, context);
+  registerAdapterVf(adapter, context);
 }
 
 /** Null: no daemon answers. */

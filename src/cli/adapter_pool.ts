@@ -3,14 +3,18 @@ import type { Command } from 'commander';
 import type { PfFacts } from '../sriov/facts.js';
 import { pfName } from '../sriov/judge.js';
 import { STATE_FOLDER } from '../paths.js';
-import { PoolError, type PoolPlan, type PoolWish, stepText, VFIO_DRIVER, type VfDriver } from '../sriov/pool_plan.js';
-import { wholeNumber } from './arguments.js';
+import { type PoolPlan, type PoolWish, stepText, VFIO_DRIVER, type VfDriver } from '../sriov/pool_plan.js';
+import { needRoot, wholeNumber } from './arguments.js';
 import type { Context } from './context.js';
 import { CliError, ExitCode } from './exit.js';
 
 /** As many VFs as PCI Express has numbers for. */
 const MOST_VFS = 65_535;
 const DRIVERS: readonly VfDriver[] = [VFIO_DRIVER, 'kernel'];
+
+/** Of every command that changes an adapter. */
+export const DRY_RUN_OPTION = ['--dry-run', 'only say what would be done, and what traffic would feel of it'] as const;
+export const STATE_OPTION = ['--state <folder>', 'where it is noted what was before', STATE_FOLDER] as const;
 
 interface PoolOptions {
   readonly vfs?: string;
@@ -23,8 +27,8 @@ export function registerAdapterPool(adapter: Command, context: (command: Command
   const common = (command: Command): Command =>
     command
       .argument('<pf>', 'netdev or PCI address of the PF')
-      .option('--dry-run', 'only say what would be done, and what traffic would feel of it')
-      .option('--state <folder>', 'where it is noted what was before', STATE_FOLDER);
+      .option(...DRY_RUN_OPTION)
+      .option(...STATE_OPTION);
   common(adapter.command('setup'))
     .description('give a PF so many VFs, with the driver for virtual machines or their own; refused while someone uses those that are there')
     .requiredOption('--vfs <number>', 'how many')
@@ -42,20 +46,18 @@ function wishOf({ vfs = '', driver = VFIO_DRIVER }: PoolOptions): PoolWish {
 }
 
 async function setUp(context: Context, name: string, options: PoolOptions): Promise<void> {
+  needRoot();
   const wish = wishOf(options);
   const { planPoolSetup, setUpPool } = await import('../sriov/pool.js');
-  await asCliError(async () => {
-    const { pf, plan } = await planPoolSetup(name, wish);
-    await carryOut(context, pf, plan, options, (say) => setUpPool(pf, plan, wish, options.state, say));
-  });
+  const { pf, plan } = await planPoolSetup(name, wish);
+  await carryOut(context, pf, plan, options, (say) => setUpPool(pf, plan, wish, options.state, say));
 }
 
 async function reset(context: Context, name: string, options: PoolOptions): Promise<void> {
+  needRoot();
   const { planPoolReset, resetPool } = await import('../sriov/pool.js');
-  await asCliError(async () => {
-    const { pf, plan } = await planPoolReset(name, options.state);
-    await carryOut(context, pf, plan, options, (say) => resetPool(pf, plan, options.state, say));
-  });
+  const { pf, plan } = await planPoolReset(name, options.state);
+  await carryOut(context, pf, plan, options, (say) => resetPool(pf, plan, options.state, say));
 }
 
 async function carryOut(
@@ -73,14 +75,4 @@ async function carryOut(
   }
   if (dryRun) for (const line of [...lines, ...plan.effects.map((effect) => `! ${effect}`)]) context.printLine(line);
   if (lines.length === 0) context.printLine('nothing is to be done');
-}
-
-async function asCliError(work: () => Promise<void>): Promise<void> {
-  if (process.getuid?.() !== 0) throw new CliError('root is needed to change VFs', 'not_root', 'run it with sudo');
-  try {
-    await work();
-  } catch (error) {
-    if (error instanceof PoolError) throw new CliError(error.message, 'pool_refused', error.hint);
-    throw error;
-  }
 }

@@ -18,3 +18,8 @@ export function wholeNumber(text: string, option: string, least: number, most: n
     throw new CliError(`${option} ${text}: not a whole number from ${least} to ${most}`, 'usage', null, ExitCode.usage);
   return Number(text);
 }
+
+/** For commands that change the machine themselves. @throws CliError */
+export function needRoot(): void {
+  if (process.getuid?.() !== 0) throw new CliError('root is needed to change adapters', 'not_root', 'run it with sudo');
+}

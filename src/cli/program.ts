@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { DaemonUnreachableError, RequestError, RequestTimeoutError } from '../control/client.js';
 import { LookupError } from '../dataplane/site_names.js';
+import { AdapterError } from '../sriov/error.js';
 import { registerAdapter } from './adapter.js';
 import { registerConfig } from './config.js';
 import { addCommonOptions, Context, type GlobalOptions, type Io } from './context.js';
@@ -108,6 +109,7 @@ function classify(error: Error): { readonly code: string; readonly hint: string 
   if (error instanceof DaemonUnreachableError) return { code: 'unreachable', hint: null, exitCode: ExitCode.unreachable };
   if (error instanceof RequestTimeoutError) return { code: 'timed_out', hint: null, exitCode: ExitCode.timedOut };
   if (error instanceof RequestError) return { code: error.code, hint: error.hint, exitCode: ExitCode.failed };
+  if (error instanceof AdapterError) return { code: 'adapter_refused', hint: error.hint, exitCode: ExitCode.failed };
   if (error instanceof LookupError) return { code: error.code, hint: error.hint, exitCode: ExitCode.usage };
   if (error.name === 'ConfigError') return { code: 'config_invalid', hint: null, exitCode: ExitCode.failed };
   return { code: 'failed', hint: null, exitCode: ExitCode.failed };

@@ -1,8 +1,10 @@
 /** Looks at the real adapters of this machine. Changes nothing. */
 import { type EswitchMode, readEswitchMode } from '../host/devlink.js';
 import { assemblePf } from './assemble.js';
+import { AdapterError } from './error.js';
 import { type Fact, no, unknown, yes } from './fact.js';
 import type { PfFacts } from './facts.js';
+import { pfName } from './judge.js';
 import { NicReader } from './nic.js';
 import { listPfs, type PciAddress, type PhysicalFunction, readPf, readSwitchNetdevs } from './pci.js';
 import { realSysfs, type Sysfs } from './sysfs.js';
@@ -36,4 +38,12 @@ export async function discoverPfs(sysfs: Sysfs = realSysfs): Promise<PfFacts[]> 
   } finally {
     nics.close();
   }
+}
+
+/** The PF of this netdev or PCI address. @throws AdapterError that says which there are */
+export async function findPf(name: string): Promise<PfFacts> {
+  const pfs = await discoverPfs();
+  const found = pfs.find((pf) => pfName(pf) === name || pf.pci === name.toLowerCase());
+  if (found !== undefined) return found;
+  throw new AdapterError(`there is no PF "${name}"`, `there are: ${pfs.map(pfName).join(', ') || 'none'}`);
 }

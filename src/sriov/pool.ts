@@ -1,15 +1,19 @@
 /** Makes VFs and takes them away: each step has its undo, and what was before is noted before the first one. */
 import { existsSync } from 'node:fs';
 import { run } from '../host/exec.js';
-import { discoverPfs } from './discover.js';
+import { findPf } from './discover.js';
+import { AdapterError, PartlyUndoneError } from './error.js';
 import type { PfFacts } from './facts.js';
 import { findHolders } from './holders.js';
 import { pfName } from './judge.js';
 import { deviceFolder, type PciAddress, readFunction, readPf } from './pci.js';
 import { readNote, removeNote, writeNote } from './pool_notes.js';
-import { type BindTarget, noteOf, planReset, planSetup, PoolError, type PoolPlan, type PoolStep, type PoolWish, stepText, targetOf, VFIO_DRIVER } from './pool_plan.js';
+import { type BindTarget, noteOf, planReset, planSetup, type PoolPlan, type PoolStep, type PoolWish, stepText, targetOf, VFIO_DRIVER } from './pool_plan.js';
+import { doSteps } from './steps.js';
 import { realSysfs } from './sysfs.js';
 import { writeSysfs, writeSysfsApart } from './sysfs_write.js';
+import { readVfNote, removeVfNotes } from './vf_notes.js';
+import { configureVf } from './vf_settings.js';
 
 const VFIO_FOLDER = `/sys/bus/pci/drivers/${VFIO_DRIVER}`;
 const PROBE = '/sys/bus/pci/drivers_probe';
@@ -20,24 +24,16 @@ const UNBIND_MS = 15_000;
 const MODPROBE_MS = 30_000;
 const PCI_BRIDGE_CLASS = 0x0604;
 
-/** The PF of this netdev or PCI address. @throws PoolError that says which there are */
-export async function findPf(name: string): Promise<PfFacts> {
-  const pfs = await discoverPfs();
-  const found = pfs.find((pf) => pfName(pf) === name || pf.pci === name.toLowerCase());
-  if (found !== undefined) return found;
-  throw new PoolError(`there is no PF "${name}"`, `there are: ${pfs.map(pfName).join(', ') || 'none'}`);
-}
-
 export async function planPoolSetup(name: string, wish: PoolWish): Promise<{ readonly pf: PfFacts; readonly plan: PoolPlan }> {
   const pf = await findPf(name);
   return { pf, plan: planSetup(pf, await findHolders(pf), wish, existsSync(VFIO_FOLDER)) };
 }
 
-/** @throws PoolError when unipath has changed nothing there */
+/** @throws AdapterError when unipath has changed nothing there */
 export async function planPoolReset(name: string, state: string): Promise<{ readonly pf: PfFacts; readonly plan: PoolPlan }> {
   const pf = await findPf(name);
   const note = readNote(state, pf.pci);
-  if (note === null) throw new PoolError(`${pfName(pf)}: unipath has set nothing up there`, 'what others have made they take away themselves');
+  if (note === null) throw new AdapterError(`${pfName(pf)}: unipath has set nothing up there`, 'what others have made they take away themselves');
   return { pf, plan: planReset(pf, await findHolders(pf), note) };
 }
 
@@ -45,9 +41,11 @@ export async function planPoolReset(name: string, state: string): Promise<{ read
 export async function setUpPool(pf: PfFacts, plan: PoolPlan, wish: PoolWish, state: string, say: (text: string) => void): Promise<void> {
   const known = readNote(state, pf.pci);
   if (plan.steps.length === 0 && known === null) return;
-  writeNote(state, known === null ? noteOf(pf, wish) : { ...known, made: wish });
+  const note = known === null ? noteOf(pf, wish, (index) => readVfNote(state, pf.pci, index)) : { ...known, made: wish };
+  writeNote(state, note);
   try {
     await perform(pf, plan.steps, say);
+    forgetVfs(pf, plan, state);
   } catch (error) {
     // Everything that was done is undone: there is nothing to put back that was not before.
     if (!(error instanceof PartlyUndoneError)) {
@@ -60,43 +58,26 @@ export async function setUpPool(pf: PfFacts, plan: PoolPlan, wish: PoolWish, sta
 
 export async function resetPool(pf: PfFacts, plan: PoolPlan, state: string, say: (text: string) => void): Promise<void> {
   await perform(pf, plan.steps, say);
+  removeVfNotes(state, pf.pci);
   removeNote(state, pf.pci);
 }
 
-/** A step failed, and so did the undo of one before it. */
-export class PartlyUndoneError extends Error {
-  override readonly name = 'PartlyUndoneError';
+/** New VFs are not what was set before, and the PF's note says how those that are gone were. */
+function forgetVfs(pf: PfFacts, { steps }: PoolPlan, state: string): void {
+  if (steps.some(({ kind }) => kind === 'set-vfs')) removeVfNotes(state, pf.pci);
 }
 
 async function perform(pf: PfFacts, steps: readonly PoolStep[], say: (text: string) => void): Promise<void> {
-  const done: PoolStep[] = [];
-  try {
-    for (const step of steps) {
-      say(stepText(pfName(pf), step));
-      // Before it is done: what fails half-way is undone, too.
-      done.push(step);
+  const describe = (step: PoolStep): string => stepText(pfName(pf), step);
+  await doSteps(steps, {
+    describe,
+    undone: 'tried',
+    undo: (step) => undoStep(pf.pci, step),
+    perform: async (step) => {
+      say(describe(step));
       await doStep(pf.pci, step);
-    }
-  } catch (error) {
-    await undo(pf, done.reverse(), error as Error, say);
-    throw error;
-  }
-}
-
-async function undo(pf: PfFacts, done: readonly PoolStep[], cause: Error, say: (text: string) => void): Promise<void> {
-  const failures: string[] = [];
-  for (const step of done) {
-    try {
-      await undoStep(pf.pci, step);
-    } catch (error) {
-      failures.push(`${stepText(pfName(pf), step)}: ${(error as Error).message}`);
-    }
-  }
-  if (failures.length === 0) {
-    say('everything is as it was before');
-    return;
-  }
-  throw new PartlyUndoneError(`${cause.message}; and not everything could be undone: ${failures.join('; ')}`, { cause });
+    },
+  });
 }
 
 async function doStep(pf: PciAddress, step: PoolStep): Promise<void> {
@@ -110,6 +91,9 @@ async function doStep(pf: PciAddress, step: PoolStep): Promise<void> {
     case 'set-vfs':
       await setVfs(pf, step.count, step.before);
       return;
+    case 'configure':
+      await configureVf(await findPf(pf), step.vf, step.wish);
+      return;
     case 'bind':
       await bindVf(pf, step.vf, step.to);
       return;
@@ -120,6 +104,9 @@ async function doStep(pf: PciAddress, step: PoolStep): Promise<void> {
 
 async function undoStep(pf: PciAddress, step: PoolStep): Promise<void> {
   switch (step.kind) {
+    case 'configure':
+      // It was on the way back already.
+      return;
     case 'load-vfio':
       // A module that nobody uses harms nobody, and taking it away may hurt who has begun to.
       return;
@@ -138,19 +125,19 @@ async function undoStep(pf: PciAddress, step: PoolStep): Promise<void> {
   }
 }
 
-/** @throws SysfsWriteError, PoolError when fewer came than were asked for */
+/** @throws SysfsWriteError, AdapterError when fewer came than were asked for */
 async function setVfs(pf: PciAddress, count: number, before: number): Promise<void> {
   const now = readPf(realSysfs, pf).sriov.enabled;
   if (now === count) return;
   await writeSysfsApart(`${deviceFolder(pf)}/sriov_numvfs`, String(count), COUNT_MS + Math.max(count, before) * PER_VF_MS);
   const came = readPf(realSysfs, pf).vfs.length;
-  if (came !== count) throw new PoolError(`${pf}: ${came} of ${count} VFs came`, 'the kernel log (dmesg) says why');
+  if (came !== count) throw new AdapterError(`${pf}: ${came} of ${count} VFs came`, 'the kernel log (dmesg) says why');
 }
 
-/** @throws PoolError, SysfsWriteError */
+/** @throws AdapterError, SysfsWriteError */
 async function bindVf(pf: PciAddress, index: number, to: BindTarget): Promise<void> {
   const vf = readPf(realSysfs, pf).vfs.find((each) => each.index === index);
-  if (vf === undefined) throw new PoolError(`${pf} has no VF ${index}`);
+  if (vf === undefined) throw new AdapterError(`${pf} has no VF ${index}`);
   const folder = deviceFolder(vf.pci);
   const override = (driver: string | null): Promise<void> => writeSysfs(`${folder}/driver_override`, `${driver ?? ''}\n`);
   const current = vf.driver.answer === 'yes' ? vf.driver.value : null;
@@ -162,20 +149,20 @@ async function bindVf(pf: PciAddress, index: number, to: BindTarget): Promise<vo
   if (to.kind !== 'own' && (to.kind === 'none' || to.override !== to.driver)) await override(to.override);
   const bound = readFunction(realSysfs, vf.pci).driver;
   const name = bound.answer === 'yes' ? bound.value : null;
-  if (to.kind === 'driver' && name !== to.driver) throw new PoolError(`VF ${index} (${vf.pci}): ${to.driver} did not take it`, 'the kernel log (dmesg) says why');
-  if (to.kind === 'own' && name === null) throw new PoolError(`VF ${index} (${vf.pci}): no driver of this host took it`, 'load the driver of the VFs (modinfo names its devices)');
+  if (to.kind === 'driver' && name !== to.driver) throw new AdapterError(`VF ${index} (${vf.pci}): ${to.driver} did not take it`, 'the kernel log (dmesg) says why');
+  if (to.kind === 'own' && name === null) throw new AdapterError(`VF ${index} (${vf.pci}): no driver of this host took it`, 'load the driver of the VFs (modinfo names its devices)');
 }
 
-/** VFIO gives away whole groups: nobody else may be in it but bridges and VFs of the same PF. @throws PoolError */
+/** VFIO gives away whole groups: nobody else may be in it but bridges and VFs of the same PF. @throws AdapterError */
 function checkGroup(pf: PciAddress, vf: PciAddress, index: number): void {
   const group = realSysfs.link(`${deviceFolder(vf)}/iommu_group`);
-  if (group === null) throw new PoolError(`VF ${index} (${vf}) is in no IOMMU group`, 'switch the IOMMU on, in the firmware and on the kernel command line');
+  if (group === null) throw new AdapterError(`VF ${index} (${vf}) is in no IOMMU group`, 'switch the IOMMU on, in the firmware and on the kernel command line');
   for (const other of realSysfs.list(`/sys/kernel/iommu_groups/${group}/devices`)) {
     const folder = `/sys/bus/pci/devices/${other}`;
     const isBridge = Number(realSysfs.text(`${folder}/class`) ?? 0) >> 8 === PCI_BRIDGE_CLASS;
     if (other === vf || isBridge || realSysfs.link(`${folder}/physfn`) === pf) continue;
     const driver = realSysfs.link(`${folder}/driver`) ?? 'no driver';
-    throw new PoolError(
+    throw new AdapterError(
       `VF ${index} (${vf}) shares IOMMU group ${group} with ${other} (${driver}), and can be given away only together with it`,
       'use a slot whose PCIe ports have ACS',
     );

@@ -1,8 +1,10 @@
 /** What has to be done for a PF to have so many VFs with such a driver, and to have again what it had before. Pure. */
+import { AdapterError } from './error.js';
 import { valueOf } from './fact.js';
 import type { PfFacts, VfFacts } from './facts.js';
 import { pfName } from './judge.js';
 import type { PciAddress } from './pci.js';
+import { planVf, type VfWish, wishFor } from './vf_plan.js';
 
 export const VFIO_DRIVER = 'vfio-pci';
 
@@ -31,7 +33,7 @@ export interface VfBinding {
 /** How a PF was before unipath changed it, and what it was made. Kept in the state folder until it is put back. */
 export interface PoolNote {
   readonly pci: PciAddress;
-  readonly before: { readonly vfs: number; readonly autoprobe: boolean; readonly bindings: readonly VfBinding[] };
+  readonly before: { readonly vfs: number; readonly autoprobe: boolean; readonly bindings: readonly VfBinding[]; readonly settings: readonly (VfWish | null)[] };
   readonly made: PoolWish;
 }
 
@@ -39,6 +41,8 @@ export type PoolStep =
   | { readonly kind: 'load-vfio' }
   | { readonly kind: 'set-autoprobe'; readonly on: boolean; readonly before: boolean }
   | { readonly kind: 'set-vfs'; readonly count: number; readonly before: number }
+  /** As the PF's driver is to treat the VF. */
+  | { readonly kind: 'configure'; readonly vf: number; readonly wish: VfWish }
   | BindStep;
 
 /** VF by number. */
@@ -61,19 +65,6 @@ export interface PoolPlan {
   readonly effects: readonly string[];
 }
 
-/** A PF that cannot be made what is wished, and why. */
-export class PoolError extends Error {
-  override readonly name = 'PoolError';
-
-  constructor(
-    message: string,
-    /** What to do; null: the message says it. */
-    readonly hint: string | null = null,
-  ) {
-    super(message);
-  }
-}
-
 export function targetOf({ driver, override }: VfBinding): BindTarget {
   if (driver === null) return { kind: 'none', override };
   return override === null && driver !== VFIO_DRIVER ? { kind: 'own' } : { kind: 'driver', driver, override };
@@ -81,9 +72,15 @@ export function targetOf({ driver, override }: VfBinding): BindTarget {
 
 const bindingOf = (vf: VfFacts): VfBinding => ({ driver: valueOf(vf.driver), override: vf.driverOverride });
 
-export const noteOf = (pf: PfFacts, made: PoolWish): PoolNote => ({
+/** @param settings how VFs were before unipath set them, by number, where it did; null: as they are */
+export const noteOf = (pf: PfFacts, made: PoolWish, settings: (index: number) => VfWish | null = () => null): PoolNote => ({
   pci: pf.pci,
-  before: { vfs: pf.sriov.enabled, autoprobe: pf.sriov.autoprobe, bindings: pf.vfs.map(bindingOf) },
+  before: {
+    vfs: pf.sriov.enabled,
+    autoprobe: pf.sriov.autoprobe,
+    bindings: pf.vfs.map(bindingOf),
+    settings: pf.vfs.map(({ index, configuration }) => settings(index) ?? (configuration.answer === 'yes' ? wishFor(configuration.value) : null)),
+  },
   made,
 });
 
@@ -92,19 +89,19 @@ const GONE_EFFECT = (name: string, vfs: number): string => `${name}: all ${vfs} 
 
 const DRIVER_EFFECT = (name: string, vfs: number): string => `${name}: VFs that change their driver: ${vfs}; what they carry stops`;
 
-/** @throws PoolError naming who uses which VF */
+/** @throws AdapterError naming who uses which VF */
 function refuseHeld(pf: PfFacts, holders: readonly Holder[], what: string): void {
   if (holders.length === 0) return;
   const list = holders.map(({ vf, pci, by }) => `VF ${vf} (${pci}) by ${by}`).join('; ');
-  throw new PoolError(`${pfName(pf)}: ${what} would take away VFs that are in use: ${list}`, 'end that use first: unplug the VF, stop the guest, or set the netdev down');
+  throw new AdapterError(`${pfName(pf)}: ${what} would take away VFs that are in use: ${list}`, 'end that use first: unplug the VF, stop the guest, or set the netdev down');
 }
 
 function checkWish(pf: PfFacts, wish: PoolWish): void {
   const name = pfName(pf);
-  if (pf.driver.answer !== 'yes') throw new PoolError(`${name}: ${pf.driver.why}`, 'load the driver of the PF first');
-  if (wish.vfs < 1) throw new PoolError(`${name}: ${wish.vfs} VFs are none`, `to have none: unipath adapter reset ${name}`);
-  if (wish.vfs > pf.sriov.total) throw new PoolError(`${name} can have at most ${pf.sriov.total} VFs, not ${wish.vfs}`);
-  if (wish.driver === VFIO_DRIVER && pf.iommuGroup.answer === 'no') throw new PoolError(`${name}: no VF can be given to a virtual machine: ${pf.iommuGroup.why}`);
+  if (pf.driver.answer !== 'yes') throw new AdapterError(`${name}: ${pf.driver.why}`, 'load the driver of the PF first');
+  if (wish.vfs < 1) throw new AdapterError(`${name}: ${wish.vfs} VFs are none`, `to have none: unipath adapter reset ${name}`);
+  if (wish.vfs > pf.sriov.total) throw new AdapterError(`${name} can have at most ${pf.sriov.total} VFs, not ${wish.vfs}`);
+  if (wish.driver === VFIO_DRIVER && pf.iommuGroup.answer === 'no') throw new AdapterError(`${name}: no VF can be given to a virtual machine: ${pf.iommuGroup.why}`);
 }
 
 const countSteps = (before: number, count: number): PoolStep[] => {
@@ -126,7 +123,7 @@ function bindStep(vf: number, before: VfBinding, driver: VfDriver): BindStep[] {
   return [{ kind: 'bind', vf, to: { kind: 'own' }, before }];
 }
 
-/** @param vfioLoaded is the driver vfio-pci there already? @throws PoolError */
+/** @param vfioLoaded is the driver vfio-pci there already? @throws AdapterError */
 export function planSetup(pf: PfFacts, holders: readonly Holder[], wish: PoolWish, vfioLoaded: boolean): PoolPlan {
   checkWish(pf, wish);
   const name = pfName(pf);
@@ -150,14 +147,14 @@ export function planSetup(pf: PfFacts, holders: readonly Holder[], wish: PoolWis
   return { steps: [...load, ...probe, ...count, ...binds], effects };
 }
 
-/** The way back to what the note says was before. @throws PoolError */
+/** The way back to what the note says was before. @throws AdapterError */
 export function planReset(pf: PfFacts, holders: readonly Holder[], note: PoolNote): PoolPlan {
   const name = pfName(pf);
   const { enabled, autoprobe } = pf.sriov;
   const { before, made } = note;
   // After a reboot there are none, whatever was made.
   if (enabled !== made.vfs && enabled !== before.vfs && enabled !== 0) {
-    throw new PoolError(
+    throw new AdapterError(
       `${name} has ${enabled} VFs: unipath made ${made.vfs} of ${before.vfs}, and somebody else has changed that since`,
       'set the number back to what unipath made, or remove the note yourself',
     );
@@ -165,11 +162,18 @@ export function planReset(pf: PfFacts, holders: readonly Holder[], note: PoolNot
   const count = countSteps(enabled, before.vfs);
   if (count.length > 0) {
     if (enabled > 0) refuseHeld(pf, holders, 'the reset');
+    const effects = [RESET_EFFECT(name), ...(enabled > 0 ? [GONE_EFFECT(name, enabled)] : [])];
     // New VFs come without driver, whatever theirs was.
     const binds = before.bindings.flatMap((binding, vf) => backStep(vf, NEW_VF, binding));
-    const steps = before.vfs === 0 ? [...count, ...probeStep(autoprobe, before.autoprobe)] : [...probeStep(autoprobe, false), ...count, ...bindAll(binds, false, before.autoprobe)];
-    return { steps, effects: [RESET_EFFECT(name), ...(enabled > 0 ? [GONE_EFFECT(name, enabled)] : [])] };
+    if (before.vfs === 0) return { steps: [...count, ...probeStep(autoprobe, before.autoprobe)], effects };
+    // A VF's driver looks at its MAC address once, when it is bound.
+    const configure = before.settings.flatMap((wish, vf): PoolStep[] => (wish === null ? [] : [{ kind: 'configure', vf, wish }]));
+    const steps = [...probeStep(autoprobe, false), ...count, ...configure, ...bindAll(binds, false, before.autoprobe)];
+    return { steps, effects };
   }
+  const configure = before.settings.flatMap((wish, vf): PoolStep[] =>
+    wish === null || planVf(pf, vf, wish).changes.length === 0 ? [] : [{ kind: 'configure', vf, wish }],
+  );
   const binds = pf.vfs.flatMap((vf) => {
     const binding = before.bindings[vf.index];
     return binding === undefined ? [] : backStep(vf.index, bindingOf(vf), binding);
@@ -177,7 +181,7 @@ export function planReset(pf: PfFacts, holders: readonly Holder[], note: PoolNot
   const touched = new Set(binds.map(({ vf }) => vf));
   refuseHeld(pf, holders.filter(({ vf }) => touched.has(vf)), 'the reset');
   const effects = touched.size === 0 ? [] : [DRIVER_EFFECT(name, touched.size)];
-  return { steps: bindAll(binds, autoprobe, before.autoprobe), effects };
+  return { steps: [...configure, ...bindAll(binds, autoprobe, before.autoprobe)], effects };
 }
 
 const probeStep = (now: boolean, on: boolean): PoolStep[] => (now === on ? [] : [{ kind: 'set-autoprobe', on, before: now }]);
@@ -202,6 +206,8 @@ export function stepText(pf: string, step: PoolStep): string {
       return `${pf}: ${step.on ? 'bind drivers to VFs that appear' : 'bind no driver to VFs that appear'}`;
     case 'set-vfs':
       return step.count === 0 ? `${pf}: take all ${step.before} VFs away` : `${pf}: create ${step.count} VFs`;
+    case 'configure':
+      return `${pf}: set VF ${step.vf} as it was`;
     case 'bind':
       return `${pf}: ${step.to.kind === 'none' ? `unbind VF ${step.vf}` : `bind VF ${step.vf} to ${step.to.kind === 'own' ? 'its own driver' : step.to.driver}`}`;
     default:

@@ -1,7 +1,7 @@
 /** Facts of a PF that nothing is wrong with: QEMU's igb, up, with two VFs. */
 import { controlsOf } from '../../src/sriov/controls.js';
 import { no, yes } from '../../src/sriov/fact.js';
-import type { NicFacts, PfFacts, VfFacts } from '../../src/sriov/facts.js';
+import type { NicFacts, PfFacts, VfConfiguration, VfFacts } from '../../src/sriov/facts.js';
 import { parsePciAddress } from '../../src/sriov/pci.js';
 
 export const nicFacts = (more: Partial<NicFacts> = {}): NicFacts => ({
@@ -11,6 +11,12 @@ export const nicFacts = (more: Partial<NicFacts> = {}): NicFacts => ({
   ntuple: no('the driver cannot do it'),
   hwTcOffload: no('the driver cannot do it'),
   xdpFeatures: yes(['basic', 'redirect', 'ndo-xmit']),
+  ...more,
+});
+
+export const vfConfiguration = (more: Partial<VfConfiguration> = {}): VfConfiguration => ({
+  ...{ mac: null, vlan: 0, qos: 0, protocol: '802.1Q', linkState: 'auto', minRate: 0, maxRate: 0 },
+  ...{ spoofCheck: yes(true), trust: yes(false) },
   ...more,
 });
 
@@ -25,10 +31,7 @@ export const vfFacts = (index: number, more: Partial<VfFacts> = {}): VfFacts => 
   netdevs: [`eth${3 + index}`],
   msix: yes({ used: 0, total: 3 }),
   representor: no('the adapter switches by itself (legacy mode)'),
-  configuration: yes({
-    ...{ mac: null, vlan: 0, qos: 0, protocol: '802.1Q', linkState: 'auto', minRate: 0, maxRate: 0 },
-    ...{ spoofCheck: yes(true), trust: yes(false) },
-  }),
+  configuration: yes(vfConfiguration()),
   ...more,
 });
 

@@ -1,9 +1,10 @@
 import test from 'ava';
 import fc from 'fast-check';
+import { AdapterError } from '../../../src/sriov/error.js';
 import { no, yes } from '../../../src/sriov/fact.js';
 import type { PfFacts, VfFacts } from '../../../src/sriov/facts.js';
-import { type Holder, noteOf, planReset, planSetup, PoolError, type PoolNote, type PoolPlan, type PoolStep, stepText, type VfBinding } from '../../../src/sriov/pool_plan.js';
-import { pfFacts, vfFacts } from '../../support/pf_facts.js';
+import { type BindTarget, type Holder, noteOf, planReset, planSetup, type PoolNote, type PoolPlan, type PoolStep, type PoolWish, stepText, type VfBinding } from '../../../src/sriov/pool_plan.js';
+import { pfFacts, vfConfiguration, vfFacts } from '../../support/pf_facts.js';
 
 const VFIO: VfBinding = { driver: 'vfio-pci', override: 'vfio-pci' };
 const OWN: VfBinding = { driver: 'igbvf', override: null };
@@ -45,9 +46,9 @@ test('the number is right: only drivers change', (t) => {
 
 test('who uses a VF is not robbed of it', (t) => {
   const message = /VF 1 \(0000:01:10\.2\) by process 7 \(qemu-system-x86\)/;
-  t.throws(() => planSetup(pf([VFIO, VFIO]), [holder(1)], { vfs: 3, driver: 'vfio-pci' }, true), { instanceOf: PoolError, message });
-  t.throws(() => planSetup(pf([VFIO, VFIO]), [holder(1)], { vfs: 2, driver: 'kernel' }, true), { instanceOf: PoolError, message });
-  t.throws(() => planReset(pf([VFIO, VFIO]), [holder(1)], noteOf(pf([]), { vfs: 2, driver: 'vfio-pci' })), { instanceOf: PoolError, message });
+  t.throws(() => planSetup(pf([VFIO, VFIO]), [holder(1)], { vfs: 3, driver: 'vfio-pci' }, true), { instanceOf: AdapterError, message });
+  t.throws(() => planSetup(pf([VFIO, VFIO]), [holder(1)], { vfs: 2, driver: 'kernel' }, true), { instanceOf: AdapterError, message });
+  t.throws(() => planReset(pf([VFIO, VFIO]), [holder(1)], noteOf(pf([]), { vfs: 2, driver: 'vfio-pci' })), { instanceOf: AdapterError, message });
   // What stays as it is may be used.
   t.notThrows(() => planSetup(pf([OWN, VFIO]), [holder(1)], { vfs: 2, driver: 'vfio-pci' }, true));
 });
@@ -67,31 +68,54 @@ test('the reset after a reboot has little to do', (t) => {
 
 test('a number that neither was before nor was made is somebody else’s', (t) => {
   const note = noteOf(pf([OWN]), { vfs: 3, driver: 'vfio-pci' });
-  t.throws(() => planReset(pf([VFIO, VFIO]), [], note), { instanceOf: PoolError, message: /eth0 has 2 VFs: unipath made 3 of 1/ });
+  t.throws(() => planReset(pf([VFIO, VFIO]), [], note), { instanceOf: AdapterError, message: /eth0 has 2 VFs: unipath made 3 of 1/ });
 });
+
+/** A VF as far as pools go: its driver, and one of its settings. */
+interface PoolVf extends VfBinding {
+  readonly vlan: number;
+}
 
 /** A host as far as pools go: what the steps do to it. */
 interface Pool {
   readonly autoprobe: boolean;
-  readonly bindings: readonly VfBinding[];
+  readonly vfs: readonly PoolVf[];
 }
 
-function apply({ autoprobe, bindings }: Pool, step: PoolStep): Pool {
-  if (step.kind === 'set-autoprobe') return { autoprobe: step.on, bindings };
-  // With autoprobe new VFs get their own driver.
-  if (step.kind === 'set-vfs') return { autoprobe, bindings: Array.from({ length: step.count }, () => (autoprobe ? OWN : UNBOUND)) };
-  if (step.kind !== 'bind') return { autoprobe, bindings };
-  const { to } = step;
+function bound({ autoprobe }: Pool, to: BindTarget): VfBinding {
   // With autoprobe off a VF's own driver does not take it (pci_device_can_probe()).
-  const bound: VfBinding = to.kind === 'own' ? (autoprobe ? OWN : UNBOUND) : to.kind === 'none' ? { driver: null, override: to.override } : { driver: to.driver, override: to.override };
-  return { autoprobe, bindings: bindings.map((binding, index) => (index === step.vf ? bound : binding)) };
+  if (to.kind === 'own') return autoprobe ? OWN : UNBOUND;
+  return { driver: to.kind === 'none' ? null : to.driver, override: to.override };
+}
+
+function apply(pool: Pool, step: PoolStep): Pool {
+  const change = (index: number, how: (vf: PoolVf) => PoolVf): Pool => ({ ...pool, vfs: pool.vfs.map((each, i) => (i === index ? how(each) : each)) });
+  switch (step.kind) {
+    case 'set-autoprobe':
+      return { ...pool, autoprobe: step.on };
+    case 'set-vfs':
+      // With autoprobe new VFs get their own driver.
+      return { ...pool, vfs: Array.from({ length: step.count }, () => ({ ...(pool.autoprobe ? OWN : UNBOUND), vlan: 0 })) };
+    case 'bind':
+      return change(step.vf, (each) => ({ ...each, ...bound(pool, step.to) }));
+    case 'configure':
+      return change(step.vf, (each) => ({ ...each, vlan: step.wish.vlan?.id ?? each.vlan }));
+    default:
+      return pool;
+  }
 }
 
 const perform = (pool: Pool, plan: PoolPlan): Pool => plan.steps.reduce(apply, pool);
-const facts = ({ autoprobe, bindings }: Pool): PfFacts => pf(bindings, autoprobe);
 
-const anyPool = fc.record({ autoprobe: fc.boolean(), bindings: fc.array(fc.constantFrom(VFIO, OWN, UNBOUND), { maxLength: 7 }) });
-const anyWish = fc.record({ vfs: fc.integer({ min: 1, max: 7 }), driver: fc.constantFrom('vfio-pci' as const, 'kernel' as const) });
+function facts({ autoprobe, vfs }: Pool): PfFacts {
+  const plain = pf(vfs, autoprobe);
+  const configured = (index: number): Partial<VfFacts> => ({ configuration: yes(vfConfiguration({ vlan: vfs[index]?.vlan ?? 0 })) });
+  return { ...plain, vfs: plain.vfs.map((each) => ({ ...each, ...configured(each.index) })) };
+}
+
+const anyVf = fc.tuple(fc.constantFrom(VFIO, OWN, UNBOUND), fc.constantFrom(0, 7)).map(([binding, vlan]): PoolVf => ({ ...binding, vlan }));
+const anyPool = fc.tuple(fc.boolean(), fc.array(anyVf, { maxLength: 7 })).map(([autoprobe, vfs]): Pool => ({ autoprobe, vfs }));
+const anyWish = fc.tuple(fc.integer({ min: 1, max: 7 }), fc.constantFrom('vfio-pci' as const, 'kernel' as const)).map(([vfs, driver]): PoolWish => ({ vfs, driver }));
 
 test('whatever was there and however often it is set up: it is as wished, and the reset puts back what was before the first', (t) => {
   fc.assert(
@@ -101,12 +125,12 @@ test('whatever was there and however often it is set up: it is as wished, and th
       for (const wish of wishes) {
         note = { ...(note ?? noteOf(facts(pool), wish)), made: wish };
         pool = perform(pool, planSetup(facts(pool), [], wish, true));
-        t.is(pool.bindings.length, wish.vfs);
-        t.true(pool.bindings.every(({ driver }) => driver === (wish.driver === 'kernel' ? 'igbvf' : 'vfio-pci')));
+        t.is(pool.vfs.length, wish.vfs);
+        t.true(pool.vfs.every(({ driver }) => driver === (wish.driver === 'kernel' ? 'igbvf' : 'vfio-pci')));
         // The same once more is nothing.
         t.deepEqual(planSetup(facts(pool), [], wish, true).steps, []);
       }
-      t.deepEqual(perform(pool, planReset(facts(pool), [], note as PoolNote)), { ...before });
+      t.deepEqual(perform(pool, planReset(facts(pool), [], note as PoolNote)), before);
     }),
   );
 });
