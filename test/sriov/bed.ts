@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { whyNoHostMachine } from '../../src/lab/sriov/available.js';
 import { HostMachine } from '../../src/lab/sriov/machine.js';
@@ -15,6 +16,8 @@ const DRIVERS = ['igb', 'igbvf', 'virtio_net', 'tun'];
 const TIMEOUT_MS = 280_000;
 /** One command of unipath there. */
 const COMMAND_MS = 60_000;
+
+const SERVER = { input: '/run/unipath-test.in', output: '/run/unipath-test.out', log: '/run/unipath-test.log' } as const;
 
 const declare = testWith(whyNoHostMachine());
 const started: { folder: string | null; machine: HostMachine | null; why: unknown } = { folder: null, machine: null, why: null };
@@ -33,6 +36,9 @@ async function hostMachine(t: ExecutionContext): Promise<HostMachine> {
     started.machine = machine;
     t.log(`Linux ${machine.release} booted in ${((performance.now() - before) / 1000).toFixed(1)} s`);
     for (const driver of DRIVERS) await machine.run(`modprobe ${driver}`);
+    const { input, output, log } = SERVER;
+    const server = fileURLToPath(new URL('./command_server.js', import.meta.url));
+    await machine.run(`mkfifo ${input} ${output} && { setsid ${process.execPath} ${server} ${input} ${output} > ${log} 2>&1 < /dev/null & }`);
     return machine;
   } catch (error) {
     // Not once more for every test of the file.
@@ -64,9 +70,31 @@ export interface CommandResult {
   readonly output: string;
 }
 
-/** `unipath` with these words, there. */
-export function unipath(machine: HostMachine, words: string): Promise<CommandResult> {
+/** `unipath` with these words, there, as a process of its own. */
+export function unipathProcess(machine: HostMachine, words: string): Promise<CommandResult> {
   return machine.shell(`${process.execPath} ${machine.project}/build/src/cli.js ${words}`, { deadlineMs: COMMAND_MS });
+}
+
+/** The same by the command server: what it prints to both outputs, in order, and its exit code. */
+export async function unipath(machine: HostMachine, words: string): Promise<CommandResult> {
+  const said = await machine.run(`printf '%s' '${words}' > ${SERVER.input} && cat ${SERVER.output}`, { deadlineMs: COMMAND_MS });
+  const [, output = '', status = ''] = /^([\s\S]*)\n(\d+)\n$/.exec(said) ?? [];
+  if (status === '') throw new Error(`the command server broke off: ${said}${await machine.run(`cat ${SERVER.log}`)}`);
+  return { status: Number(status), output };
+}
+
+/** With status 0. @returns what it printed. @throws Error with its words */
+export async function unipathDone(machine: HostMachine, words: string): Promise<string> {
+  const { status, output } = await unipath(machine, words);
+  if (status !== 0) throw new Error(`\`unipath ${words}\` ended with ${status}: ${output}`);
+  return output;
+}
+
+/** With status 1. @returns why it was refused. @throws Error when it was not */
+export async function unipathRefused(machine: HostMachine, words: string): Promise<string> {
+  const { status, output } = await unipath(machine, words);
+  if (status !== 1) throw new Error(`\`unipath ${words}\` was not refused, but ended with ${status}: ${output}`);
+  return output;
 }
 
 /** The same with -j; @returns what it printed, and how it ended. */

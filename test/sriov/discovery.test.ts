@@ -1,6 +1,6 @@
 /** What `unipath adapter show` and `unipath doctor` say of real (emulated) PFs is what the machine is known to have. */
 import type { Finding } from '../../src/core/finding.js';
-import { fileThere, PF_MACS, sriovTest, unipath, unipathJson } from './bed.js';
+import { fileThere, PF_MACS, sriovTest, unipath, unipathJson, unipathProcess } from './bed.js';
 
 interface FactJson<T> {
   readonly answer: 'yes' | 'no' | 'unknown';
@@ -78,7 +78,8 @@ sriovTest('with VFs: each with its address, driver, IOMMU group and settings', a
 });
 
 sriovTest('in words', async (t, machine) => {
-  const all = await unipath(machine, 'adapter show');
+  const all = await unipathProcess(machine, 'adapter show');
+  t.is(all.status, 0);
   t.regex(all.output, /^PF +NETDEV +DRIVER +LINK +NUMA +IOMMU +SWITCH +XDP +VFS$/m);
   t.regex(all.output, /^0000:01:00\.0 +eth0 +igb +1 Gbit\/s +- +\d+ +legacy +native +3\/7$/m);
   const one = await unipath(machine, 'adapter show eth0 -d');

@@ -1,6 +1,6 @@
 /** VFs are made, bound and taken away, refused to be taken from who uses them, and everything is as it was after the reset. */
 import type { HostMachine } from '../../src/lab/sriov/machine.js';
-import { fileThere, sriovTest, unipath } from './bed.js';
+import { fileThere, sriovTest, unipathDone, unipathRefused } from './bed.js';
 
 const PF = '/sys/class/net/eth0/device';
 const NOTE = '/var/lib/unipath/adapters/0000:01:00.0.json';
@@ -13,22 +13,10 @@ async function stateOf(machine: HostMachine): Promise<string> {
   );
 }
 
-async function done(machine: HostMachine, words: string): Promise<string> {
-  const { status, output } = await unipath(machine, words);
-  if (status !== 0) throw new Error(`\`unipath ${words}\` ended with ${status}: ${output}`);
-  return output;
-}
-
-async function refused(machine: HostMachine, words: string): Promise<string> {
-  const { status, output } = await unipath(machine, words);
-  if (status !== 1) throw new Error(`\`unipath ${words}\` was not refused, but ended with ${status}: ${output}`);
-  return output;
-}
-
 sriovTest('seven VFs for virtual machines, and back to none', async (t, machine) => {
   const before = await stateOf(machine);
   t.is(
-    await done(machine, 'adapter setup eth0 --vfs 7 --dry-run'),
+    await unipathDone(machine, 'adapter setup eth0 --vfs 7 --dry-run'),
     [
       'load the kernel module vfio-pci',
       'eth0: bind no driver to VFs that appear',
@@ -39,15 +27,15 @@ sriovTest('seven VFs for virtual machines, and back to none', async (t, machine)
     ].join('\n'),
   );
   t.is(await stateOf(machine), before);
-  t.log(await done(machine, 'adapter setup eth0 --vfs 7'));
+  t.log(await unipathDone(machine, 'adapter setup eth0 --vfs 7'));
   const made = await stateOf(machine);
   t.is(made.match(/vfio-pci vfio-pci$/gm)?.length, 7);
   t.regex(made, /^7\n0\n/);
-  t.is(await done(machine, 'adapter setup eth0 --vfs 7'), 'nothing is to be done\n');
-  await done(machine, 'adapter reset eth0');
+  t.is(await unipathDone(machine, 'adapter setup eth0 --vfs 7'), 'nothing is to be done\n');
+  await unipathDone(machine, 'adapter reset eth0');
   t.is(await stateOf(machine), before);
   t.is((await machine.shell(`test -e ${NOTE}`)).status, 1);
-  t.regex(await refused(machine, 'adapter reset eth0'), /unipath has set nothing up there/);
+  t.regex(await unipathRefused(machine, 'adapter reset eth0'), /unipath has set nothing up there/);
 });
 
 sriovTest('VFs that others had made keep their number and their drivers', async (t, machine) => {
@@ -55,52 +43,52 @@ sriovTest('VFs that others had made keep their number and their drivers', async 
   const before = await stateOf(machine);
   t.is(before.match(/igbvf \(null\)$/gm)?.length, 2);
   // The same number with another driver, then another number: the reset goes back to the beginning.
-  await done(machine, 'adapter setup eth0 --vfs 2');
+  await unipathDone(machine, 'adapter setup eth0 --vfs 2');
   t.is((await stateOf(machine)).match(/vfio-pci vfio-pci$/gm)?.length, 2);
-  await done(machine, 'adapter setup eth0 --vfs 3 --driver kernel');
+  await unipathDone(machine, 'adapter setup eth0 --vfs 3 --driver kernel');
   t.is((await stateOf(machine)).match(/igbvf \(null\)$/gm)?.length, 3);
-  await done(machine, 'adapter reset eth0');
+  await unipathDone(machine, 'adapter reset eth0');
   t.is(await stateOf(machine), before);
   await machine.run(`echo 0 > ${PF}/sriov_numvfs`, { deadlineMs: 30_000 });
 });
 
 sriovTest('a VF is not taken from who uses it, and who that is is said', async (t, machine) => {
-  await done(machine, 'adapter setup eth0 --vfs 3 --driver kernel');
+  await unipathDone(machine, 'adapter setup eth0 --vfs 3 --driver kernel');
   const [first, second] = (await machine.run(`ls ${PF}/virtfn0/net; ls ${PF}/virtfn1/net`)).trim().split('\n');
   await machine.run(`ip link set ${first} up`);
-  t.regex(await refused(machine, 'adapter reset eth0'), new RegExp(`VF 0 \\(0000:01:10\\.0\\) by netdev ${first}, which is up`));
+  t.regex(await unipathRefused(machine, 'adapter reset eth0'), new RegExp(`VF 0 \\(0000:01:10\\.0\\) by netdev ${first}, which is up`));
   await machine.run(`ip link set ${first} down`);
   await machine.run(`ip netns add web && ip link set ${second} netns web`);
-  const output = await refused(machine, 'adapter setup eth0 --vfs 5');
+  const output = await unipathRefused(machine, 'adapter setup eth0 --vfs 5');
   t.regex(output, new RegExp(`VF 1 \\(0000:01:10\\.2\\) by network namespace web, as ${second}`));
   t.regex(output, /unplug the VF, stop the guest, or set the netdev down/);
   t.is(await fileThere(machine, `${PF}/sriov_numvfs`), '3');
   await machine.run('ip netns del web');
   await machine.run('sleep 1');
-  await done(machine, 'adapter reset eth0');
+  await unipathDone(machine, 'adapter reset eth0');
 });
 
 sriovTest('a VF that a process has open by VFIO is not taken away', async (t, machine) => {
-  await done(machine, 'adapter setup eth0 --vfs 2');
+  await unipathDone(machine, 'adapter setup eth0 --vfs 2');
   const group = await machine.run(`basename $(readlink ${PF}/virtfn1/iommu_group)`);
   await machine.run(`sleep 600 3<>/dev/vfio/${group.trim()} & echo $! > /run/holder`);
   const pid = await fileThere(machine, '/run/holder');
-  t.regex(await refused(machine, 'adapter reset eth0'), new RegExp(`VF 1 \\(0000:01:10\\.2\\) by process ${pid} \\(sleep\\)`));
+  t.regex(await unipathRefused(machine, 'adapter reset eth0'), new RegExp(`VF 1 \\(0000:01:10\\.2\\) by process ${pid} \\(sleep\\)`));
   await machine.run(`kill ${pid}`);
-  await done(machine, 'adapter reset eth0');
+  await unipathDone(machine, 'adapter reset eth0');
 });
 
 sriovTest('a step that fails undoes those before it', async (t, machine) => {
   const before = await stateOf(machine);
   // Stands in for a kernel that refuses: it is what writes.
   await machine.run(`printf '#!/bin/sh\\necho "tee: x: Device or resource busy" >&2; exit 1\\n' > /usr/local/sbin/tee && chmod +x /usr/local/sbin/tee`);
-  const output = await refused(machine, 'adapter setup eth0 --vfs 7').finally(() => machine.run('rm /usr/local/sbin/tee'));
+  const output = await unipathRefused(machine, 'adapter setup eth0 --vfs 7').finally(() => machine.run('rm /usr/local/sbin/tee'));
   t.regex(output, /sriov_numvfs failed: Device or resource busy/);
   t.is(await stateOf(machine), before);
   t.is((await machine.shell(`test -e ${NOTE}`)).status, 1);
 });
 
 sriovTest('wishes that cannot be', async (t, machine) => {
-  t.regex(await refused(machine, 'adapter setup eth0 --vfs 8'), /eth0 can have at most 7 VFs, not 8/);
-  t.regex(await refused(machine, 'adapter setup eth9 --vfs 1'), /there is no PF "eth9"\n {2}there are: eth0, eth1/);
+  t.regex(await unipathRefused(machine, 'adapter setup eth0 --vfs 8'), /eth0 can have at most 7 VFs, not 8/);
+  t.regex(await unipathRefused(machine, 'adapter setup eth9 --vfs 1'), /there is no PF "eth9"\n {2}there are: eth0, eth1/);
 });
