@@ -23,6 +23,7 @@ sriovTest('seven VFs for virtual machines, and back to none', async (t, machine)
       'eth0: create 7 VFs',
       ...Array.from({ length: 7 }, (_, vf) => `eth0: bind VF ${vf} to vfio-pci`),
       '! eth0: many drivers reset the PF when the number of its VFs changes: its link may be down for seconds',
+      '! eth0: no XDP program is attached yet, and the first may reset it and darken its VFs: start unipathd before VFs are given away',
       '',
     ].join('\n'),
   );

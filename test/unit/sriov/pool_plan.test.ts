@@ -4,7 +4,7 @@ import { AdapterError } from '../../../src/sriov/error.js';
 import { no, yes } from '../../../src/sriov/fact.js';
 import type { PfFacts, VfFacts } from '../../../src/sriov/facts.js';
 import { type BindTarget, type Holder, noteOf, planReset, planSetup, type PoolNote, type PoolPlan, type PoolStep, type PoolWish, stepText, type VfBinding } from '../../../src/sriov/pool_plan.js';
-import { pfFacts, vfConfiguration, vfFacts } from '../../support/pf_facts.js';
+import { nicFacts, pfFacts, vfConfiguration, vfFacts } from '../../support/pf_facts.js';
 
 const VFIO: VfBinding = { driver: 'vfio-pci', override: 'vfio-pci' };
 const OWN: VfBinding = { driver: 'igbvf', override: null };
@@ -34,8 +34,11 @@ test('none yet: VFs are made without a driver of the host, then bound', (t) => {
 test('another number: all go first, and that is said', (t) => {
   const plan = planSetup(pf([OWN, OWN]), [], { vfs: 3, driver: 'kernel' }, true);
   t.deepEqual(lines(plan), ['eth0: take all 2 VFs away', 'eth0: create 3 VFs']);
-  t.is(plan.effects.length, 2);
+  t.is(plan.effects.length, 3);
   t.regex(plan.effects[1] ?? '', /all 2 VFs go/);
+  t.regex(plan.effects[2] ?? '', /no XDP program is attached yet/);
+  const attached = pf([], true, { nic: yes(nicFacts({ xdp: { mode: 'native', programId: 7 } })) });
+  t.is(planSetup(attached, [], { vfs: 3, driver: 'kernel' }, true).effects.length, 1);
 });
 
 test('the number is right: only drivers change', (t) => {
