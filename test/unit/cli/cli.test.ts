@@ -7,6 +7,7 @@ import test from 'ava';
 import { runCli } from '../../../src/cli/program.js';
 import { fakeDaemon, temporaryFolder } from '../../support/control_socket.js';
 import { adapterStatus, monitorEvent, vnicStatus } from '../../support/fake_controller.js';
+import { needs, testWith } from '../../support/require.js';
 
 interface Run {
   readonly code: number;
@@ -197,6 +198,35 @@ nic0     pf0     br0     native    2     1      8     0       4     64
   const one = (await run(`-S ${socket} adapter show nic0`)).out;
   t.regex(one, /^why not native {2}the driver refused$/m);
   t.regex(one, /^PORT {2}DEVICE {2}STATE {2}QUEUES {2}VNIC\nvfp0 {2}vf0 {5}used {8}4 {2}g1\nvfp1 {2}vf1 {5}free {8}4 {2}-\n/m);
+});
+
+test('adapter show needs no daemon for what the machine itself shows', async (t) => {
+  const folder = temporaryFolder(t);
+  const { code, err } = await run(`-S ${folder}/none adapter show`);
+  t.deepEqual([code, err], [0, 'unipath: unipathd does not answer: this is what the machine itself shows\n']);
+  const json = await run(`-S ${folder}/none -j adapter show`);
+  t.like(JSON.parse(json.out), { schema: 1, daemon: 'unreachable', adapters: [] });
+  t.is((await run(`-S ${folder}/none adapter show no-such-pf`)).code, 1);
+});
+
+testWith(needs.root())('words of adapter commands that are none', async (t) => {
+  for (const line of [
+    'adapter setup',
+    'adapter setup eth0',
+    'adapter setup eth0 --vfs 0',
+    'adapter setup eth0 --vfs some',
+    'adapter setup eth0 --vfs 2 --driver uio',
+    'adapter vf eth0 x --trust on',
+    'adapter vf eth0 0 --trust perhaps',
+    'adapter vf eth0 0 --mac 01:00:5e:00:00:01',
+    'adapter vf eth0 0 --vlan 4095',
+    'adapter vf eth0 0 --vlan 7:9',
+    'adapter vf eth0 0 --link-state maybe',
+    'adapter vf eth0 0 --restore --trust on',
+  ]) {
+    const { code, out } = await run(line);
+    t.deepEqual([code, out], [2, ''], line);
+  }
 });
 
 test('names that do not exist suggest the near one', async (t) => {
