@@ -129,14 +129,21 @@ export class HostMachine {
   }
 
   async #boot(): Promise<void> {
-    const deadline = performance.now() + START_MS;
-    while (!existsSync(this.#paths.pid) || !existsSync(this.#paths.serial)) {
-      if (!this.running) throw new Error(`${this.name}: QEMU ended at once`);
-      if (performance.now() > deadline) throw new Error(`${this.name}: QEMU did not start within ${START_MS} ms`);
-      await sleep(POLL_MS);
-    }
-    this.#shell = await SerialShell.connect(this.name, this.#paths.serial);
+    this.#shell = await this.#connect(performance.now() + START_MS);
     await this.#shell.ready(BOOT_MS);
+  }
+
+  /** A socket that is there already may not be listened to yet. */
+  async #connect(deadline: number): Promise<SerialShell> {
+    for (;;) {
+      try {
+        return await SerialShell.connect(this.name, this.#paths.serial);
+      } catch (error) {
+        if (!this.running) throw new Error(`${this.name}: QEMU ended at once`);
+        if (performance.now() > deadline) throw new Error(`${this.name}: QEMU did not start within ${START_MS} ms: ${(error as Error).message}`);
+        await sleep(POLL_MS);
+      }
+    }
   }
 
   #explained(error: unknown): Error {
