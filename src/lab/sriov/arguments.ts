@@ -21,11 +21,10 @@ export interface HostMachinePaths {
   readonly console: string;
   /** QEMU's own words. */
   readonly log: string;
-  readonly pid: string;
 }
 
 export function hostMachinePaths(folder: string): HostMachinePaths {
-  return { serial: join(folder, 'serial'), console: join(folder, 'console.log'), log: join(folder, 'qemu.log'), pid: join(folder, 'pid') };
+  return { serial: join(folder, 'serial'), console: join(folder, 'console.log'), log: join(folder, 'qemu.log') };
 }
 
 /** A NIC of another make on the same wire: the world outside the adapters. */
@@ -65,7 +64,7 @@ export function hostMachineArguments(
   return [
     ...['-name', name, '-machine', accel === 'kvm' ? 'q35,kernel-irqchip=split' : 'q35', '-accel', accel],
     ...['-cpu', accel === 'kvm' ? 'host' : 'max', '-smp', String(smp), '-m', String(memoryMiB)],
-    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-pidfile', paths.pid],
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-device', 'intel-iommu,intremap=on,caching-mode=on'],
     ...['-kernel', kernel, '-initrd', image, '-append', words.join(' ')],
     ...['-serial', `file:${paths.console}`, '-serial', `unix:${paths.serial},server=on,wait=off`],
