@@ -37,8 +37,8 @@ async function makeWorld(machine: HostMachine): Promise<void> {
 /** VF `index` with its kernel driver in a namespace of its own. */
 async function makeGuest(machine: HostMachine, index: number, address: string): Promise<void> {
   const name = (await machine.run(`ls /sys/class/net/eth0/device/virtfn${index}/net`)).trim();
-  await machine.run(`ip netns add g${index} && ip link set ${name} netns g${index} name vf`);
-  await machine.run(`ip -n g${index} address add ${address}/24 dev vf && ip -n g${index} link set vf up`);
+  await machine.run(`ip netns add g${index} && ip link set ${name} netns g${index} name nic0`);
+  await machine.run(`ip -n g${index} address add ${address}/24 dev nic0 && ip -n g${index} link set nic0 up`);
 }
 
 sriovTest('the MAC address and the VLAN that a VF has on the wire are those that were set', async (t, machine) => {
@@ -54,7 +54,7 @@ sriovTest('the MAC address and the VLAN that a VF has on the wire are those that
   await machine.run('sleep 3');
   t.is(await answers(machine, 'g0', '10.0.7.1'), 3, 'in VLAN 7');
   t.is(await answers(machine, 'g1', '10.0.0.1'), 3, 'untagged');
-  await machine.run('ip -n g0 address add 10.0.0.10/24 dev vf');
+  await machine.run('ip -n g0 address add 10.0.0.10/24 dev nic0');
   t.is(await answers(machine, 'g0', '10.0.0.1'), 0, 'from VLAN 7 to untagged');
   t.is(await answers(machine, 'g0', '10.0.0.11'), 0, 'from one VF to another in another VLAN');
   const fdb = await machine.run('bridge -n world fdb show br br0 dev wire');
@@ -63,7 +63,7 @@ sriovTest('the MAC address and the VLAN that a VF has on the wire are those that
 });
 
 sriovTest('a forged source is dropped exactly while the check is on', async (t, machine) => {
-  const forge = 'ip -n g1 link add forged link vf type macvlan mode bridge';
+  const forge = 'ip -n g1 link add forged link nic0 type macvlan mode bridge';
   await machine.run(`${forge} && ip -n g1 link set forged address ${FORGED} up && ip -n g1 address add 10.0.9.11/24 dev forged`);
   const heard = async (): Promise<boolean> => {
     await machine.run(`bridge -n world fdb del ${FORGED} dev wire master 2>/dev/null; true`);

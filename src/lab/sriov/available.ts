@@ -1,6 +1,7 @@
 /** Whether this machine can run one with emulated adapters. Looks only, changes nothing. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { guestFiles } from '../qemu/files.js';
 import { findKernel, type GuestKernel } from '../qemu/kernel.js';
 import { findProgram } from '../qemu/libraries.js';
 import { hostFiles } from './files.js';
@@ -8,12 +9,12 @@ import { hostFiles } from './files.js';
 const SET_UP = 'run `npm run setup -- --sriov`';
 const PROGRAMS = ['busybox', 'xz', 'ldd', 'setpriv', 'ip', 'ethtool'];
 
-/** Kernels that the set-up has unpacked, newest first. */
+/** Kernels that the set-up has unpacked, newest first; that of guests is one, too. */
 export function hostKernels(): GuestKernel[] {
-  if (!existsSync(hostFiles.kernels)) return [];
-  return readdirSync(hostFiles.kernels)
-    .sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))
-    .flatMap((release) => findKernel(join(hostFiles.kernels, release)) ?? []);
+  const folders = existsSync(hostFiles.kernels) ? readdirSync(hostFiles.kernels).map((release) => join(hostFiles.kernels, release)) : [];
+  return [...folders, guestFiles.kernel]
+    .flatMap((folder) => findKernel(folder) ?? [])
+    .sort((a, b) => b.release.localeCompare(a.release, 'en', { numeric: true }));
 }
 
 /** @param wanted release or its beginning. @throws Error when there is none */
