@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { DaemonUnreachableError } from '../control/client.js';
 import type { AdapterStatus } from '../control/protocol.js';
 import type { PfFacts } from '../sriov/facts.js';
-import { pfName } from '../sriov/judge.js';
+import { pfName } from '../sriov/pf_name.js';
 import { registerAdapterPool } from './adapter_pool.js';
 import { registerAdapterVf } from './adapter_vf.js';
 import type { Context } from './context.js';

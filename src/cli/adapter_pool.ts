@@ -1,7 +1,7 @@
 /** `unipath adapter setup` and `reset`: the VFs of a PF, made and taken away. Needs no daemon. */
 import type { Command } from 'commander';
 import type { PfFacts } from '../sriov/facts.js';
-import { pfName } from '../sriov/judge.js';
+import { pfName } from '../sriov/pf_name.js';
 import { STATE_FOLDER } from '../paths.js';
 import { type PoolPlan, type PoolWish, stepText, VFIO_DRIVER, type VfDriver } from '../sriov/pool_plan.js';
 import { needRoot, wholeNumber } from './arguments.js';
@@ -24,33 +24,43 @@ interface PoolOptions {
 }
 
 export function registerAdapterPool(adapter: Command, context: (command: Command) => Context): void {
-  const common = (command: Command): Command =>
-    command
-      .argument('<pf>', 'netdev or PCI address of the PF')
-      .option(...DRY_RUN_OPTION)
-      .option(...STATE_OPTION);
+  const common = (command: Command): Command => command.option(...DRY_RUN_OPTION).option(...STATE_OPTION);
   common(adapter.command('setup'))
     .description('give a PF so many VFs, with the driver for virtual machines or their own; refused while someone uses those that are there')
-    .requiredOption('--vfs <number>', 'how many')
-    .option('--driver <name>', `${VFIO_DRIVER}: for virtual machines; kernel: for guests that are network namespaces`, VFIO_DRIVER)
-    .action(async (pf: string, options: PoolOptions, command: Command) => setUp(context(command), pf, options));
+    .argument('[pf]', 'netdev or PCI address of the PF; none: every one that was set up before, for the time after a reboot')
+    .option('--vfs <number>', 'how many; default: as it was set up before')
+    .option('--driver <name>', `${VFIO_DRIVER}: for virtual machines (default); kernel: for guests that are network namespaces`)
+    .action(async (pf: string | undefined, options: PoolOptions, command: Command) => setUp(context(command), pf, options));
   common(adapter.command('reset'))
+    .argument('<pf>', 'netdev or PCI address of the PF')
     .description('give a PF back what it had before the first setup')
     .action(async (pf: string, options: PoolOptions, command: Command) => reset(context(command), pf, options));
 }
 
-function wishOf({ vfs = '', driver = VFIO_DRIVER }: PoolOptions): PoolWish {
+/** null: as before. */
+function wishOf(pf: string | undefined, { vfs, driver }: PoolOptions): PoolWish | null {
+  if (vfs === undefined && driver !== undefined) throw new CliError('--driver needs --vfs', 'usage', null, ExitCode.usage);
+  if (vfs === undefined) return null;
+  if (pf === undefined) throw new CliError('--vfs needs the PF that is to have them', 'usage', null, ExitCode.usage);
+  return newWish(vfs, driver ?? VFIO_DRIVER);
+}
+
+function newWish(vfs: string, driver: string): PoolWish {
   const known = DRIVERS.find((name) => name === driver);
   if (known === undefined) throw new CliError(`--driver ${driver}: neither ${DRIVERS.join(' nor ')}`, 'usage', null, ExitCode.usage);
   return { vfs: wholeNumber(vfs, '--vfs', 1, MOST_VFS), driver: known };
 }
 
-async function setUp(context: Context, name: string, options: PoolOptions): Promise<void> {
+async function setUp(context: Context, name: string | undefined, options: PoolOptions): Promise<void> {
   needRoot();
-  const wish = wishOf(options);
-  const { planPoolSetup, setUpPool } = await import('../sriov/pool.js');
-  const { pf, plan } = await planPoolSetup(name, wish);
-  await carryOut(context, pf, plan, options, (say) => setUpPool(pf, plan, wish, options.state, say));
+  const wish = wishOf(name, options);
+  const [{ planPoolSetup, setUpPool }, { notedPfs }] = await Promise.all([import('../sriov/pool.js'), import('../sriov/pool_notes.js')]);
+  const names = name === undefined ? notedPfs(options.state) : [name];
+  if (names.length === 0) throw new CliError('no PF was set up before', 'nothing_noted', 'say which, and how many VFs: unipath adapter setup PF --vfs NUMBER');
+  for (const each of names) {
+    const { pf, plan, wish: wanted } = await planPoolSetup(each, wish, options.state);
+    await carryOut(context, pf, plan, options, (say) => setUpPool(pf, plan, wanted, options.state, say));
+  }
 }
 
 async function reset(context: Context, name: string, options: PoolOptions): Promise<void> {

@@ -1,7 +1,7 @@
 /** `unipath adapter vf`: how the PF's driver treats a VF, set and put back. Needs no daemon. */
 import type { Command } from 'commander';
 import { parseMacAddress } from '../core/model.js';
-import { pfName } from '../sriov/judge.js';
+import { pfName } from '../sriov/pf_name.js';
 import { settingText, type VfPlan, type VfVlan, type VfWish } from '../sriov/vf_plan.js';
 import { DRY_RUN_OPTION, STATE_OPTION } from './adapter_pool.js';
 import { needRoot, wholeNumber } from './arguments.js';

@@ -4,7 +4,7 @@ import { assemblePf } from './assemble.js';
 import { AdapterError } from './error.js';
 import { type Fact, no, unknown, yes } from './fact.js';
 import type { PfFacts } from './facts.js';
-import { pfName } from './judge.js';
+import { pfName } from './pf_name.js';
 import { NicReader } from './nic.js';
 import { listPfs, type PciAddress, type PhysicalFunction, readPf, readSwitchNetdevs } from './pci.js';
 import { realSysfs, type Sysfs } from './sysfs.js';

@@ -4,8 +4,10 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { commandEnvironment, run } from '../host/exec.js';
 import { whyUnfit } from '../host/machine.js';
+import { STATE_FOLDER } from '../paths.js';
 import { discoverPfs } from './discover.js';
 import type { HostFacts } from './host_facts.js';
+import { notedPfs, readNote } from './pool_notes.js';
 import { realSysfs } from './sysfs.js';
 
 const PROGRAMS = ['ip', 'bridge', 'tc', 'ethtool', 'devlink', 'nsenter', 'setpriv'];
@@ -59,6 +61,7 @@ export async function gatherHost(): Promise<HostFacts> {
     kvm: existsSync('/dev/kvm'),
     tun: existsSync('/dev/net/tun'),
     pfs: await tried([], () => discoverPfs()),
+    notes: await tried([], async () => notedPfs(STATE_FOLDER).flatMap((pci) => readNote(STATE_FOLDER, pci) ?? [])),
     unknown,
   };
 }

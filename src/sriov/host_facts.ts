@@ -1,5 +1,6 @@
 /** What there is to know of a host before it is judged whether it is ready for unipath and for VFs. */
 import type { PfFacts } from './facts.js';
+import type { PoolNote } from './pool_plan.js';
 
 export interface HostFacts {
   /** "6.12.0" */
@@ -20,6 +21,8 @@ export interface HostFacts {
   readonly kvm: boolean;
   readonly tun: boolean;
   readonly pfs: readonly PfFacts[];
+  /** What unipath made of PFs. */
+  readonly notes: readonly PoolNote[];
   /** What could not be found out, and why. */
   readonly unknown: readonly string[];
 }

@@ -3,6 +3,8 @@ import { type Finding, finding } from '../core/finding.js';
 import { valueOf } from './fact.js';
 import type { PfFacts } from './facts.js';
 import type { HostFacts } from './host_facts.js';
+import { pfName } from './pf_name.js';
+import { driftOf } from './pool_plan.js';
 
 /** Numbers of include/uapi/linux/capability.h, and what unipath does with each. */
 const CAPABILITIES: readonly (readonly [bit: number, name: string, why: string])[] = [
@@ -20,7 +22,8 @@ export function judgeHost(facts: HostFacts): Finding[] {
     ...judgePrograms(facts),
     ...judgeVirtualization(facts),
     ...judgeVfio(facts),
-    ...facts.pfs.flatMap(judgePf),
+    ...facts.pfs.flatMap((pf) => [...judgePf(pf), ...judgeNote(pf, facts)]),
+    ...judgeLostPfs(facts),
     ...(facts.pfs.length === 0 ? [finding('warn', 'adapters', 'no network adapter here can have VFs: guests have the software path', 'is SR-IOV switched on in the firmware, of the machine and of the adapter?')] : []),
     ...facts.unknown.map((what) => finding('warn', 'doctor', `could not be found out: ${what}`)),
   ];
@@ -71,9 +74,6 @@ function judgeVfio({ iommuGroups, vfioPci, pfs }: HostFacts): Finding[] {
   return findings;
 }
 
-/** "eth1", or its PCI address. */
-export const pfName = (pf: PfFacts): string => valueOf(pf.nic)?.name ?? pf.pci;
-
 function judgePf(pf: PfFacts): Finding[] {
   const about = pfName(pf);
   const { total, enabled } = pf.sriov;
@@ -89,4 +89,16 @@ function judgePf(pf: PfFacts): Finding[] {
   const alone = pf.vfs.filter((vf) => vf.iommuGroup.answer === 'no');
   if (alone.length > 0) findings.push(finding('problem', about, `in no IOMMU group, and so for no virtual machine: VF ${alone.map(({ index }) => index).join(', ')}`));
   return findings;
+}
+
+function judgeNote(pf: PfFacts, { notes }: HostFacts): Finding[] {
+  const note = notes.find(({ pci }) => pci === pf.pci);
+  const drift = note === undefined ? null : driftOf(pf, note);
+  return drift === null ? [] : [finding('warn', pfName(pf), drift, `to make it so again: unipath adapter setup ${pfName(pf)}; to give it up: unipath adapter reset ${pfName(pf)}`)];
+}
+
+/** Pulled out, or moved to another slot. */
+function judgeLostPfs({ notes, pfs }: HostFacts): Finding[] {
+  const lost = notes.filter(({ pci }) => pfs.every((pf) => pf.pci !== pci));
+  return lost.map(({ pci }) => finding('warn', pci, 'unipath made VFs of this PF, and it is not there', 'if it will not come back, remove its note from the state folder'));
 }

@@ -5,7 +5,7 @@ import { findPf } from './discover.js';
 import { AdapterError, PartlyUndoneError } from './error.js';
 import type { PfFacts } from './facts.js';
 import { findHolders } from './holders.js';
-import { pfName } from './judge.js';
+import { pfName } from './pf_name.js';
 import { deviceFolder, type PciAddress, readFunction, readPf } from './pci.js';
 import { readNote, removeNote, writeNote } from './pool_notes.js';
 import { type BindTarget, noteOf, planReset, planSetup, type PoolPlan, type PoolStep, type PoolWish, stepText, targetOf, VFIO_DRIVER } from './pool_plan.js';
@@ -24,9 +24,18 @@ const UNBIND_MS = 15_000;
 const MODPROBE_MS = 30_000;
 const PCI_BRIDGE_CLASS = 0x0604;
 
-export async function planPoolSetup(name: string, wish: PoolWish): Promise<{ readonly pf: PfFacts; readonly plan: PoolPlan }> {
+export interface PlannedSetup {
+  readonly pf: PfFacts;
+  readonly plan: PoolPlan;
+  readonly wish: PoolWish;
+}
+
+/** @param wish null: as it was made before (after a reboot). @throws AdapterError */
+export async function planPoolSetup(name: string, wish: PoolWish | null, state: string): Promise<PlannedSetup> {
   const pf = await findPf(name);
-  return { pf, plan: planSetup(pf, await findHolders(pf), wish, existsSync(VFIO_FOLDER)) };
+  const wanted = wish ?? readNote(state, pf.pci)?.made;
+  if (wanted === undefined) throw new AdapterError(`${pfName(pf)}: unipath has set nothing up there that could be made again`, 'say how many VFs: --vfs NUMBER');
+  return { pf, plan: planSetup(pf, await findHolders(pf), wanted, existsSync(VFIO_FOLDER)), wish: wanted };
 }
 
 /** @throws AdapterError when unipath has changed nothing there */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { isPciAddress, type PciAddress } from './pci.js';
 import { type PoolNote, VFIO_DRIVER } from './pool_plan.js';
 import { vfWishFile } from './vf_notes.js';
-import { readStateFile, removeStateFile, writeStateFile } from './state_file.js';
+import { readStateFile, removeStateFile, stateFiles, writeStateFile } from './state_file.js';
 
 const VERSION = 1;
 
@@ -19,6 +19,11 @@ const noteFile = z.strictObject({
 export function readNote(state: string, pci: PciAddress): PoolNote | null {
   const note = readStateFile(state, pci, noteFile);
   return note === null ? null : { pci, before: note.before, made: note.made };
+}
+
+/** PFs of which there are notes. */
+export function notedPfs(state: string): PciAddress[] {
+  return stateFiles(state).filter(isPciAddress).sort();
 }
 
 export function writeNote(state: string, note: PoolNote): void {

@@ -2,7 +2,7 @@
 import { AdapterError } from './error.js';
 import { valueOf } from './fact.js';
 import type { PfFacts, VfFacts } from './facts.js';
-import { pfName } from './judge.js';
+import { pfName } from './pf_name.js';
 import type { PciAddress } from './pci.js';
 import { planVf, type VfWish, wishFor } from './vf_plan.js';
 
@@ -90,6 +90,14 @@ const GONE_EFFECT = (name: string, vfs: number): string => `${name}: all ${vfs} 
 /** igb and other Intel drivers rebuild their queues then: 4.7 s of darkness for every VF were measured with igb. */
 const XDP_EFFECT = (name: string): string => `${name}: no XDP program is attached yet, and the first may reset it and darken its VFs: start unipathd before VFs are given away`;
 const DRIVER_EFFECT = (name: string, vfs: number): string => `${name}: VFs that change their driver: ${vfs}; what they carry stops`;
+
+/** What is not as unipath made it, in words; null: all is. After a reboot nothing is. */
+export function driftOf(pf: PfFacts, { made }: PoolNote): string | null {
+  if (pf.sriov.enabled !== made.vfs) return `unipath made ${made.vfs} VFs, and there are ${pf.sriov.enabled}`;
+  const strange = pf.vfs.filter((vf) => bindStep(vf.index, bindingOf(vf), made.driver).length > 0).map(({ index }) => index);
+  if (strange.length === 0) return null;
+  return `unipath bound all VFs to ${made.driver === 'kernel' ? 'their own driver' : made.driver}, and these are not: ${strange.join(', ')}`;
+}
 
 /** @throws AdapterError naming who uses which VF */
 function refuseHeld(pf: PfFacts, holders: readonly Holder[], what: string): void {

@@ -4,7 +4,7 @@ import type { VfControl } from './controls.js';
 import { AdapterError } from './error.js';
 import { type Fact, valueOf } from './fact.js';
 import type { PfFacts, VfConfiguration } from './facts.js';
-import { pfName } from './judge.js';
+import { pfName } from './pf_name.js';
 
 /** What is not said stays as it is. */
 export interface VfWish {

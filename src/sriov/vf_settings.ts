@@ -5,7 +5,7 @@ import { discoverPfs } from './discover.js';
 import { AdapterError, PartlyUndoneError } from './error.js';
 import { valueOf } from './fact.js';
 import type { PfFacts } from './facts.js';
-import { pfName } from './judge.js';
+import { pfName } from './pf_name.js';
 import { doSteps } from './steps.js';
 import { configurationOf, planVf, settingText, settingWords, unlike, type VfPlan, type VfSetting, type VfWish, wishFor } from './vf_plan.js';
 import { readVfNote, removeVfNote, writeVfNote } from './vf_notes.js';

@@ -1,6 +1,6 @@
 /** VFs are made, bound and taken away, refused to be taken from who uses them, and everything is as it was after the reset. */
 import type { HostMachine } from '../../src/lab/sriov/machine.js';
-import { fileThere, sriovTest, unipathDone, unipathRefused } from './bed.js';
+import { fileThere, sriovTest, unipath, unipathDone, unipathRefused } from './bed.js';
 
 const PF = '/sys/class/net/eth0/device';
 const NOTE = '/var/lib/unipath/adapters/0000:01:00.0.json';
@@ -66,6 +66,18 @@ sriovTest('a VF is not taken from who uses it, and who that is is said', async (
   t.is(await fileThere(machine, `${PF}/sriov_numvfs`), '3');
   await machine.run('ip netns del web');
   await machine.run('sleep 1');
+  await unipathDone(machine, 'adapter reset eth0');
+});
+
+sriovTest('what is not as it was made is said, and made so again; without a name, everything that was', async (t, machine) => {
+  t.regex(await unipathRefused(machine, 'adapter setup eth0'), /unipath has set nothing up there that could be made again/);
+  t.regex(await unipathRefused(machine, 'adapter setup'), /no PF was set up before/);
+  await unipathDone(machine, 'adapter setup eth0 --vfs 2');
+  // As after a reboot.
+  await machine.run(`echo 0 > ${PF}/sriov_numvfs && echo 1 > ${PF}/sriov_drivers_autoprobe`, { deadlineMs: 30_000 });
+  t.regex((await unipath(machine, 'doctor')).output, /warn +eth0 +unipath made 2 VFs, and there are 0\n +-> to make it so again: unipath adapter setup eth0/);
+  await unipathDone(machine, 'adapter setup');
+  t.is((await stateOf(machine)).match(/vfio-pci vfio-pci$/gm)?.length, 2);
   await unipathDone(machine, 'adapter reset eth0');
 });
 

@@ -211,8 +211,8 @@ test('adapter show needs no daemon for what the machine itself shows', async (t)
 
 testWith(needs.root())('words of adapter commands that are none', async (t) => {
   for (const line of [
-    'adapter setup',
-    'adapter setup eth0',
+    'adapter setup --vfs 2',
+    'adapter setup eth0 --driver kernel',
     'adapter setup eth0 --vfs 0',
     'adapter setup eth0 --vfs some',
     'adapter setup eth0 --vfs 2 --driver uio',

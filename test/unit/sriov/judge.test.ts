@@ -2,11 +2,13 @@ import test from 'ava';
 import { no, yes } from '../../../src/sriov/fact.js';
 import type { HostFacts } from '../../../src/sriov/host_facts.js';
 import { judgeHost } from '../../../src/sriov/judge.js';
+import { parsePciAddress } from '../../../src/sriov/pci.js';
+import { noteOf } from '../../../src/sriov/pool_plan.js';
 import { nicFacts, pfFacts, vfFacts } from '../../support/pf_facts.js';
 
 const READY: HostFacts = {
   kernel: '6.12.0', unfit: null, btf: true, bpffs: true, capabilities: (1n << 41n) - 1n, missingPrograms: [], libbpf: true,
-  iommuGroups: 9, vfioPci: 'loaded', kvm: true, tun: true, pfs: [pfFacts()], unknown: [],
+  iommuGroups: 9, vfioPci: 'loaded', kvm: true, tun: true, pfs: [pfFacts()], notes: [], unknown: [],
 };
 const said = (more: Partial<HostFacts>): string[] => judgeHost({ ...READY, ...more }).map(({ level, about, text }) => `${level} ${about}: ${text}`);
 const bad = (more: Partial<HostFacts>): string[] => said(more).filter((line) => !line.startsWith('ok '));
@@ -46,6 +48,14 @@ const CASES: readonly (readonly [title: string, facts: Partial<HostFacts>, lines
   ['a PF without VFs', { pfs: [pfFacts({ vfs: [], sriov: { ...pfFacts().sriov, enabled: 0 } })] }, ['warn eth0: it has no VFs yet']],
   ['a PF without XDP of its own', { pfs: [pfFacts({ nic: yes(nicFacts({ xdpFeatures: no('the driver has none') })) })] }, ['warn eth0: its XDP: the driver has none']],
   ['VFs without IOMMU group', { pfs: [pfFacts({ vfs: [vfFacts(0, { iommuGroup: no('none') }), vfFacts(1)] })] }, ['problem eth0: in no IOMMU group, and so for no virtual machine: VF 0']],
+  ['fewer VFs than unipath made', { notes: [noteOf(pfFacts(), { vfs: 7, driver: 'vfio-pci' })] }, ['warn eth0: unipath made 7 VFs, and there are 2']],
+  ['VFs with other drivers than unipath bound', { notes: [noteOf(pfFacts(), { vfs: 2, driver: 'vfio-pci' })] }, [
+    'warn eth0: unipath bound all VFs to vfio-pci, and these are not: 0, 1',
+  ]],
+  ['VFs as unipath made them', { notes: [noteOf(pfFacts(), { vfs: 2, driver: 'kernel' })] }, []],
+  ['a PF that has gone', { notes: [{ ...noteOf(pfFacts(), { vfs: 2, driver: 'kernel' }), pci: parsePciAddress('0000:07:00.0') }] }, [
+    'warn 0000:07:00.0: unipath made VFs of this PF, and it is not there',
+  ]],
   ['what could not be found out', { unknown: ['netlink: VFs: no answer'] }, ['warn doctor: could not be found out: netlink: VFs: no answer']],
 ];
 
