@@ -3,7 +3,6 @@ import type { HostMachine } from '../../src/lab/sriov/machine.js';
 import { sriovTest, unipath, unipathDone, unipathJson } from './bed.js';
 
 const MACS = ['52:54:00:00:00:a0', '52:54:00:00:00:a1'] as const;
-const FORGED = '52:54:00:00:00:ee';
 
 /** Settings of a VF of eth0, as rtnetlink shows them. */
 async function shown(machine: HostMachine, index: number): Promise<Readonly<Record<string, unknown>>> {
@@ -62,30 +61,14 @@ sriovTest('the MAC address and the VLAN that a VF has on the wire are those that
   t.regex(fdb, new RegExp(MACS[1]));
 });
 
-sriovTest('a forged source is dropped exactly while the check is on', async (t, machine) => {
-  const forge = 'ip -n g1 link add forged link nic0 type macvlan mode bridge';
-  await machine.run(`${forge} && ip -n g1 link set forged address ${FORGED} up && ip -n g1 address add 10.0.9.11/24 dev forged`);
-  const heard = async (): Promise<boolean> => {
-    await machine.run(`bridge -n world fdb del ${FORGED} dev wire master 2>/dev/null; true`);
-    await machine.shell('ip netns exec g1 busybox ping -c 2 -w 3 10.0.9.1', { deadlineMs: 15_000 });
-    return (await machine.run('bridge -n world fdb show br br0 dev wire')).includes(FORGED);
-  };
-  t.like(await shown(machine, 1), { spoof_check: { value: true } });
-  t.false(await heard());
-  await unipathDone(machine, 'adapter vf eth0 1 --spoof-check off');
-  t.true(await heard());
-  await unipathDone(machine, 'adapter vf eth0 1 --spoof-check on');
-  t.false(await heard());
-  await machine.run('ip -n g1 link del forged');
-});
-
-sriovTest('trust and rate are shown as set; what the driver lacks is said', async (t, machine) => {
-  await unipathDone(machine, 'adapter vf eth0 0 --trust on --max-rate 100');
-  t.like(await shown(machine, 0), { trust: { answer: 'yes', value: true }, max_rate: 100 });
+// QEMU's igb takes both of them, but drops no forged frame and limits no rate: that they are set is all that can be seen here.
+sriovTest('source check, trust and rate are shown as set; what the driver lacks is said', async (t, machine) => {
+  await unipathDone(machine, 'adapter vf eth0 0 --spoof-check off --trust on --max-rate 100');
+  t.like(await shown(machine, 0), { spoof_check: { value: false }, trust: { value: true }, max_rate: 100 });
   const { status, output } = await unipath(machine, 'adapter vf eth0 0 --link-state disable --trust off');
   t.is(status, 1);
   t.regex(output, /link_state: the driver igb has no such setting/);
-  t.like(await shown(machine, 0), { trust: { answer: 'yes', value: false }, link_state: 'auto' });
+  t.like(await shown(machine, 0), { trust: { value: false }, link_state: 'auto' });
   const refused = await unipath(machine, 'adapter vf eth0 0 --max-rate 5000');
   t.is(refused.status, 1);
   t.regex(refused.output, /did not take rate 0 to 5000 Mbit\/s: Invalid argument\n {2}some drivers limit a rate only while/);
@@ -93,7 +76,7 @@ sriovTest('trust and rate are shown as set; what the driver lacks is said', asyn
 
 sriovTest('put back, a VF is as it was; and so is the PF after its reset', async (t, machine) => {
   await unipathDone(machine, 'adapter vf eth0 0 --restore');
-  t.like(await shown(machine, 0), { vlan: 0, max_rate: 0, trust: { answer: 'yes', value: false } });
+  t.like(await shown(machine, 0), { vlan: 0, max_rate: 0, trust: { value: false }, spoof_check: { value: true } });
   await machine.run('ip netns del g0; ip netns del g1; sleep 1');
   await unipathDone(machine, 'adapter reset eth0');
   t.is((await machine.run('ls /var/lib/unipath/adapters')).trim(), '');
