@@ -8,6 +8,7 @@
 #define UNIPATH_CAPTOR_H
 
 #include "capture.h"
+#include "forget.h"
 
 /* CAPTURE_OFF, or what somebody wants to know of each frame. */
 static __always_inline __u32 capturing(void)
@@ -55,9 +56,12 @@ __weak __noinline int capture_frame(struct xdp_md *ctx)
 		captured = config->snaplen;
 	if (captured > CAPTURE_SNAPLEN)
 		captured = CAPTURE_SNAPLEN;
-	/* For the verifier, which has no use for what clang knows from above. */
-	asm volatile("" : "+r"(captured));
-	if (captured < 1 || captured > CAPTURE_SNAPLEN || bpf_xdp_load_bytes(ctx, 0, scratch->bytes, captured))
+	if (captured < 1)
+		return 0;
+	/* Changes nothing, but shows the verifier from what to what it is: from a comparison with 0 it learns nothing before Linux 6.8. */
+	FORGET(captured);
+	captured = ((captured - 1) & (CAPTURE_SNAPLEN - 1)) + 1;
+	if (bpf_xdp_load_bytes(ctx, 0, scratch->bytes, captured))
 		return 0;
 	scratch->head.captured = captured;
 	scratch->head.ifindex = ifindex;
@@ -93,7 +97,7 @@ static __always_inline void capture_decision(const struct decision *d, __u32 ver
 	if (is_wanted(config, &scratch->head)) {
 		counts->matched++;
 		captured = scratch->head.captured;
-		asm volatile("" : "+r"(captured));
+		FORGET(captured);
 		if (captured > CAPTURE_SNAPLEN)
 			captured = CAPTURE_SNAPLEN;
 		/* The reader looks by itself: waking it from here would cost more than all the rest. */

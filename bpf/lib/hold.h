@@ -3,6 +3,7 @@
 #ifndef UNIPATH_HOLD_H
 #define UNIPATH_HOLD_H
 
+#include "forget.h"
 #include "holds.h"
 #include "vnic.h"
 
@@ -45,13 +46,21 @@ static __always_inline int keep_frame_in(struct xdp_md *ctx, void *ring, __u32 l
 		return 0;
 	describe_held(held, length);
 	/* For the verifier, which has no use for what clang knows from the choice of `room`. */
-	asm volatile("" : "+r"(length));
-	if (length < 1 || length > room || bpf_xdp_load_bytes(ctx, 0, held + 1, length)) {
-		bpf_ringbuf_discard(held, BPF_RB_NO_WAKEUP);
-		return 0;
-	}
+	FORGET(length);
+	if (length > room)
+		goto discard;
+	/*
+	 * Or clang makes one comparison of the two, of a copy, from which Linux 6.12 learns nothing about the length itself. ETH_HLEN, which
+	 * no frame here is below: from a comparison with 0 Linux learns nothing before 6.8.
+	 */
+	FORGET(length);
+	if (length < ETH_HLEN || bpf_xdp_load_bytes(ctx, 0, held + 1, length))
+		goto discard;
 	bpf_ringbuf_submit(held, BPF_RB_NO_WAKEUP);
 	return 1;
+discard:
+	bpf_ringbuf_discard(held, BPF_RB_NO_WAKEUP);
+	return 0;
 }
 
 /* Returns 1, or 0 when there was no room. */
@@ -83,13 +92,17 @@ static __always_inline int keep_skb_in(struct __sk_buff *skb, void *ring, __u32 
 		held->tag = skb->vlan_tci;
 		held->tag_protocol = bpf_ntohs(skb->vlan_proto);
 	}
-	asm volatile("" : "+r"(length));
-	if (length < 1 || length > room || bpf_skb_load_bytes(skb, 0, held + 1, length)) {
-		bpf_ringbuf_discard(held, BPF_RB_NO_WAKEUP);
-		return 0;
-	}
+	FORGET(length);
+	if (length > room)
+		goto discard;
+	FORGET(length);
+	if (length < ETH_HLEN || bpf_skb_load_bytes(skb, 0, held + 1, length))
+		goto discard;
 	bpf_ringbuf_submit(held, BPF_RB_NO_WAKEUP);
 	return 1;
+discard:
+	bpf_ringbuf_discard(held, BPF_RB_NO_WAKEUP);
+	return 0;
 }
 
 /* The same for a frame on the bridge's way. */

@@ -67,6 +67,10 @@ test('the size of the MSI-X table', (t) => {
   const without = configSpace(10);
   without.writeUInt8(0x05, 0x70);
   t.is(msixTableSize(without), null);
+  // A list that leads back to its beginning ends all the same.
+  const circle = configSpace(10);
+  circle.set([0x01, 0x40], 0x40);
+  t.is(msixTableSize(circle), null);
 });
 
 test('no configuration space, whatever is in it, is read for ever or out of its bounds', (t) => {
