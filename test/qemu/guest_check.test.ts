@@ -1,7 +1,7 @@
 /** `unipath guest check` in real guests, in both modes, when all is well and when something is not. */
 import type { ExecutionContext } from 'ava';
 import { Context } from '../../src/cli/context.js';
-import { print } from '../../src/cli/guest.js';
+import { printFindings } from '../../src/cli/findings.js';
 import type { VnicStatus } from '../../src/control/protocol.js';
 import type { Verdict } from '../../src/guest/check/judge.js';
 import { guest, type RunningGuest } from './bed.js';
@@ -23,7 +23,7 @@ async function check(t: ExecutionContext, { qemu }: RunningGuest): Promise<Check
   const { status, output } = await qemu.shell('node /opt/unipath/build/src/cli.js guest check -j', { deadlineMs: SLOW_MS });
   const verdict = JSON.parse(output) as Omit<Checked, 'status'>;
   let words = '';
-  print(new Context({ out: (text) => void (words += text), err: () => undefined, colour: false, interrupted: () => new AbortController().signal }, {}), verdict);
+  printFindings(new Context({ out: (text) => void (words += text), err: () => undefined, colour: false, interrupted: () => new AbortController().signal }, {}), verdict.findings);
   t.log(words);
   return { ...verdict, status };
 }
