@@ -3,11 +3,14 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { ExitCode, ExitWith } from '../cli/exit.js';
+import { CliError, ExitCode, ExitWith } from '../cli/exit.js';
 import { missingCommandHint } from '../host/exec.js';
 import { packageRoot } from '../paths.js';
 import { labDown } from './down.js';
+import { abortOnSignal } from './interrupt.js';
 import { readJournal } from './journal.js';
+import { execInMachine, machineOf } from './machine_exec.js';
+import { GUEST_KINDS, type GuestKind, labOf, parseGuestKind } from './model.js';
 import { labPlace, namespaceOf, namespacePath, type LabPlace } from './place.js';
 import { MARK_VARIABLE } from './processes.js';
 import { labRun } from './run/lab_run.js';
@@ -27,6 +30,18 @@ function jsonPrinter(command: Command): ((document: object) => void) | null {
   return (document) => void process.stdout.write(`${JSON.stringify(document, null, pretty === true ? 2 : 0)}\n`);
 }
 
+/** @throws CliError for what is no kind of guest */
+function guestKind(text: string): GuestKind {
+  try {
+    return parseGuestKind(text);
+  } catch (error) {
+    throw new CliError((error as Error).message, 'bad_guests', `--guests ${GUEST_KINDS.join(' | ')}`, ExitCode.usage);
+  }
+}
+
+const withGuests = (command: Command): Command =>
+  command.option('--guests <kind>', 'netns: network namespaces; qemu: virtual machines of QEMU', 'netns');
+
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 /** A second lab beside the usual one: for tests. */
@@ -38,13 +53,32 @@ const HINTS = `the lab is up; now for example:
   unipath lab exec g1 -- ip -statistics link
   unipath lab down`;
 
-async function up(options: PlaceOptions & { daemons: boolean; failAfter?: string; quiet?: boolean }): Promise<void> {
-  const lab = await labUp(placeFrom(options), {
-    daemons: options.daemons,
-    onStep: options.quiet === true ? () => {} : (title) => say(title),
-    failAfter: options.failAfter === undefined ? null : Number(options.failAfter),
-  });
-  lab.journal.close();
+interface UpOptions extends PlaceOptions {
+  readonly daemons: boolean;
+  readonly guests: string;
+  readonly failAfter?: string;
+  readonly quiet?: boolean;
+}
+
+async function up(options: UpOptions): Promise<void> {
+  const spec = labOf(guestKind(options.guests));
+  const { signal, stop } = abortOnSignal();
+  try {
+    const lab = await labUp(placeFrom(options), {
+      spec,
+      daemons: options.daemons,
+      onStep: options.quiet === true ? () => {} : (title) => say(title),
+      signal,
+      failAfter: options.failAfter === undefined ? null : Number(options.failAfter),
+    });
+    lab.journal.close();
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    say('interrupted; what was built is taken down again');
+    throw new ExitWith(ExitCode.failed);
+  } finally {
+    stop();
+  }
   if (options.quiet !== true) say(HINTS);
 }
 
@@ -64,21 +98,24 @@ async function status(options: PlaceOptions, command: Command): Promise<void> {
 }
 
 interface RunOptions extends PlaceOptions {
-  readonly html: string;
+  readonly guests: string;
+  readonly html?: string;
   readonly results?: string;
   readonly keep?: boolean;
   readonly quick?: boolean;
 }
 
 async function run(options: RunOptions, command: Command): Promise<void> {
+  const guests = guestKind(options.guests);
   const printJson = jsonPrinter(command);
   // Whoever reads us may go away; the lab must be taken down all the same.
   process.stdout.removeAllListeners('error').on('error', () => {});
   const { passed, results } = await labRun({
     place: placeFrom(options),
+    spec: labOf(guests),
     quick: options.quick ?? false,
     keep: options.keep ?? false,
-    htmlFile: options.html,
+    htmlFile: options.html ?? join(packageRoot, 'build', guests === 'qemu' ? 'lab-run-vm.html' : 'lab-run.html'),
     jsonFile: options.results ?? null,
     out: printJson === null ? process.stdout : process.stderr,
   });
@@ -86,15 +123,22 @@ async function run(options: RunOptions, command: Command): Promise<void> {
   if (!passed) throw new ExitWith(ExitCode.failed);
 }
 
-/** Runs a command in a namespace of the lab, on the caller's terminal; ends as it ended. */
+/** Runs a command in a namespace of the lab, on the caller's terminal, or in a machine; ends as it ended. */
 async function exec(name: string, argv: readonly string[], options: PlaceOptions): Promise<void> {
   const place = placeFrom(options);
+  const journal = readJournal(place);
   const netns = namespaceOf(place, name);
+  const machine = journal === null ? null : machineOf(place, journal, name);
+  if (machine !== null) {
+    const exitCode = await execInMachine(machine, argv, (text) => void process.stdout.write(text));
+    if (exitCode !== 0) throw new ExitWith(exitCode);
+    return;
+  }
   if (!existsSync(namespacePath(netns))) {
-    say(readJournal(place) === null ? 'no lab is up; make one with `unipath lab up`' : `the lab has no namespace "${name}"`);
+    say(journal === null ? 'no lab is up; make one with `unipath lab up`' : `the lab has no namespace and no running guest "${name}"`);
     throw new ExitWith(ExitCode.failed);
   }
-  const mark = readJournal(place)?.head?.mark ?? '';
+  const mark = journal?.head?.mark ?? '';
   const child = spawn('nsenter', [`--net=${namespacePath(netns)}`, ...argv], {
     stdio: 'inherit',
     env: { ...process.env, [MARK_VARIABLE]: mark },
@@ -111,8 +155,8 @@ async function exec(name: string, argv: readonly string[], options: PlaceOptions
 
 /** Adds `lab` and what is below it. */
 export function registerLab(program: Command): void {
-  const lab = program.command('lab').description('network namespaces that play an outside world, KVM hosts and guests');
-  withName(lab.command('up'))
+  const lab = program.command('lab').description('network namespaces that play an outside world, KVM hosts and guests; or guests of QEMU');
+  withGuests(withName(lab.command('up')))
     .description('build the lab and leave it running')
     .option('--no-daemons', 'software paths only: no unipathd, no guest agents')
     .option('-q, --quiet', 'print nothing but errors')
@@ -122,16 +166,16 @@ export function registerLab(program: Command): void {
     .description('remove every trace of the lab, also of one left half-built by a crash')
     .option('-q, --quiet', 'print nothing but errors')
     .action(down);
-  withName(lab.command('run'))
+  withGuests(withName(lab.command('run')))
     .description('build the lab, move guests between their paths and hosts under traffic, account for every frame, remove the lab')
-    .option('--html <file>', 'where the report goes', join(packageRoot, 'build', 'lab-run.html'))
+    .option('--html <file>', 'where the report goes (default: build/lab-run.html, or build/lab-run-vm.html)')
     .option('--results <file>', 'also write the results as JSON')
     .option('--keep', 'leave the lab up afterwards')
     .option('--quick', 'shorter steps')
     .action(run);
   withName(lab.command('status')).description('show what is there and what runs').action(status);
   withName(lab.command('exec'))
-    .description('run a command in a namespace of the lab: world, a, b, c, g1, g2 or g3')
+    .description('run a command in a namespace of the lab: world, a, b, c, g1, g2 or g3; or in a guest of QEMU')
     .argument('<where>')
     .argument('<command...>')
     .passThroughOptions()

@@ -1,7 +1,8 @@
 /** The configuration of each host's unipathd, from who is at home there. Pure. */
 import { stringify } from 'yaml';
-import { type LabSpec, tapOf } from './model.js';
-import { hostPins, hostSocketPath, namespaceOf, type LabPlace } from './place.js';
+import { hostOf, type LabHost, type LabSpec, tapOf } from './model.js';
+import { hostPins, hostSocketPath, machineFolder, namespaceOf, type LabPlace } from './place.js';
+import { guestPaths } from './qemu/arguments.js';
 
 /** @param homes guest name -> name of the host that it is on; a guest on its way is asked for by naming both hosts in turn */
 export function daemonConfigText(place: LabPlace, spec: LabSpec, host: string, homes: ReadonlyMap<string, string>): string {
@@ -13,15 +14,34 @@ export function daemonConfigText(place: LabPlace, spec: LabSpec, host: string, h
   );
 }
 
-/** @param guests names of the guests that this host shall serve */
-export function daemonConfigFor(place: LabPlace, spec: LabSpec, host: string, guests: readonly string[]): string {
-  const make = spec.hosts.find((each) => each.name === host)?.make;
-  if (make === undefined) throw new RangeError(`the lab has no host "${host}"`);
-  const vfs = Array.from({ length: make.vfs }, (_, index) => ({ port: `vfp${index}`, device: `vf${index}` }));
+function adapters({ make }: LabHost): object[] {
+  const vfs = Array.from({ length: make.vfs }, (_, index) => ({
+    port: `vfp${index}`,
+    ...(make.model === null ? { device: `vf${index}` } : { model: make.model }),
+  }));
+  return [{ name: 'nic0', uplink: 'pf0', bridge: 'br0', vfs }];
+}
+
+/** Machines are found by their monitors, wherever they may come to; a machine's NIC is a vNIC of its name. */
+function machineConfigFor(place: LabPlace, spec: LabSpec, host: LabHost): string {
+  const guests = spec.guests.filter((guest) => guest.mobile || guest.host === host.name);
   return stringify({
-    socket: hostSocketPath(place, host),
-    pins: hostPins(place, host),
-    adapters: [{ name: 'nic0', uplink: 'pf0', bridge: 'br0', vfs }],
+    socket: hostSocketPath(place, host.name),
+    pins: hostPins(place, host.name),
+    hypervisors: guests.map((guest) => ({ qmp: guestPaths(machineFolder(place, guest.name, host.name)).qmp })),
+    discover: { policy: 'software' },
+    adapters: adapters(host),
+  });
+}
+
+/** @param guests names of the guests that this host shall serve; machines are found, not named. @throws RangeError for a host that is not there */
+export function daemonConfigFor(place: LabPlace, spec: LabSpec, hostName: string, guests: readonly string[]): string {
+  const host = hostOf(spec, hostName);
+  if (spec.kind === 'qemu') return machineConfigFor(place, spec, host);
+  return stringify({
+    socket: hostSocketPath(place, hostName),
+    pins: hostPins(place, hostName),
+    adapters: adapters(host),
     vnics: spec.guests
       .filter((guest) => guests.includes(guest.name))
       .map((guest) => ({

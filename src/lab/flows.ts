@@ -1,6 +1,7 @@
 /** The traffic of the scenario: who sends what to whom, and how fast. Pure. */
-import { guestOf, type LabSpec } from './model.js';
+import { guestOf, type GuestKind, type LabSpec } from './model.js';
 import { NEIGHBOUR, SUBJECT } from './scenario.js';
+import { GUEST_PORTS, GUEST_TCP_BYTES_PER_SECOND } from './topology_machines.js';
 import type { FlowSpec, TcpSpec } from './traffic/protocol.js';
 
 /** A flow of a kind; kinds are what the report draws and lists. */
@@ -27,6 +28,10 @@ interface Group {
   readonly flows: number;
   readonly packetsPerSecond: number;
   readonly echoEvery: number;
+  /** Default both. */
+  readonly families?: readonly (4 | 6)[];
+  /** Default SIZES. */
+  readonly sizes?: readonly number[];
 }
 
 // About 4000 frames a second with the echoes: two CPUs also have to run everything else.
@@ -39,16 +44,30 @@ const GROUPS: readonly Group[] = [
   { from: 'world', to: NEIGHBOUR, flows: 1, packetsPerSecond: 80, echoEvery: 2 },
 ];
 
+// An emulated CPU carries about 600 frames a second and its guest's own work: what a guest sends is of one size, what it takes has the port of one of its programs.
+const MACHINE_GROUPS: readonly Group[] = [
+  { from: 'world', to: SUBJECT, flows: 1, packetsPerSecond: 150, echoEvery: 1, families: [4] },
+  { from: 'world', to: SUBJECT, flows: 1, packetsPerSecond: 100, echoEvery: 0, families: [6] },
+  { from: SUBJECT, to: 'world', flows: 1, packetsPerSecond: 50, echoEvery: 0, families: [4], sizes: [1000] },
+  { from: SUBJECT, to: NEIGHBOUR, flows: 1, packetsPerSecond: 50, echoEvery: 1, families: [4], sizes: [400] },
+  { from: 'world', to: NEIGHBOUR, flows: 1, packetsPerSecond: 50, echoEvery: 1, families: [4] },
+];
+
+const GROUPS_OF: Readonly<Record<GuestKind, readonly Group[]>> = { netns: GROUPS, qemu: MACHINE_GROUPS };
+
+/** What listens in a guest of QEMU, by how often it answers. */
+const machinePort = (echoEvery: number): number => (echoEvery === 0 ? GUEST_PORTS.sink : GUEST_PORTS.echo);
+
 const addressOf = (spec: LabSpec, name: string, family: 4 | 6): string => {
   const station = name === 'world' ? spec.world : guestOf(spec, name);
   return family === 4 ? station.ipv4 : station.ipv6;
 };
 
-/** Every UDP flow of the scenario; each has ports of its own, so that each has a hash of its own. */
+/** Every UDP flow of the scenario; each has a port of its own, so that each has a hash of its own. */
 export function plannedFlows(spec: LabSpec): PlannedFlow[] {
   const planned: PlannedFlow[] = [];
-  for (const group of GROUPS) {
-    for (const family of [4, 6] as const) {
+  for (const group of GROUPS_OF[spec.kind]) {
+    for (const family of group.families ?? ([4, 6] as const)) {
       for (let index = 0; index < group.flows; index += 1) {
         const id = planned.length + 1;
         const port = FIRST_PORT + 2 * id;
@@ -60,9 +79,12 @@ export function plannedFlows(spec: LabSpec): PlannedFlow[] {
             id,
             family,
             from: { address: addressOf(spec, group.from, family), port },
-            to: { address: addressOf(spec, group.to, family), port: port + 1 },
+            to: {
+              address: addressOf(spec, group.to, family),
+              port: spec.kind === 'qemu' && group.to !== 'world' ? machinePort(group.echoEvery) : port + 1,
+            },
             packetsPerSecond: group.packetsPerSecond,
-            sizes: SIZES,
+            sizes: group.sizes ?? SIZES,
             echoEvery: group.echoEvery,
           },
         });
@@ -78,8 +100,8 @@ export function plannedTcp(spec: LabSpec): TcpSpec {
     id: 1,
     family: 4,
     from: spec.world.ipv4,
-    to: { address: guestOf(spec, SUBJECT).ipv4, port: TCP_PORT },
-    bytesPerSecond: TCP_BYTES_PER_SECOND,
+    to: { address: guestOf(spec, SUBJECT).ipv4, port: spec.kind === 'qemu' ? GUEST_PORTS.tcp : TCP_PORT },
+    bytesPerSecond: spec.kind === 'qemu' ? GUEST_TCP_BYTES_PER_SECOND : TCP_BYTES_PER_SECOND,
   };
 }
 
@@ -89,3 +111,7 @@ export const endpointNames = (flows: readonly PlannedFlow[]): string[] => [...ne
 /** Frames a second that the flows ask for, echoes included. */
 export const plannedRate = (flows: readonly PlannedFlow[]): number =>
   flows.reduce((sum, { spec }) => sum + spec.packetsPerSecond * (1 + (spec.echoEvery > 0 ? 1 / spec.echoEvery : 0)), 0);
+
+/** Of those, what the guest that travels sends and is sent: what it can lose. */
+export const subjectRate = (flows: readonly PlannedFlow[]): number =>
+  plannedRate(flows.filter(({ from, to }) => from === SUBJECT || to === SUBJECT));

@@ -3,6 +3,7 @@
  * crashed where. One JSON object per line; a last line cut short belongs to a step that had not begun.
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import type { GuestKind } from './model.js';
 import { journalPath, type LabPlace } from './place.js';
 import type { ProcessIdentity } from './processes.js';
 import type { Undo } from './steps.js';
@@ -20,6 +21,7 @@ export interface JournalHead {
   /** ISO 8601, for reading. */
   readonly time: string;
   readonly daemons: boolean;
+  readonly guests: GuestKind;
 }
 
 export type JournalEntry =

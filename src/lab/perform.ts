@@ -5,10 +5,15 @@ import { ControlClient } from '../control/client.js';
 import { run } from '../host/exec.js';
 import type { Journal } from './journal.js';
 import { namespacePath } from './place.js';
+import { unlessAborted } from './interrupt.js';
 import { isAlive, startDetached, type ProcessIdentity } from './processes.js';
+import { guestPaths } from './qemu/arguments.js';
+import { QemuGuest } from './qemu/guest.js';
 import type { Action } from './steps.js';
 
 const READY_MS = 20_000;
+/** An emulated CPU on a busy machine. */
+const BOOT_MS = 120_000;
 const POLL_MS = 50;
 const LOG_LINES = 12;
 const READY_LINE = /"event": ?"ready"/;
@@ -19,6 +24,8 @@ export interface Builder {
   readonly journal: Journal;
   /** Processes by name, filled by `start-process`. */
   readonly processes: Map<string, ProcessIdentity>;
+  /** What takes long is broken off. */
+  readonly signal?: AbortSignal;
 }
 
 /** Something started by the lab did not come up; the message ends with the last lines of its log. */
@@ -38,6 +45,7 @@ export class LabProcessError extends Error {
 async function awaitReady(builder: Builder, process: string, log: string, isReady: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + READY_MS;
   for (;;) {
+    builder.signal?.throwIfAborted();
     if (await isReady()) return;
     const identity = builder.processes.get(process);
     if (identity !== undefined && !isAlive(identity)) throw new LabProcessError(process, 'has ended', log);
@@ -51,6 +59,25 @@ async function daemonIsReady(socket: string): Promise<boolean> {
     return (await new ControlClient(socket).status()).last_reconcile_age_ms !== null;
   } catch {
     return false;
+  }
+}
+
+/** A QEMU that runs and can be spoken to; its guest need not. @throws LabProcessError */
+export async function openMachine(builder: Builder, process: string, guest: string, folder: string): Promise<QemuGuest> {
+  let machine: QemuGuest | null = null;
+  await awaitReady(builder, process, guestPaths(folder).log, async () => {
+    machine = QemuGuest.find(guest, folder);
+    return machine !== null;
+  });
+  return machine ?? QemuGuest.open(guest, folder);
+}
+
+async function awaitMachine(builder: Builder, { process, guest, folder }: Extract<Action, { kind: 'await-machine' }>): Promise<void> {
+  const machine = await openMachine(builder, process, guest, folder);
+  try {
+    await unlessAborted(machine.waitForShell(BOOT_MS), builder.signal);
+  } finally {
+    await machine.detachShell();
   }
 }
 
@@ -87,6 +114,8 @@ export async function performAction(action: Action, builder: Builder): Promise<v
       return awaitReady(builder, action.process, action.log, () => daemonIsReady(action.socket));
     case 'await-ready':
       return awaitReady(builder, action.process, action.log, async () => READY_LINE.test(readFileSync(action.log, 'utf8')));
+    case 'await-machine':
+      return awaitMachine(builder, action);
     default:
       action satisfies never;
   }

@@ -27,3 +27,6 @@ export const hostPins = (place: LabPlace, host: string): string => join(place.pi
 export const guestDirectory = (place: LabPlace, guest: string): string => join(place.directory, 'guests', guest);
 export const guestPins = (place: LabPlace, guest: string): string => join(place.pins, 'guests', guest);
 export const vmmSocketPath = (place: LabPlace, guest: string): string => join(guestDirectory(place, guest), 'vmm.sock');
+/** A guest has one machine on each host that it can be on; `qmp`, `serial` and the others of src/lab/qemu/arguments.ts are in its folder. */
+export const machineFolder = (place: LabPlace, guest: string, host: string): string => join(guestDirectory(place, guest), host);
+export const migrationSocketPath = (place: LabPlace, guest: string): string => join(guestDirectory(place, guest), 'migration');

@@ -1,5 +1,7 @@
 /** What a run of the scenario found: the data behind the table, the page and the JSON file. Data only. */
 import type { NotAcceleratedReason, VnicPath } from '../core/model.js';
+import type { GuestKind } from './model.js';
+import type { StepKind } from './scenario.js';
 
 export const RESULTS_SCHEMA = 1;
 
@@ -58,8 +60,7 @@ export interface Where {
 export interface StepResult {
   readonly name: string;
   readonly title: string;
-  /** `fault`: something broke unannounced, so what was in flight may be lost. */
-  readonly kind: 'planned' | 'fault';
+  readonly kind: StepKind;
   /** Since the start of the run. */
   readonly fromMs: number;
   readonly toMs: number;
@@ -78,6 +79,8 @@ export interface StepResult {
   readonly redirectErrors: number;
   /** Frames that may be lost in this step; 0 for everything planned. */
   readonly lossAllowed: number;
+  /** Which those are: "in flight"; empty when none may be. */
+  readonly lossReason: string;
   /** Empty when everything was as it must be. */
   readonly failures: readonly string[];
 }
@@ -114,6 +117,7 @@ export interface RunResults {
   readonly startedAt: string;
   readonly durationMs: number;
   readonly quick: boolean;
+  readonly guests: GuestKind;
   readonly machine: { readonly kernel: string; readonly cpus: number; readonly node: string };
   readonly steps: readonly StepResult[];
   readonly series: readonly Series[];

@@ -5,6 +5,7 @@
  * both software (1), g1 only on its VF (2), both on VFs (3, 5), g2 only (4).
  */
 import type { NotAcceleratedReason, VnicPath } from '../core/model.js';
+import type { GuestKind } from './model.js';
 
 export type Change =
   /** The operator's wish, by the control socket of the guest's host. `reaches` false: it is known that it cannot be had. */
@@ -13,7 +14,7 @@ export type Change =
   | { readonly kind: 'break-vf'; readonly guest: string }
   /** Makes again what break-vf deleted. */
   | { readonly kind: 'restore-vfs'; readonly host: string }
-  /** Moves the guest with its connections to another host; it travels on its software path. */
+  /** Moves the guest with its connections to another host; it travels on its software path. A machine gives its VF back by itself. */
   | { readonly kind: 'rehome'; readonly guest: string; readonly to: string }
   | { readonly kind: 'kill-daemon'; readonly host: string }
   | { readonly kind: 'start-daemon'; readonly host: string }
@@ -30,10 +31,16 @@ export interface Expectation {
   readonly others: Readonly<Record<string, VnicPath>>;
 }
 
+/**
+ * `planned`: nothing may be lost. `fault`: something breaks unannounced, so what was in flight may be. `migration`: QEMU stops the guest
+ * for a moment, so what was sent to it meanwhile may be.
+ */
+export type StepKind = 'planned' | 'fault' | 'migration';
+
 export interface ScenarioStep {
   readonly name: string;
   readonly title: string;
-  readonly kind: 'planned' | 'fault';
+  readonly kind: StepKind;
   readonly changes: readonly Change[];
   /** At the end of the step. */
   readonly expect: Expectation;
@@ -55,14 +62,15 @@ export const QUICK_PACE: Pace = { holdSeconds: 1.2, deadSeconds: 0.8 };
 
 const want = (guest: string, path: VnicPath, reaches = true): Change => ({ kind: 'want', guest, path, reaches });
 
-/** The scenario of the main job, on the default lab. */
-export function mainScenario(pace: Pace): ScenarioStep[] {
-  const at = (host: string, path: VnicPath, reason: NotAcceleratedReason, neighbour: VnicPath): Expectation => ({
-    host,
-    path,
-    reason,
-    others: { [NEIGHBOUR]: neighbour },
-  });
+const at = (host: string, path: VnicPath, reason: NotAcceleratedReason, neighbour: VnicPath): Expectation => ({
+  host,
+  path,
+  reason,
+  others: { [NEIGHBOUR]: neighbour },
+});
+
+/** What happens to the guest on its first host. */
+function stepsOnHostA(pace: Pace): ScenarioStep[] {
   return [
     {
       name: 'software',
@@ -121,6 +129,13 @@ export function mainScenario(pace: Pace): ScenarioStep[] {
       ],
       expect: at('a', 'accelerated', 'none', 'accelerated'),
     },
+  ];
+}
+
+/** The scenario of the main job, on the default lab. */
+export function mainScenario(pace: Pace): ScenarioStep[] {
+  return [
+    ...stepsOnHostA(pace),
     {
       name: 'rehome-b',
       title: 're-homed live to host b',
@@ -151,6 +166,58 @@ export function mainScenario(pace: Pace): ScenarioStep[] {
     },
   ];
 }
+
+/** The same on real guests: they travel by live migration, and give their VFs back for it. Host d has a third make of VF. */
+export function machineScenario(pace: Pace): ScenarioStep[] {
+  const migrate = (to: string): Change => ({ kind: 'rehome', guest: SUBJECT, to });
+  return [
+    ...stepsOnHostA(pace),
+    {
+      name: 'migrate-b',
+      title: 'migrated live to host b',
+      kind: 'migration',
+      changes: [migrate('b')],
+      expect: at('b', 'software', 'policy_software', 'accelerated'),
+    },
+    {
+      name: 'plug-b',
+      title: 'VF of host b plugged (e1000e)',
+      kind: 'planned',
+      changes: [want(SUBJECT, 'accelerated')],
+      expect: at('b', 'accelerated', 'none', 'accelerated'),
+    },
+    {
+      name: 'migrate-c',
+      title: 'migrated to host c, which has no VFs',
+      kind: 'migration',
+      changes: [migrate('c'), want(SUBJECT, 'accelerated', false)],
+      expect: at('c', 'software', 'adapter_without_vfs', 'accelerated'),
+    },
+    {
+      name: 'migrate-d',
+      title: 'migrated live to host d',
+      kind: 'migration',
+      changes: [migrate('d')],
+      expect: at('d', 'software', 'policy_software', 'accelerated'),
+    },
+    {
+      name: 'plug-d',
+      title: 'VF of host d plugged (rtl8139)',
+      kind: 'planned',
+      changes: [want(SUBJECT, 'accelerated')],
+      expect: at('d', 'accelerated', 'none', 'accelerated'),
+    },
+    {
+      name: 'migrate-a',
+      title: 'back on host a, accelerated',
+      kind: 'migration',
+      changes: [migrate('a'), want(SUBJECT, 'accelerated')],
+      expect: at('a', 'accelerated', 'none', 'accelerated'),
+    },
+  ];
+}
+
+export const scenarioFor = (kind: GuestKind, pace: Pace): ScenarioStep[] => (kind === 'qemu' ? machineScenario(pace) : mainScenario(pace));
 
 /** Where a guest must be after each change of the scenario, to check the scenario itself. */
 export function homesAfter(steps: readonly ScenarioStep[], guest: string, start: string): string[] {

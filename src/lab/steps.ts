@@ -21,7 +21,9 @@ export type Action =
   /** Waits until the control socket answers that a reconcile has completed. */
   | { readonly kind: 'await-daemon'; readonly process: string; readonly socket: string; readonly log: string }
   /** Waits until the process has said {"event": "ready"} in its log. */
-  | { readonly kind: 'await-ready'; readonly process: string; readonly log: string };
+  | { readonly kind: 'await-ready'; readonly process: string; readonly log: string }
+  /** Waits until the guest has booted and its shell answers. */
+  | { readonly kind: 'await-machine'; readonly process: string; readonly guest: string; readonly folder: string };
 
 /** Each is harmless when there is nothing (any more) to undo. */
 export type Undo =

@@ -3,12 +3,13 @@
  *
  * The world is one namespace whose bridge `sw0` is the switch between the hosts, and whose own address on it is the client.
  * A host's PF is a veth pair, `pf0` in the host and `port-HOST` on the switch; a VF is a veth pair, `vfpN` stays and `vfN` is
- * the device that a guest is given. A redirect into a veth needs NAPI on its peer, which `gro on` switches on; a sender in a
+ * the device that a guest is given; of a make with a model it is a tap `vfpN`, on which QEMU makes the guest's device. A redirect into a veth needs NAPI on its peer, which `gro on` switches on; a sender in a
  * namespace must finish its checksums (`tx off`), for the programs see frames as the wire would carry them.
  */
 import { IPV4_PREFIX_LENGTH, IPV6_PREFIX_LENGTH, type LabGuest, type LabHost, type LabSpec, tapOf } from './model.js';
 import { type LabPlace, namespaceOf, namespacePath } from './place.js';
 import type { Action, Step, Undo } from './steps.js';
+import { awaitMachineStep, type MachineFiles, machinePortStep, machineStep, tapActions } from './topology_machines.js';
 import { type LabPrograms, programSteps, vmmStep } from './topology_programs.js';
 
 export { tapOf } from './model.js';
@@ -22,6 +23,8 @@ export interface TopologyOptions {
   readonly netnsDirectory: 'mounted' | 'present' | 'missing';
   /** How to start what runs in the lab. */
   readonly programs: LabPrograms;
+  /** null when guests are namespaces. */
+  readonly machines: MachineFiles | null;
 }
 
 export const BPFFS = '/sys/fs/bpf';
@@ -58,7 +61,8 @@ export function tapHosts(spec: LabSpec, guest: LabGuest): readonly string[] {
 
 /** Name every namespace of the lab, in the order in which they are made. */
 export function namespaces(place: LabPlace, spec: LabSpec): string[] {
-  const names = ['world', ...spec.hosts.map((host) => host.name), ...spec.guests.map((guest) => guest.name)];
+  const guests = spec.kind === 'netns' ? spec.guests : [];
+  const names = ['world', ...spec.hosts.map((host) => host.name), ...guests.map((guest) => guest.name)];
   return names.map((name) => namespaceOf(place, name));
 }
 
@@ -105,8 +109,9 @@ function worldSteps(place: LabPlace, spec: LabSpec): Step[] {
   ];
 }
 
-/** Makes the veth pair of one VF; both ends are in the host's namespace and down, as an unused VF is. */
+/** Makes one VF: a veth pair, both ends in the host's namespace, or a tap; down, as an unused VF is. */
 export function vfActions(netns: string, host: LabHost, index: number, mtu: number): Action[] {
+  if (host.make.model !== null) return tapActions(netns, vfPort(index), mtu);
   const queues = String(host.make.queuesPerVf);
   const [port, device] = [vfPort(index), vfDevice(index)];
   return [
@@ -289,6 +294,7 @@ function softwarePortSteps(place: LabPlace, spec: LabSpec, guest: LabGuest): Ste
 }
 
 function guestSteps(place: LabPlace, spec: LabSpec, guest: LabGuest): Step[] {
+  if (guest.attachedBy === 'qemu') return tapHosts(spec, guest).map((host) => machinePortStep(place, guest, host, spec.mtu));
   const netns = namespaceOf(place, guest.name);
   return [
     namespaceStep(netns),
@@ -307,13 +313,20 @@ function guestSteps(place: LabPlace, spec: LabSpec, guest: LabGuest): Step[] {
   ];
 }
 
-/** Every step of `lab up`, in order. `lab down` walks them backwards. */
+/** Every step of `lab up`, in order. `lab down` walks them backwards. @throws RangeError for guests of QEMU without their files */
 export function labSteps(place: LabPlace, spec: LabSpec, options: TopologyOptions): Step[] {
   const steps = startSteps(place, options);
   steps.push(...worldSteps(place, spec));
   for (const host of spec.hosts) steps.push(...hostSteps(place, spec, host));
   for (const guest of spec.guests) steps.push(...guestSteps(place, spec, guest));
   for (const guest of spec.guests) if (guest.attachedBy === 'tap') steps.push(vmmStep(place, guest, options.programs));
+  const machines = spec.guests.filter((guest) => guest.attachedBy === 'qemu');
+  // They boot while everything else is started.
+  for (const guest of machines) {
+    if (options.machines === null) throw new RangeError(`guest ${guest.name} is a machine, and there is no kernel for it`);
+    steps.push(machineStep(place, guest, spec.mtu, options.machines));
+  }
   if (options.daemons) steps.push(...programSteps(place, spec, options.programs));
+  for (const guest of machines) steps.push(awaitMachineStep(place, guest));
   return steps;
 }

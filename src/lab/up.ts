@@ -5,12 +5,16 @@ import { fileURLToPath } from 'node:url';
 import { missingCommandHint, run } from '../host/exec.js';
 import { labDown } from './down.js';
 import { Journal, readJournal, type JournalHead, JOURNAL_SCHEMA } from './journal.js';
-import { defaultLab, type LabSpec } from './model.js';
+import { defaultLab, labProblem, type LabSpec } from './model.js';
 import { isMountPoint, mountedType } from './mounts.js';
 import { performAction, type Builder } from './perform.js';
 import { namespacePath, type LabPlace } from './place.js';
 import { isAlive, processStart } from './processes.js';
+import { bestAccelerator, whyNoGuests } from './qemu/available.js';
+import { guestImage } from './qemu/image.js';
+import { findKernel, unpackedKernel } from './qemu/kernel.js';
 import { BPFFS, labSteps, namespaces, type TopologyOptions } from './topology.js';
+import type { MachineFiles } from './topology_machines.js';
 import type { LabPrograms } from './topology_programs.js';
 
 /** The lab cannot be built as things are; nothing was changed. The message says what to do. */
@@ -23,6 +27,8 @@ export interface UpOptions {
   readonly daemons?: boolean;
   readonly owner?: JournalHead['owner'];
   readonly onStep?: (title: string) => void;
+  /** Whoever waits breaks it off; what was built is taken down. */
+  readonly signal?: AbortSignal;
   /** For tests of `lab down`: after this many steps, in the middle of the next, the process kills itself as a crash would. */
   readonly failAfter?: number | null;
 }
@@ -32,6 +38,8 @@ export interface Lab extends Builder {
   readonly place: LabPlace;
   readonly spec: LabSpec;
   readonly programs: LabPrograms;
+  /** null when guests are namespaces. */
+  readonly machines: MachineFiles | null;
 }
 
 const compiled = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
@@ -57,6 +65,10 @@ async function refuseUnlessPossible(place: LabPlace, spec: LabSpec): Promise<voi
     }
   }
   if (!existsSync('/dev/net/tun')) throw new LabRefusedError('/dev/net/tun is missing: load the module "tun"');
+  const problem = labProblem(spec);
+  if (problem !== null) throw new LabRefusedError(`this lab cannot be built: ${problem}`);
+  const missing = spec.kind === 'qemu' ? whyNoGuests() : null;
+  if (missing !== null) throw new LabRefusedError(`guests of QEMU need ${missing}`);
   for (const name of namespaces(place, spec)) {
     if (existsSync(namespacePath(name))) {
       throw new LabRefusedError(`network namespace ${name} exists and is not of this lab: remove it with \`ip netns del ${name}\``);
@@ -92,6 +104,13 @@ function hostState(): Pick<TopologyOptions, 'mountBpffs' | 'netnsDirectory'> {
   };
 }
 
+/** Made once for all labs, when they are not there yet. @throws Error with what to do */
+async function machineFiles(): Promise<MachineFiles> {
+  const kernel = findKernel();
+  if (kernel === null) throw new Error('there is no kernel for guests: run `npm run setup -- --guests`');
+  return { kernel: await unpackedKernel(kernel), image: await guestImage('base', kernel), accel: bestAccelerator() };
+}
+
 /**
  * Builds the lab. When a step fails, what was built is taken down again before the error is thrown.
  * @throws LabRefusedError before anything is changed; CommandError, LabProcessError after everything is undone
@@ -102,7 +121,8 @@ export async function labUp(place: LabPlace, options: UpOptions = {}): Promise<L
   const onStep = options.onStep ?? (() => {});
   await refuseOrClearEarlierLab(place, onStep);
   await refuseUnlessPossible(place, spec);
-  const steps = labSteps(place, spec, { daemons, programs: labPrograms, ...hostState() });
+  const machines = spec.kind === 'qemu' ? await machineFiles() : null;
+  const steps = labSteps(place, spec, { daemons, programs: labPrograms, machines, ...hostState() });
   const mark = randomBytes(16).toString('hex');
   const journal = Journal.create(place, {
     kind: 'lab',
@@ -112,10 +132,13 @@ export async function labUp(place: LabPlace, options: UpOptions = {}): Promise<L
     made_by: { pid: process.pid, start: processStart(process.pid) ?? 0 },
     time: new Date().toISOString(),
     daemons,
+    guests: spec.kind,
   });
-  const lab: Lab = { place, spec, programs: labPrograms, mark, journal, processes: new Map() };
+  const { signal } = options;
+  const lab: Lab = { place, spec, programs: labPrograms, machines, mark, journal, processes: new Map(), ...(signal === undefined ? {} : { signal }) };
   try {
     for (const [index, step] of steps.entries()) {
+      signal?.throwIfAborted();
       onStep(step.title);
       journal.add({ kind: 'step', title: step.title, undo: step.undo });
       for (const action of step.actions) {

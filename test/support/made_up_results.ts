@@ -88,6 +88,7 @@ export function madeUpResults(change: { readonly failure?: string } = {}): RunRe
       tcpLongestGapMs: 4 * index,
       redirectErrors: fault ? 5 : 0,
       lossAllowed: fault ? 200 : 0,
+      lossReason: fault ? 'in flight' : '',
       failures: index === 2 && change.failure !== undefined ? [change.failure] : [],
     };
   });
@@ -108,6 +109,7 @@ export function madeUpResults(change: { readonly failure?: string } = {}): RunRe
     startedAt: '2025-11-23T06:18:00.000Z',
     durationMs: at,
     quick: false,
+    guests: 'netns',
     machine: { kernel: '6.18.44', cpus: 2, node: 'v20.20.2' },
     steps,
     series: [

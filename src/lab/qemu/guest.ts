@@ -116,11 +116,17 @@ export class QemuGuest {
 
   /** A guest that was started detached, perhaps by another process. @throws Error when it does not run */
   static open(name: string, folder: string): QemuGuest {
+    const guest = QemuGuest.find(name, folder);
+    if (guest === null) throw new Error(`guest ${name} does not run (${guestPaths(folder).pid})`);
+    return guest;
+  }
+
+  /** As open(); null when it does not run, or is not ready to be spoken to. */
+  static find(name: string, folder: string): QemuGuest | null {
     const paths = guestPaths(folder);
     const pid = pidIn(paths);
     const start = pid === null ? null : processStart(pid);
-    if (pid === null || start === null) throw new Error(`guest ${name} does not run (${paths.pid})`);
-    return new QemuGuest(name, folder, { pid, start });
+    return pid === null || start === null || !existsSync(paths.serial) ? null : new QemuGuest(name, folder, { pid, start });
   }
 
   /** For unipathd: QMP, one client at a time. */

@@ -74,16 +74,29 @@ export interface FlowRange {
 }
 
 /** A guest's shell, or whatever stands for it. */
-type Runs = Pick<QemuGuest, 'run'>;
+export type Runs = Pick<QemuGuest, 'run'>;
+
+/**
+ * Several questions at once: to start a program takes an emulated CPU long enough. Each is the name of a program and its words.
+ * @returns the answers in the order asked. @throws Error when one of them does not run in the guest
+ */
+export async function askReflectors<T = ReflectorReport>(guest: Runs, questions: readonly (readonly string[])[]): Promise<readonly T[]> {
+  if (questions.length === 0) return [];
+  const line = questions.map((words) => `reflector ${words.join(' ')}`).join(' && ');
+  const output = await guest.run(line, { deadlineMs: ANSWER_MS });
+  return output.trimEnd().split('\n').map((each) => JSON.parse(each) as T);
+}
 
 /** In the order asked. @throws Error when none runs under this name in the guest */
 export async function askReflectorRanges(guest: Runs, name: string, ranges: readonly FlowRange[]): Promise<readonly ReflectedRange[]> {
-  const words = ranges.map(({ flow, from, to }) => `${flow} ${from} ${to}`).join(' ');
-  const { accounts } = JSON.parse(await guest.run(`reflector ${name} account ${words}`, { deadlineMs: ANSWER_MS })) as { accounts: ReflectedRange[] };
-  return accounts;
+  const words = ranges.map(({ flow, from, to }) => `${flow} ${from} ${to}`);
+  const [answer] = await askReflectors<{ readonly accounts: readonly ReflectedRange[] }>(guest, [[name, 'account', ...words]]);
+  return answer?.accounts ?? [];
 }
 
 /** @throws Error when none runs under this name in the guest */
 export async function askReflector(guest: Runs, name: string, command: ReflectorCommand = 'report'): Promise<ReflectorReport> {
-  return JSON.parse(await guest.run(`reflector ${name} ${command}`, { deadlineMs: ANSWER_MS })) as ReflectorReport;
+  const [report] = await askReflectors(guest, [[name, command]]);
+  if (report === undefined) throw new Error(`reflector ${name} did not answer`);
+  return report;
 }

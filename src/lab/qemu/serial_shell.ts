@@ -16,6 +16,8 @@ export interface ShellResult {
 export interface ShellOptions {
   /** Default 10 s. */
   readonly deadlineMs?: number;
+  /** Interrupts the command, as the deadline does. */
+  readonly signal?: AbortSignal;
 }
 
 const DEFAULT_DEADLINE_MS = 10_000;
@@ -27,6 +29,9 @@ const INTERRUPT = '\x03';
 const EXCERPT = 400;
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+
+/** A command line of these words, none of which the shell changes. */
+export const shellWords = (argv: readonly string[]): string => argv.map(quoted).join(' ');
 
 /** One line for the guest's shell. The command is a shell of its own: it cannot leave the outer one in the middle of something. */
 export function framedCommand(command: string, id: string): string {
@@ -100,7 +105,7 @@ export class SerialShell {
       this.#received = '';
       this.#socket.write(framedCommand(command, id));
       const find = (): ShellResult | null => findFrame(this.#received, id);
-      const result = await this.#until(find, deadlineMs);
+      const result = await this.#until(find, deadlineMs, options.signal);
       if (result !== null) return result;
       this.#throwIfEnded();
       const output = (this.#received.split(`\x01${id}\n`)[1] ?? '').slice(-EXCERPT).trim();
@@ -108,7 +113,7 @@ export class SerialShell {
       this.#socket.write(`${INTERRUPT}printf '\\002%s 130\\n' ${id}\n`);
       const interrupted = (await this.#until(find, INTERRUPT_MS)) !== null;
       throw new Error(
-        `${this.#name}: \`${command}\` did not end within ${deadlineMs} ms` +
+        `${this.#name}: \`${command}\` ${options.signal?.aborted === true ? 'was interrupted' : `did not end within ${deadlineMs} ms`}` +
           `${interrupted ? '' : ' and could not be interrupted'}${output === '' ? '' : `; it said: ${output}`}`,
       );
     });
@@ -129,15 +134,17 @@ export class SerialShell {
     return result;
   }
 
-  /** What `find` finds in what is received; null when the time is over, or the line closed. */
-  async #until<T>(find: () => T | null, withinMs: number): Promise<T | null> {
+  /** What `find` finds in what is received; null when the time is over, it is broken off, or the line closed. */
+  async #until<T>(find: () => T | null, withinMs: number, signal?: AbortSignal): Promise<T | null> {
     const late = new AbortController();
-    const timer = sleep(withinMs, undefined, { signal: late.signal }).catch(() => {});
-    let done = false;
-    void timer.then(() => {
+    const interrupt = (): void => {
       done = true;
       this.#onData?.();
-    });
+    };
+    const timer = sleep(withinMs, undefined, { signal: late.signal }).catch(() => {});
+    let done = signal?.aborted === true;
+    void timer.then(interrupt);
+    signal?.addEventListener('abort', interrupt, { once: true });
     try {
       for (;;) {
         const found = find();
@@ -148,6 +155,7 @@ export class SerialShell {
       }
     } finally {
       this.#onData = null;
+      signal?.removeEventListener('abort', interrupt);
       late.abort();
     }
   }

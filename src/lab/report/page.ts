@@ -11,14 +11,15 @@ const tile = (label: string, value: string, bad = false): Html =>
 
 function tiles(results: RunResults): Html {
   const total = totalFrames(results);
-  const planned = results.steps.filter((step) => step.kind === 'planned').map((step) => step.frames);
+  const planned = results.steps.filter((step) => step.lossAllowed === 0).map((step) => step.frames);
   const lostPlanned = planned.reduce((sum, frames) => sum + frames.lost, 0);
   const lostFaults = total.lost - lostPlanned;
+  const machines = results.guests === 'qemu';
   const switches = results.steps.map((step) => worstSwitchMs(step.switchTimes)).filter((value) => value !== null);
   return html`<div class="tiles">
 ${tile('frames sent', grouped(total.sent))}
 ${tile('lost, planned steps', grouped(lostPlanned), lostPlanned > 0)}
-${tile('lost, unannounced faults', grouped(lostFaults))}
+${tile(machines ? 'lost, faults and standstills of QEMU' : 'lost, unannounced faults', grouped(lostFaults))}
 ${tile('duplicated', grouped(total.duplicated), total.duplicated > 0)}
 ${tile('corrupt', grouped(total.corrupt), total.corrupt > 0)}
 ${tile('slowest switch', switches.length === 0 ? '–' : `${milliseconds(Math.max(...switches))} ms`)}
@@ -32,6 +33,7 @@ export function renderReport(results: RunResults): string {
   const passed = failures.length === 0;
   const { svg, geometry } = timeChart(results);
   const { machine } = results;
+  const machines = results.guests === 'qemu';
   const list = failures.map((failure) => html`<li>${failure}</li>`);
   const problems = passed ? null : html`<section class="card problems"><b>What went wrong</b><ul>${list}</ul></section>`;
   const facts = [
@@ -48,7 +50,7 @@ export function renderReport(results: RunResults): string {
 <body><main>
 <header><h1>unipath lab run</h1><span class="verdict${passed ? '' : ' failed'}">${passed ? 'passed' : 'failed'}</span>
 <span class="muted">${facts.join(' · ')}</span></header>
-<p>Guest g1 is moved between its software path and a VF, and from host to host, while numbered frames with checked payload flow
+<p>Guest g1${machines ? ', a virtual machine of QEMU,' : ''} is moved between its software path and a VF, and from host to host, while numbered frames with checked payload flow
 through it. Every frame is accounted for.</p>
 ${tiles(results)}${problems}
 <h2>Throughput, path and events</h2>
@@ -63,7 +65,7 @@ ${notes}
 negative when the two overlapped. <b>longest gap</b>: longest time in which one of the flows between the world and g1 received
 nothing. <b>RFS</b>: sent to the queue on which the guest transmits that flow; <b>RSS</b>: queue by Toeplitz hash.
 <b>by the bridge</b>: passed on by the Linux bridge, not redirected. A veth or tap lab shows correctness and ratios, not the speed
-of a NIC.</p></footer>
+of a NIC.${machines ? ' Paths and switches of the guests are seen from outside, at their taps, every 20 ms; what they received is counted inside them.' : ''}</p></footer>
 </main><script type="application/json" id="data">${scriptJson({ geometry, results })}</script><script>${script}</script></body></html>
 `.text;
 }

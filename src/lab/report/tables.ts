@@ -37,8 +37,9 @@ function stepRow(step: StepResult, index: number): Html {
   const { where } = step;
   const reason = where.reason === 'none' ? null : html`<br><span class="muted">${where.reason}</span>`;
   const failures = ok ? null : html`<ul class="failures">${step.failures.map((failure) => html`<li>${failure}</li>`)}</ul>`;
-  const allowed = step.lossAllowed > 0 ? html`<br><span class="muted">up to ${grouped(step.lossAllowed)} may be lost</span>` : null;
-  const tag = step.kind === 'fault' ? html` <span class="tag">fault</span>` : null;
+  const why = step.lossReason === '' || step.kind === 'fault' ? '' : `, ${step.lossReason}`;
+  const allowed = step.lossAllowed > 0 ? html`<br><span class="muted">up to ${grouped(step.lossAllowed)} may be lost${why}</span>` : null;
+  const tag = step.kind === 'planned' ? null : html` <span class="tag">${step.kind}</span>`;
   return html`<tr class="${ok ? 'ok' : 'failed'}">
 <td class="mark" title="${ok ? 'as it must be' : 'failed'}">${ok ? '✓' : '✗'}</td><td class="n muted">${index + 1}</td>
 <td class="what">${step.title}${tag}${allowed}${failures}</td>

@@ -2,50 +2,46 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VnicPath } from '../../core/model.js';
 import { run } from '../../host/exec.js';
-import { guestOf, hostOf, tapOf } from '../model.js';
+import { unlessAborted } from '../interrupt.js';
+import { hostOf } from '../model.js';
 import { performAction } from '../perform.js';
 import { namespaceOf } from '../place.js';
 import type { Change } from '../scenario.js';
 import { vfActions } from '../topology.js';
 import type { Lab } from '../up.js';
-import type { VmmClient } from '../vmm_client.js';
+import { ChangeFailedError, type Guests } from './guests.js';
 import type { Hosts } from './hosts.js';
-import type { PluginWatch } from './plugin_watch.js';
 
-const WANT_MS = 10_000;
-const PATH_MS = 10_000;
 const POLL_MS = 25;
-/** After a guest's switch to another host, until the old one is taken away: longer than any frame is on its way. */
-const LINGER_MS = 250;
 
 export interface Stage {
   readonly lab: Lab;
   readonly hosts: Hosts;
-  readonly vmms: ReadonlyMap<string, VmmClient>;
-  readonly watches: ReadonlyMap<string, PluginWatch>;
+  readonly guests: Guests;
+  /** For a guest to be on the path asked for. */
+  readonly patienceMs: number;
   /** VFs that break-vf deleted: host name and index. */
   readonly brokenVfs: { readonly host: string; readonly index: number }[];
   readonly note: (title: string, detail: string, tone: 'change' | 'fault') => void;
+  /** A guest was stopped for so long, milliseconds, for a migration. */
+  readonly stoodStill: (ms: number) => void;
   readonly signal: AbortSignal;
 }
 
-/** Something did not come about; the step goes on and the failure is reported with it. */
-export class ChangeFailedError extends Error {
-  override readonly name = 'ChangeFailedError';
-}
+const seconds = (ms: number): string => `${ms / 1000} s`;
 
 async function awaitPath(stage: Stage, guest: string, path: VnicPath): Promise<void> {
-  const deadline = Date.now() + PATH_MS;
+  const deadline = Date.now() + stage.patienceMs;
   for (;;) {
     stage.signal.throwIfAborted();
-    const own = stage.watches.get(guest)?.path;
+    const own = stage.guests.watches.get(guest)?.path;
     // unipathd is asked only when the guest is there: asking costs both of us time.
     const vnic = own === path ? await stage.hosts.vnic(guest) : null;
     if (vnic?.path === path && vnic.phase === path) return;
     if (Date.now() > deadline) {
       const seen = await stage.hosts.vnic(guest);
       const said = seen === null ? 'does not know it' : `says ${seen.path}, phase ${seen.phase}: ${seen.reason_text}`;
-      throw new ChangeFailedError(`${guest} is not ${path} after ${PATH_MS / 1000} s: it transmits on its ${own} path, unipathd ${said}`);
+      throw new ChangeFailedError(`${guest} is not ${path} after ${seconds(stage.patienceMs)}: it transmits on its ${own} path, unipathd ${said}`);
     }
     await sleep(POLL_MS);
   }
@@ -54,23 +50,34 @@ async function awaitPath(stage: Stage, guest: string, path: VnicPath): Promise<v
 async function want(stage: Stage, change: Extract<Change, { kind: 'want' }>): Promise<void> {
   const { guest, path, reaches } = change;
   const client = stage.hosts.client(stage.hosts.homeOf(guest));
-  const { reached, vnic } = await client.act(guest, path === 'accelerated' ? 'accelerate' : 'software', reaches ? WANT_MS : 0);
-  if (reaches && !reached) throw new ChangeFailedError(`${guest} is not ${path} after ${WANT_MS / 1000} s: ${vnic.reason_text}`);
+  const asked = client.act(guest, path === 'accelerated' ? 'accelerate' : 'software', reaches ? stage.patienceMs : 0);
+  const { reached, vnic } = await unlessAborted(asked, stage.signal);
+  if (reaches && !reached) throw new ChangeFailedError(`${guest} is not ${path} after ${seconds(stage.patienceMs)}: ${vnic.reason_text}`);
   if (reaches) await awaitPath(stage, guest, path);
+}
+
+/** Waits until the guest transmits on its software path, or has done so meanwhile: it may be on another VF before anyone looks. */
+async function awaitLeft(stage: Stage, guest: string, changesBefore: number): Promise<void> {
+  const deadline = Date.now() + stage.patienceMs;
+  const watch = stage.guests.watches.get(guest);
+  while (watch !== undefined && watch.path !== 'software' && watch.transitions.length === changesBefore) {
+    stage.signal.throwIfAborted();
+    if (Date.now() > deadline) throw new ChangeFailedError(`${guest} has not left its VF ${seconds(stage.patienceMs)} after it broke`);
+    await sleep(POLL_MS);
+  }
 }
 
 async function breakVf(stage: Stage, guest: string): Promise<void> {
   const vnic = await stage.hosts.vnic(guest);
   if (vnic === null || vnic.vf === null) throw new ChangeFailedError(`${guest} has no VF that could break`);
   const host = stage.hosts.homeOf(guest);
-  stage.note(`${vnic.vf} of host ${host} dies`, `deleted with its device in ${guest}, without notice`, 'fault');
-  // One end of a veth pair takes the other with it, wherever that is.
+  const changesBefore = stage.guests.watches.get(guest)?.transitions.length ?? 0;
+  const what = stage.lab.spec.kind === 'qemu' ? `the tap under the device of ${guest} is deleted` : `deleted with its device in ${guest}`;
+  stage.note(`${vnic.vf} of host ${host} dies`, `${what}, without notice`, 'fault');
+  // One end of a veth pair takes the other with it, wherever that is; a tap goes away under QEMU.
   await run('ip', ['-n', namespaceOf(stage.lab.place, host), 'link', 'delete', 'dev', vnic.vf]);
   stage.brokenVfs.push({ host, index: Number(/\d+$/.exec(vnic.vf)?.[0]) });
-  await awaitPath(stage, guest, 'software').catch((error: unknown) => {
-    // It may be on another VF before anyone looked.
-    if (stage.watches.get(guest)?.path !== 'accelerated') throw error;
-  });
+  await awaitLeft(stage, guest, changesBefore);
 }
 
 async function restoreVfs(stage: Stage, hostName: string): Promise<void> {
@@ -83,21 +90,9 @@ async function restoreVfs(stage: Stage, hostName: string): Promise<void> {
   }
 }
 
-/** The order loses nothing: the new host is ready before the guest transmits to it, the old one is taken away after. */
-async function rehome(stage: Stage, guestName: string, to: string): Promise<void> {
-  const { hosts, lab } = stage;
-  const guest = guestOf(lab.spec, guestName);
-  const vmm = stage.vmms.get(guestName);
-  const from = hosts.homeOf(guestName);
-  if (vmm === undefined) throw new ChangeFailedError(`${guestName} has no VMM that could re-home it`);
-  await vmm.attach(namespaceOf(lab.place, to), tapOf(guest));
-  await hosts.serve(to, guestName, true);
-  await vmm.switch(guest.mac);
-  hosts.homes.set(guestName, to);
-  stage.note(`${guestName} is on host ${to}`, `re-homed live from host ${from}`, 'change');
-  await sleep(LINGER_MS);
-  await hosts.serve(from, guestName, false);
-  await vmm.detach(namespaceOf(lab.place, from));
+async function rehome(stage: Stage, guest: string, to: string): Promise<void> {
+  const { stoodStillMs } = await stage.guests.rehome(guest, to, (detail) => stage.note(`${guest} is on host ${to}`, detail, 'change'));
+  stage.stoodStill(stoodStillMs);
 }
 
 async function startDaemon(stage: Stage, host: string): Promise<void> {

@@ -1,6 +1,7 @@
 /** What must hold in a step, and the words for it when it does not. Pure. */
 import type { VnicPath } from '../../core/model.js';
-import type { Expectation } from '../scenario.js';
+import type { GuestKind } from '../model.js';
+import type { Expectation, StepKind } from '../scenario.js';
 import type { StepResult } from '../results.js';
 
 /** What only the runner knows at the end of a step. */
@@ -17,10 +18,44 @@ export interface StepSurroundings {
 }
 
 /** Frames in flight when a device vanishes: those in its rings, and those sent before anyone could know. */
-const IN_FLIGHT_MS = 50;
+const IN_FLIGHT_MS: Readonly<Record<GuestKind, number>> = {
+  netns: 50,
+  // The guest's own driver has to notice, on an emulated CPU.
+  qemu: 250,
+};
 
-/** Frames that may be lost in a fault, at this rate. */
-export const inFlightAllowance = (framesPerSecond: number): number => Math.ceil((framesPerSecond * IN_FLIGHT_MS) / 1000);
+/** From the end of QEMU's standstill until the network has learnt where the guest is. */
+const ARRIVAL_MS = 50;
+
+/** Frames that may be lost in a step. */
+export interface LossAllowance {
+  readonly frames: number;
+  /** Which those are, after "at most N"; empty when none may be. */
+  readonly reason: string;
+}
+
+export interface LossCircumstances {
+  readonly kind: StepKind;
+  readonly guests: GuestKind;
+  /** Frames a second of the guest that travels, planned or as they were. */
+  readonly framesPerSecond: number;
+  /** QEMU had stopped it for so long. */
+  readonly stoodStillMs: number;
+  /** It was given a VF of QEMU's rtl8139, which drops what is more than its 64 descriptors take at once; so long frames had waited for it. */
+  readonly burstMs: number;
+}
+
+/** What may be lost, and why. */
+export function lossAllowance({ kind, guests, framesPerSecond, stoodStillMs, burstMs }: LossCircumstances): LossAllowance {
+  const during = (ms: number): number => Math.ceil((framesPerSecond * ms) / 1000);
+  const parts: LossAllowance[] = [];
+  if (kind === 'fault') parts.push({ frames: during(IN_FLIGHT_MS[guests]), reason: 'in flight' });
+  if (kind === 'migration') {
+    parts.push({ frames: during(stoodStillMs + ARRIVAL_MS), reason: `sent while QEMU stood still (${Math.round(stoodStillMs)} ms) and announced the guest` });
+  }
+  if (burstMs > 0) parts.push({ frames: during(burstMs), reason: "that had waited and came at once, for which QEMU's rtl8139 has room for 64" });
+  return { frames: parts.reduce((sum, part) => sum + part.frames, 0), reason: parts.map(({ reason }) => reason).join(', and ') };
+}
 
 const frames = (count: number): string => (count === 1 ? '1 frame' : `${count} frames`);
 

@@ -2,38 +2,27 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { labDown } from '../down.js';
+import { abortOnSignal } from '../interrupt.js';
 import type { LabSpec } from '../model.js';
 import type { LabPlace } from '../place.js';
 import { renderReport } from '../report/page.js';
 import { allFailures, type RunResults } from '../results.js';
-import { FULL_PACE, mainScenario, QUICK_PACE, SUBJECT } from '../scenario.js';
+import { FULL_PACE, QUICK_PACE, scenarioFor, SUBJECT } from '../scenario.js';
 import { labUp } from '../up.js';
-import { progressOn, type Terminal } from './progress.js';
+import { GuestDiedError } from './guests.js';
+import { type Progress, progressOn, type Terminal } from './progress.js';
 import { runScenario } from './runner.js';
 import { resultTable } from './table.js';
 
 export interface LabRunOptions {
   readonly place: LabPlace;
+  readonly spec: LabSpec;
   readonly quick: boolean;
   /** Leave the lab up afterwards. */
   readonly keep: boolean;
   readonly htmlFile: string;
   readonly jsonFile: string | null;
   readonly out: Terminal;
-}
-
-/** Aborts on Ctrl-C and on SIGTERM; a second one while the lab is taken down is not heard, for that would leave half of it. */
-function abortOnSignal(): { signal: AbortSignal; stop: () => void } {
-  const controller = new AbortController();
-  const abort = (): void => controller.abort(new Error('interrupted'));
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const name of signals) process.on(name, abort);
-  return {
-    signal: controller.signal,
-    stop: () => {
-      for (const name of signals) process.off(name, abort);
-    },
-  };
 }
 
 function whoIsThere({ hosts, guests }: LabSpec): string {
@@ -62,49 +51,68 @@ function keepLogs(place: LabPlace, htmlFile: string): string {
   return file;
 }
 
-/** @throws when the lab cannot be built, or traffic cannot be set up; the lab is down again then */
+/** A guest whose kernel dies under emulation says nothing of unipath: the run begins anew so often in all. */
+const ATTEMPTS = 3;
+
+/** @throws when the lab cannot be built, or traffic cannot be set up, or guests died too often; the lab is down again then */
 export async function labRun(options: LabRunOptions): Promise<LabRunResult> {
-  const { place, quick, out } = options;
-  const progress = progressOn(out);
+  const progress = progressOn(options.out);
   const { signal, stop } = abortOnSignal();
+  try {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await runOnce(options, progress, signal);
+      } catch (error) {
+        if (!(error instanceof GuestDiedError)) throw error;
+        const what = `${error.message}. QEMU without KVM now and then brings a guest into disorder; this says nothing of unipath`;
+        if (attempt === ATTEMPTS) throw new Error(`${what}, but it has happened ${ATTEMPTS} times: try again when the machine has less to do`, { cause: error });
+        progress.line(`${what}. Beginning anew, for the ${attempt === 1 ? 'first' : 'second'} time of at most ${ATTEMPTS - 1}`);
+      }
+    }
+  } finally {
+    progress.end();
+    stop();
+  }
+}
+
+async function runOnce(options: LabRunOptions, progress: Progress, signal: AbortSignal): Promise<LabRunResult> {
+  const { place, spec, quick, out } = options;
   const startedMs = Date.now();
   let passed = false;
   let results: RunResults | null = null;
   let isUp = false;
+  let keep = options.keep;
   try {
     const pace = quick ? QUICK_PACE : FULL_PACE;
-    const lab = await labUp(place, {
-      owner: 'run',
-      onStep: (title) => {
-        signal.throwIfAborted();
-        progress.doing(title);
-      },
-    });
+    if (spec.kind === 'qemu') progress.line('building the lab and booting its guests; that takes an emulated CPU some 30 s');
+    const lab = await labUp(place, { spec, owner: 'run', onStep: (title) => progress.doing(title), signal });
     isUp = true;
     progress.line(`lab is up after ${((Date.now() - startedMs) / 1000).toFixed(1)} s: ${whoIsThere(lab.spec)}`);
     try {
-      results = await runScenario(lab, mainScenario(pace), { pace, quick, progress, signal, takeDown: !options.keep });
+      results = await runScenario(lab, scenarioFor(spec.kind, pace), { pace, quick, progress, signal, takeDown: !keep });
       writeResults(results, options);
-      progress.end();
+      progress.doing('');
       out.write(`\n${resultTable(results, SUBJECT)}\nreport: ${options.htmlFile}\n`);
       passed = allFailures(results).length === 0;
       if (!passed) out.write(`logs: ${keepLogs(place, options.htmlFile)}\n`);
+    } catch (error) {
+      if (error instanceof GuestDiedError) keep = false;
+      throw error;
     } finally {
-      if (options.keep) lab.journal.add({ kind: 'kept' });
+      if (keep) lab.journal.add({ kind: 'kept' });
       lab.journal.close();
     }
   } catch (error) {
     if (!signal.aborted) throw error;
     progress.line('interrupted');
   } finally {
-    if (isUp && !options.keep) {
+    if (isUp && !keep) {
       progress.doing('taking the lab down');
       const { failures } = await labDown(place);
       for (const failure of failures) progress.line(`cannot undo ${failure}`);
       if (failures.length > 0) passed = false;
     }
-    progress.end();
-    stop();
+    progress.doing('');
   }
   return { passed, results };
 }

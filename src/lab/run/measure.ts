@@ -6,9 +6,10 @@ import { SUBJECT, type ScenarioStep } from '../scenario.js';
 import type { Account } from '../traffic/arrivals.js';
 import type { Gap } from '../traffic/gaps.js';
 import type { Mark, StepAccount, TcpStreamReport } from '../traffic/traffic.js';
-import type { PlannedFlow } from '../flows.js';
+import { type PlannedFlow, subjectRate } from '../flows.js';
+import { hostOf, type LabSpec } from '../model.js';
 import type { Hosts, VnicCounters } from './hosts.js';
-import { inFlightAllowance, judgeStep } from './judge.js';
+import { judgeStep, lossAllowance } from './judge.js';
 import type { Transition } from './path_follower.js';
 import { steeringOf } from './spread.js';
 
@@ -34,6 +35,8 @@ export interface StepRecord {
   readonly countersTo: CounterSnapshot;
   /** Of all hosts, since the end of the step before. */
   readonly redirectErrors: number;
+  /** For so long QEMU had stopped the guest, for migrations. */
+  readonly stoodStillMs: number;
   readonly problems: readonly string[];
 }
 
@@ -94,8 +97,15 @@ function tcpStallMs(record: StepRecord): number | null {
   return maxOrNull(stalls.filter(({ startMs }) => startMs >= from.monotonicMs && startMs < to.monotonicMs).map(({ lengthMs }) => lengthMs));
 }
 
+/** For so long frames had waited that then came at once to a NIC that has no room for many; 0: to none such. */
+function burstMs({ step, home }: StepRecord, spec: LabSpec, gap: number | null): number {
+  const plugged = step.changes.some((change) => change.kind === 'want' && change.guest === SUBJECT && change.path === 'accelerated');
+  return plugged && hostOf(spec, home).make.model === 'rtl8139' ? (gap ?? 0) : 0;
+}
+
 /** @param startMs CLOCK_MONOTONIC that is time 0 of the run; lostWhere: words for which frames were lost */
 export function stepResult(
+  spec: LabSpec,
   record: StepRecord,
   account: StepAccount,
   planned: readonly PlannedFlow[],
@@ -109,6 +119,15 @@ export function stepResult(
   const frames = countsOf(account.total);
   const framesPerSecond = (frames.received * 1000) / durationMs;
   const subject = record.vnics.get(SUBJECT) ?? null;
+  const gap = longestGapMs(account, planned);
+  const allowance = lossAllowance({
+    kind: step.kind,
+    guests: spec.kind,
+    // A guest that has to wait for its VF sends and is sent less: its plan is what counts.
+    framesPerSecond: spec.kind === 'qemu' ? subjectRate(planned) : framesPerSecond,
+    stoodStillMs: record.stoodStillMs,
+    burstMs: burstMs(record, spec, gap),
+  });
   const result = {
     name: step.name,
     title: step.title,
@@ -123,12 +142,13 @@ export function stepResult(
       receiveMs: maxOrNull(inStep.map((each) => each.receiveMs)),
       transmitMs: maxOrNull(inStep.map((each) => each.transmitMs)),
     },
-    longestGapMs: longestGapMs(account, planned),
+    longestGapMs: gap,
     steering: steering(record),
     tcpBytes: tcpBytes(record.tcpTo) - tcpBytes(record.tcpFrom),
     tcpLongestGapMs: tcpStallMs(record),
     redirectErrors: record.redirectErrors,
-    lossAllowed: step.kind === 'fault' ? inFlightAllowance(framesPerSecond) : 0,
+    lossAllowed: allowance.frames,
+    lossReason: allowance.reason,
   };
   const otherPaths = new Map<string, VnicPath>();
   for (const [guest, vnic] of record.vnics) if (vnic !== null && guest !== SUBJECT) otherPaths.set(guest, vnic.path);

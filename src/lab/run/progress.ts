@@ -3,7 +3,7 @@ import { grouped, milliseconds } from '../report/html.js';
 import { type StepResult, worstSwitchMs } from '../results.js';
 
 export interface Progress {
-  /** Something is being done that takes a while. */
+  /** Something is being done that takes a while; empty: nothing is. */
   doing(text: string): void;
   /** A line that stays. */
   line(text: string): void;
@@ -77,6 +77,7 @@ class LiveProgress extends PlainProgress {
 
   override doing(text: string): void {
     this.#doing = text;
+    if (text === '') this.#terminal.write(CLEAR_LINE);
     this.#draw();
   }
 

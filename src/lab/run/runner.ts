@@ -5,24 +5,27 @@
 import { arch, cpus, release } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { version } from '../../version.js';
-import { guestPins, vmmSocketPath } from '../place.js';
+import type { GuestKind } from '../model.js';
 import { type Band, type RunEvent, type RunResults, RESULTS_SCHEMA, type StepResult } from '../results.js';
 import { NEIGHBOUR, type Pace, SUBJECT, type ScenarioStep } from '../scenario.js';
 import type { Mark, StepAccount, Traffic } from '../traffic/traffic.js';
 import type { Lab } from '../up.js';
-import { VmmClient } from '../vmm_client.js';
-import { ChangeFailedError, performChange, type Stage } from './changes.js';
+import { performChange, type Stage } from './changes.js';
+import { ChangeFailedError, GuestDiedError, type Guests } from './guests.js';
 import { Hosts } from './hosts.js';
 import { readCounters, stepResult, type StepRecord } from './measure.js';
 import type { Transition } from './path_follower.js';
-import { PluginWatch } from './plugin_watch.js';
+import { NetnsGuests } from './netns_guests.js';
 import type { Progress } from './progress.js';
+import { QemuGuests } from './qemu_guests.js';
 import { frameSeries, pathBands, tcpSeries } from './series.js';
 import { type RunningTraffic, setUpTraffic } from './traffic_setup.js';
 import { takeDaemonsDown } from './undo_check.js';
 
 /** Guests whose path and steering are shown. */
 const WATCHED = [SUBJECT, NEIGHBOUR];
+/** For a guest to be on the path asked for; an emulated CPU is slow, and its links come late. */
+const PATIENCE_MS: Readonly<Record<GuestKind, number>> = { netns: 10_000, qemu: 30_000 };
 /** Traffic before the first step: connections and flow tables warm up, and it is counted nowhere. */
 const WARM_UP_MS = 500;
 const LOST_SHOWN = 3;
@@ -48,7 +51,7 @@ class Run {
   constructor(
     readonly lab: Lab,
     readonly running: RunningTraffic,
-    readonly stage: Omit<Stage, 'note'>,
+    readonly stage: Omit<Stage, 'note' | 'stoodStill'>,
     readonly options: RunOptions,
   ) {}
 
@@ -69,7 +72,8 @@ class Run {
         from = await this.#performStep(step, index, steps.length, from);
       }
     } catch (error) {
-      if (this.options.signal.aborted) throw error;
+      if (this.options.signal.aborted || error instanceof GuestDiedError) throw error;
+      this.#throwIfDead();
       failures.push(`the scenario ended early: ${(error as Error).message}`);
     }
     await traffic.stop();
@@ -82,18 +86,25 @@ class Run {
 
   async #performStep(step: ScenarioStep, index: number, count: number, from: Mark): Promise<Mark> {
     const { traffic, tcp } = this.running;
-    const { hosts, signal, watches } = this.stage;
+    const { hosts, signal, guests } = this.stage;
     const { progress, pace } = this.options;
     const problems: string[] = [];
     const home = hosts.homeOf(SUBJECT);
     const tcpFrom = await traffic.tcpReport(tcp.id);
     progress.doing(`${index + 1}/${count} ${step.title}`);
     const eventsBefore = this.#events.length;
+    let stoodStillMs = 0;
+    const stage: Stage = {
+      ...this.stage,
+      note: (title, detail, tone) => this.event(title, detail, tone),
+      stoodStill: (ms) => (stoodStillMs += ms),
+    };
     for (const change of step.changes) {
       signal.throwIfAborted();
       try {
-        await performChange(change, { ...this.stage, note: (title, detail, tone) => this.event(title, detail, tone) });
+        await performChange(change, stage);
       } catch (error) {
+        this.#throwIfDead();
         if (!(error instanceof ChangeFailedError)) throw error;
         problems.push(error.message);
       }
@@ -113,23 +124,32 @@ class Run {
       tcpTo: await traffic.tcpReport(tcp.id),
       home: hosts.homeOf(SUBJECT),
       vnics,
-      guestPaths: new Map([...watches].map(([guest, watch]) => [guest, watch.path])),
+      guestPaths: new Map([...guests.watches].map(([guest, watch]) => [guest, watch.path])),
       countersFrom,
       countersTo,
       redirectErrors: this.#redirectErrors - errorsBefore,
+      stoodStillMs,
       problems,
     };
     this.#records.push(record);
     // What the changes themselves had to tell says more than the step's title.
     if (index > 0 && this.#events.length === eventsBefore) this.event(step.title, this.#pathDetail(from), 'change', from.monotonicMs);
     this.#place(from, to, home, record.home);
-    progress.step(index, count, await this.#resultOf(record));
+    const result = await this.#resultOf(record);
+    this.#throwIfDead();
+    progress.step(index, count, result);
     return to;
+  }
+
+  /** @throws GuestDiedError */
+  #throwIfDead(): void {
+    const death = this.stage.guests.death();
+    if (death !== null) throw new GuestDiedError(death);
   }
 
   /** Who moved to which path since a mark, and how long after it. */
   #pathDetail(from: Mark): string {
-    return [...this.stage.watches]
+    return [...this.stage.guests.watches]
       .flatMap(([guest, { transitions }]) => transitions.map((transition) => ({ guest, ...transition })))
       .filter(({ atNs }) => atNs / 1e6 >= from.monotonicMs)
       .map(({ guest, to, atNs }) => `${guest} on its ${to} path after ${Math.round(atNs / 1e6 - from.monotonicMs)} ms`)
@@ -152,11 +172,11 @@ class Run {
   async #resultOf(record: StepRecord): Promise<StepResult> {
     const account = await this.running.traffic.account(record.from, record.to);
     const lostWhere = await lostFrames(this.running.traffic, record, account);
-    return stepResult(record, account, this.running.flows, this.#transitions(), this.#startMs, lostWhere);
+    return stepResult(this.lab.spec, record, account, this.running.flows, this.#transitions(), this.#startMs, lostWhere);
   }
 
   #transitions(): Transition[] {
-    return [...this.stage.watches.values()].flatMap((watch) => watch.transitions);
+    return [...this.stage.guests.watches.values()].flatMap((watch) => watch.transitions);
   }
 
   async #results(end: Mark, failures: string[]): Promise<RunResults> {
@@ -166,7 +186,7 @@ class Run {
     for (const record of this.#records) steps.push(await this.#resultOf(record));
     const endMs = end.monotonicMs - this.#startMs;
     const report = await traffic.tcpReport(tcp.id);
-    const lanes = [...this.stage.watches].flatMap(([guest, { transitions }]) =>
+    const lanes = [...this.stage.guests.watches].flatMap(([guest, { transitions }]) =>
       pathBands(guest, 'software', transitions, this.#startMs, endMs),
     );
     const wrongWords = report.client.wrongWords + report.server.wrongWords;
@@ -177,6 +197,7 @@ class Run {
       startedAt: new Date(Date.now() - (monotonicMs() - this.#startMs)).toISOString(),
       durationMs: endMs,
       quick: this.options.quick,
+      guests: this.lab.spec.kind,
       machine: { kernel: `${release()} ${arch()}`, cpus: cpus().length, node: process.version },
       steps,
       series: [
@@ -251,27 +272,19 @@ async function lostFrames(traffic: Traffic, { from, to }: StepRecord, account: S
 
 /**
  * Performs every step; a step that fails does not end the run, what cannot be done does.
- * @throws when aborted, or when traffic cannot be set up
+ * @throws when aborted, when traffic cannot be set up, or when a guest has died of itself (GuestDiedError)
  */
 export async function runScenario(lab: Lab, steps: readonly ScenarioStep[], options: RunOptions): Promise<RunResults> {
   const closers: (() => unknown)[] = [];
   try {
     options.progress.doing('starting traffic');
-    const running = await setUpTraffic(lab.place, lab.spec);
+    const hosts = new Hosts(lab);
+    const guests: Guests = await (lab.spec.kind === 'qemu' ? QemuGuests : NetnsGuests).open(lab, hosts, WATCHED);
+    closers.push(() => guests.close());
+    const running = await setUpTraffic(lab.place, lab.spec, guests);
     closers.push(() => running.close());
-    const vmms = new Map<string, VmmClient>();
-    for (const guest of lab.spec.guests.filter((each) => each.attachedBy === 'tap')) {
-      const vmm = await VmmClient.connect(`VMM of ${guest.name}`, vmmSocketPath(lab.place, guest.name));
-      closers.push(() => vmm.close());
-      vmms.set(guest.name, vmm);
-    }
-    const watches = new Map<string, PluginWatch>();
-    for (const guest of WATCHED) {
-      const watch = new PluginWatch(guestPins(lab.place, guest));
-      closers.push(() => watch.close());
-      watches.set(guest, watch);
-    }
-    const run = new Run(lab, running, { lab, hosts: new Hosts(lab), vmms, watches, brokenVfs: [], signal: options.signal }, options);
+    const patienceMs = PATIENCE_MS[lab.spec.kind];
+    const run = new Run(lab, running, { lab, hosts, guests, patienceMs, brokenVfs: [], signal: options.signal }, options);
     return await run.perform(steps);
   } finally {
     for (const close of closers.reverse()) await close();

@@ -68,10 +68,9 @@ function stepRow(step: StepResult, index: number, subject: string): string[] {
 export function resultTable(results: RunResults, subject: string): string {
   const total = ['', 'all', '', '', ...counts(totalFrames(results)), '', '', '', '', ''];
   const lines = columns([HEAD, ...results.steps.map((step, index) => stepRow(step, index, subject)), total], 4);
-  const fault = results.steps.filter((step) => step.kind === 'fault');
-  for (const step of fault) {
-    lines.push('', `${step.title}: ${step.frames.lost} frames lost of at most ${step.lossAllowed} in flight`);
-  }
+  const lossy = results.steps.filter((step) => step.lossAllowed > 0);
+  if (lossy.length > 0) lines.push('');
+  for (const step of lossy) lines.push(`${step.title}: ${step.frames.lost} frames lost of at most ${step.lossAllowed} ${step.lossReason}`);
   const { alive, bytes: carried, wrongWords } = results.tcp;
   lines.push(`one TCP connection ${alive ? 'lived through all of it' : 'BROKE'}: ${bytes(carried)}, ${wrongWords} wrong words`);
   for (const note of results.notes) lines.push(note);

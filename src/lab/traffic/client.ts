@@ -101,3 +101,10 @@ export class Endpoint {
     return this.#child.close();
   }
 }
+
+/** What traffic needs of an end, whatever it is: an endpoint process, or a guest's own programs. */
+export type TrafficEnd = Pick<
+  Endpoint,
+  | 'addSource' | 'addSink' | 'probe' | 'startFlows' | 'stopFlows' | 'sent' | 'account' | 'missing' | 'timelines' | 'snapshot'
+  | 'listenTcp' | 'connectTcp' | 'startTcp' | 'stopTcp' | 'tcpReport' | 'close'
+>;

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Account, sumAccounts } from './arrivals.js';
-import type { Endpoint, StreamTimeline } from './client.js';
+import type { StreamTimeline, TrafficEnd } from './client.js';
 import type { FlowSpec, StreamName, StreamRange, TcpReport, TcpSpec } from './protocol.js';
 
 /** After this long nothing that was sent is still on its way, unless the machine is overloaded. */
@@ -41,8 +41,8 @@ export interface TcpStreamReport {
 
 interface Flow {
   readonly spec: FlowSpec;
-  readonly source: Endpoint;
-  readonly sink: Endpoint;
+  readonly source: TrafficEnd;
+  readonly sink: TrafficEnd;
 }
 
 const keyOf = (flow: number, stream: StreamName): string => `${flow} ${stream}`;
@@ -61,14 +61,14 @@ function groupBy<T, K>(values: readonly T[], key: (value: T) => K): Map<K, T[]> 
 
 export class Traffic {
   readonly #flows = new Map<number, Flow>();
-  readonly #tcp = new Map<number, { readonly spec: TcpSpec; readonly client: Endpoint; readonly server: Endpoint }>();
+  readonly #tcp = new Map<number, { readonly spec: TcpSpec; readonly client: TrafficEnd; readonly server: TrafficEnd }>();
 
   get flows(): readonly FlowSpec[] {
     return [...this.#flows.values()].map(({ spec }) => spec);
   }
 
   /** Opens both ends and sends there and back once, so that no datagram is lost to an unresolved neighbour. */
-  async addFlow(spec: FlowSpec, source: Endpoint, sink: Endpoint, probeTimeoutMs = 5000): Promise<void> {
+  async addFlow(spec: FlowSpec, source: TrafficEnd, sink: TrafficEnd, probeTimeoutMs = 5000): Promise<void> {
     await sink.addSink(spec);
     await source.addSource(spec);
     this.#flows.set(spec.id, { spec, source, sink });
@@ -151,7 +151,7 @@ export class Traffic {
   }
 
   /** One connection, both directions, from now on. */
-  async addTcp(spec: TcpSpec, client: Endpoint, server: Endpoint): Promise<void> {
+  async addTcp(spec: TcpSpec, client: TrafficEnd, server: TrafficEnd): Promise<void> {
     await server.listenTcp(spec);
     await client.connectTcp(spec);
     this.#tcp.set(spec.id, { spec, client, server });
@@ -183,7 +183,7 @@ export class Traffic {
     return { client, server, alive: client.alive && server.alive, longestStallMs: Math.max(client.longestStallMs, server.longestStallMs) };
   }
 
-  #endpoints(): Endpoint[] {
+  #endpoints(): TrafficEnd[] {
     return [...new Set([...this.#flows.values()].flatMap(({ source, sink }) => [source, sink]))];
   }
 
@@ -196,7 +196,7 @@ export class Traffic {
     });
   }
 
-  async #perSource(ids: readonly number[] | undefined, act: (source: Endpoint, flows: number[]) => Promise<void>): Promise<void> {
+  async #perSource(ids: readonly number[] | undefined, act: (source: TrafficEnd, flows: number[]) => Promise<void>): Promise<void> {
     const groups = groupBy(this.#select(ids), ({ source }) => source);
     await Promise.all([...groups].map(([source, flows]) => act(source, flows.map(({ spec }) => spec.id))));
   }

@@ -10,6 +10,7 @@ const head: JournalEntry = {
   made_by: { pid: 7, start: 70 },
   time: '2025-01-01T00:00:00.000Z',
   daemons: true,
+  guests: 'netns',
 };
 const step: JournalEntry = { kind: 'step', title: 'one', undo: [{ kind: 'delete-netns', name: 'up-a' }] };
 const lines = (...entries: JournalEntry[]): string => entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');

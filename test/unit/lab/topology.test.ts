@@ -12,6 +12,7 @@ const options: TopologyOptions = {
   mountBpffs: false,
   netnsDirectory: 'mounted',
   programs: { node: 'node', daemon: 'daemon.js', agent: 'agent.js', vmm: 'vmm.js' },
+  machines: null,
 };
 
 const commandsOf = (steps: readonly Step[]): string[] =>

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { inFlightAllowance, judgeStep, type StepSurroundings } from '../../../../src/lab/run/judge.js';
+import { judgeStep, lossAllowance, type LossCircumstances, type StepSurroundings } from '../../../../src/lab/run/judge.js';
 import type { Expectation } from '../../../../src/lab/scenario.js';
 import { madeUpResults } from '../../../support/made_up_results.js';
 
@@ -36,7 +36,19 @@ test('one frame lost, doubled or corrupt is a failure that says so', (t) => {
 test('a fault may lose what was in flight, and no more', (t) => {
   t.deepEqual(judge({ ...frames({ lost: 20 }), lossAllowed: 20 }), []);
   t.deepEqual(judge({ ...frames({ lost: 21 }), lossAllowed: 20 }), ['21 frames lost, at most 20 may be']);
-  t.true(inFlightAllowance(4000) > 0 && inFlightAllowance(4000) <= 400);
+});
+
+test('what may be lost, and which frames those are', (t) => {
+  const calmStep: LossCircumstances = { kind: 'planned', guests: 'netns', framesPerSecond: 4000, stoodStillMs: 0, burstMs: 0 };
+  t.deepEqual(lossAllowance(calmStep), { frames: 0, reason: '' });
+  t.deepEqual(lossAllowance({ ...calmStep, stoodStillMs: 900 }), { frames: 0, reason: '' }, 'a standstill that was not asked for excuses nothing');
+  t.deepEqual(lossAllowance({ ...calmStep, kind: 'fault' }), { frames: 200, reason: 'in flight' });
+  t.deepEqual(lossAllowance({ ...calmStep, guests: 'qemu', kind: 'fault', framesPerSecond: 400 }), { frames: 100, reason: 'in flight' });
+  const migrated = lossAllowance({ ...calmStep, guests: 'qemu', kind: 'migration', framesPerSecond: 500, stoodStillMs: 150 });
+  t.deepEqual(migrated, { frames: 100, reason: 'sent while QEMU stood still (150 ms) and announced the guest' });
+  const burst = lossAllowance({ ...calmStep, guests: 'qemu', framesPerSecond: 500, burstMs: 301 });
+  t.is(burst.frames, 151);
+  t.regex(burst.reason, /rtl8139 has room for 64/);
 });
 
 test('a step without traffic proves nothing', (t) => {
