@@ -3,7 +3,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { compileReflector } from '../../src/lab/qemu/reflector_build.js';
-import type { ReflectorReport } from '../../src/lab/qemu/reflector.js';
+import { askReflectorRanges, type ReflectorReport } from '../../src/lab/qemu/reflector.js';
 import { Endpoint } from '../../src/lab/traffic/client.js';
 import { encodeDatagram, STREAMS, type Stream } from '../../src/lab/traffic/datagram.js';
 import type { FlowSpec } from '../../src/lab/traffic/protocol.js';
@@ -111,6 +111,46 @@ reflectorTest.serial('what is lost, doubled, late, damaged or not for it is coun
   const [counted] = report.flows;
   t.like(counted, { flow: 1, received: 12, highest: 1_100_000, lost: 1_100_001 - 12, duplicated: 1, reordered: 1, corrupt: 3, beyond: 1, echoed: 0 });
   t.deepEqual(counted?.missing, [[5, 5], [11, 14], [16, 1_099_999]]);
+});
+
+reflectorTest.serial('what became of a range of numbers is told, whatever came before and after', async (t) => {
+  const netns = createNetns(t);
+  await startReflector(t, netns, 'udp', 'udp', '7000');
+  const program = await compileReflector();
+  const guest = { run: async (line: string) => execFileSync('nsenter', [`--net=/run/netns/${netns}`, 'sh', '-c', line.replaceAll('reflector', program)], { encoding: 'utf8' }) };
+  const socket = await openSocket(t, netns);
+  const send = async (id: number, sequence: number, change = (datagram: Buffer): Buffer => datagram): Promise<void> => {
+    const datagram = change(encodeDatagram({ flow: id, stream: STREAMS.forward, sequence, sentNs: 1, length: 100 }));
+    await new Promise((resolve) => socket.send(datagram, 7000, '127.0.0.1', resolve));
+  };
+  // 0 to 99 whole, the next hundred with one of each fault and a pause before 150, then 0 to 9 of another flow.
+  for (let number = 0; number < 200; number++) {
+    if (number === 110 || number === 111 || number === 130) continue;
+    if (number === 150) await sleep(60);
+    await send(1, number, number === 120 ? (datagram) => datagram.fill(0, 90) : undefined);
+  }
+  await send(1, 130);
+  await send(1, 140);
+  for (let number = 0; number < 10; number++) await send(2, number);
+  await sleep(100);
+  const [first, second, tail, other, none] = await askReflectorRanges(guest, 'udp', [
+    { flow: 1, from: 0, to: 100 },
+    { flow: 1, from: 100, to: 200 },
+    { flow: 1, from: 190, to: 220 },
+    { flow: 2, from: 0, to: 10 },
+    { flow: 3, from: 0, to: 5 },
+  ]);
+  const clean = { duplicated: 0, reordered: 0, corrupt: 0 };
+  t.like(first, { received: 100, missing: [], ...clean });
+  t.like(second, { received: 98, duplicated: 1, reordered: 1, corrupt: 1 });
+  t.deepEqual(second?.missing, [[110, 111]]);
+  t.is(second?.longestGap?.sequence, 150);
+  t.true((second?.longestGap?.lengthNs ?? 0) >= 60e6);
+  t.like(tail, { received: 10, ...clean });
+  t.deepEqual(tail?.missing, [[200, 219]]);
+  t.like(other, { received: 10, missing: [], ...clean });
+  t.like(none, { received: 0, longestGap: null, ...clean });
+  t.deepEqual(none?.missing, [[0, 4]]);
 });
 
 reflectorTest.serial('the reflector talks at its rate, and counts the answers', async (t) => {

@@ -1,7 +1,7 @@
 import test from 'ava';
-import { plannedFlows, plannedRate, plannedTcp } from '../../../src/lab/flows.js';
-import { defaultLab, hostOf } from '../../../src/lab/model.js';
-import { FULL_PACE, homesAfter, mainScenario, NEIGHBOUR, QUICK_PACE, SUBJECT } from '../../../src/lab/scenario.js';
+import { plannedFlows, plannedRate, plannedTcp, subjectRate } from '../../../src/lab/flows.js';
+import { defaultLab, hostOf, machineLab } from '../../../src/lab/model.js';
+import { FULL_PACE, homesAfter, machineScenario, mainScenario, NEIGHBOUR, QUICK_PACE, SUBJECT } from '../../../src/lab/scenario.js';
 
 const steps = mainScenario(FULL_PACE);
 
@@ -88,4 +88,44 @@ test('every flow has numbers and ports of its own, both families, both direction
 test('the load is one that two CPUs carry', (t) => {
   const rate = plannedRate(plannedFlows(defaultLab));
   t.true(rate >= 3000 && rate <= 8000, String(rate));
+});
+
+const machineSteps = machineScenario(FULL_PACE);
+
+test('real guests live through the same on their first host, and travel over every make of VF and none', (t) => {
+  const onA = (list: typeof steps): string[] => list.map(({ name }) => name).slice(0, 7);
+  t.deepEqual(onA(machineSteps), onA(steps));
+  t.deepEqual(
+    machineSteps.slice(7).map(({ expect: { host, path } }) => `${host} ${path}`),
+    ['b software', 'b accelerated', 'c software', 'd software', 'd accelerated', 'a accelerated'],
+  );
+  t.deepEqual(
+    machineSteps.map((step) => step.expect.host),
+    homesAfter(machineSteps, SUBJECT, 'a'),
+  );
+  t.is(new Set(machineSteps.map((step) => step.name)).size, machineSteps.length);
+  for (const { title, expect } of machineSteps) {
+    t.is(expect.path === 'accelerated', expect.reason === 'none', title);
+    if (expect.path === 'accelerated') t.true(hostOf(machineLab, expect.host).make.vfs > 0, title);
+  }
+});
+
+test('of real guests, a step in which QEMU stops one is a migration, and no other', (t) => {
+  for (const { title, kind, changes } of machineSteps) {
+    t.is(kind === 'migration', changes.some((change) => change.kind === 'rehome'), title);
+    t.is(kind === 'fault', changes.some((change) => change.kind === 'break-vf'), title);
+  }
+});
+
+test('flows of real guests are what their programs can do, at a rate that an emulated CPU carries', (t) => {
+  const flows = plannedFlows(machineLab);
+  t.true(plannedRate(flows) >= 500 && plannedRate(flows) <= 800, String(plannedRate(flows)));
+  t.is(subjectRate(flows), 150 * 2 + 100 + 50 + 50 * 2);
+  for (const { kind, from, to, spec } of flows) {
+    if (to !== 'world') t.is(spec.to.port, spec.echoEvery === 0 ? 7001 : 7000, kind);
+    if (from !== 'world') t.is(spec.sizes.length, 1, kind);
+    t.true(spec.sizes.every((size) => size + 48 <= machineLab.mtu));
+  }
+  t.is(new Set(flows.map(({ spec }) => spec.from.port)).size, flows.length);
+  t.is(plannedTcp(machineLab).to.port, 7002);
 });
