@@ -124,7 +124,9 @@ async function run(options: RunOptions, command: Command): Promise<void> {
 }
 
 /** Runs a command in a namespace of the lab, on the caller's terminal, or in a machine; ends as it ended. */
-async function exec(name: string, argv: readonly string[], options: PlaceOptions): Promise<void> {
+async function exec(name: string, words: readonly string[], options: PlaceOptions): Promise<void> {
+  // Options are passed on, and with them what separates them.
+  const argv = words[0] === '--' ? words.slice(1) : words;
   const place = placeFrom(options);
   const journal = readJournal(place);
   const netns = namespaceOf(place, name);
@@ -139,7 +141,7 @@ async function exec(name: string, argv: readonly string[], options: PlaceOptions
     throw new ExitWith(ExitCode.failed);
   }
   const mark = journal?.head?.mark ?? '';
-  const child = spawn('nsenter', [`--net=${namespacePath(netns)}`, ...argv], {
+  const child = spawn('nsenter', [`--net=${namespacePath(netns)}`, '--', ...argv], {
     stdio: 'inherit',
     env: { ...process.env, [MARK_VARIABLE]: mark },
   });
