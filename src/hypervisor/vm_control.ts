@@ -30,6 +30,8 @@ export interface VmControlParts {
 
 const DRAIN_DEADLINE_MS = 15_000;
 const POLL_MS = 20;
+/** Attempts to read how long a completed migration took. */
+const TIMES_READ = 25;
 const AT_REST: ReadonlySet<string> = new Set(['completed', 'failed', 'cancelled']);
 
 interface MigrationInfo {
@@ -145,10 +147,12 @@ export class VmControl {
     }
   }
 
+  /** QEMU says that a migration is completed a moment before it knows how long it took. */
   async #ended(live: LiveMachine): Promise<MigrationInfo> {
-    for (;;) {
+    for (let atRest = 0; ; ) {
       const info = (await live.monitor.execute('query-migrate')) as MigrationInfo;
-      if (AT_REST.has(info.status ?? '')) return info;
+      if (AT_REST.has(info.status ?? '')) atRest++;
+      if (atRest > 0 && (info.status !== 'completed' || (info['total-time'] ?? 0) > 0 || atRest === TIMES_READ)) return info;
       await sleep(POLL_MS);
     }
   }

@@ -1,79 +1,26 @@
 /** The lab leaves nothing behind, wherever it was cut off; and its scenario passes. */
-import { execFile, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import type { ExecutionContext } from 'ava';
 import { labDown } from '../../src/lab/down.js';
 import { readJournal } from '../../src/lab/journal.js';
 import { defaultLab } from '../../src/lab/model.js';
-import { labPlace, type LabPlace, namespaceOf } from '../../src/lab/place.js';
+import { labPlace, namespaceOf } from '../../src/lab/place.js';
 import { markedProcesses } from '../../src/lab/processes.js';
 import type { RunResults } from '../../src/lab/results.js';
 import { mainScenario, QUICK_PACE } from '../../src/lab/scenario.js';
 import { labSteps } from '../../src/lab/topology.js';
 import { labPrograms, labUp } from '../../src/lab/up.js';
 import { Endpoint } from '../../src/lab/traffic/client.js';
+import { cli, lab, traces, withLab } from '../support/lab.js';
 import { needs, testWith } from '../support/require.js';
 
-const cli = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 // One after the other: labs of one name cannot be beside each other, and two would be too much for two CPUs.
 const missing = [needs.root(), ...['ip', 'bridge', 'tc', 'ethtool', 'nsenter', 'sysctl'].map(needs.tool)];
 const labTest = testWith(...missing).serial;
 const fullLabTest = testWith(...missing, needs.bpffs()).serial;
-
-interface Ended {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs `unipath lab ARGS` to its end. */
-function lab(name: string, command: string, ...args: string[]): Promise<Ended> {
-  return new Promise((resolve) => {
-    const child = execFile(process.execPath, [cli, 'lab', command, '--name', name, ...args], { encoding: 'utf8' }, (_, stdout, stderr) =>
-      resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr }),
-    );
-  });
-}
-
-/** Whatever of this lab can be seen on the host; and the host's own links and mounts of bpffs. */
-function traces(place: LabPlace): Record<string, readonly string[]> {
-  const list = (path: string): string[] => (existsSync(path) ? readdirSync(path) : []);
-  const named = (text: string): boolean => text.includes(place.prefix);
-  return {
-    namespaces: list('/run/netns').filter(named),
-    links: execFileSync('ip', ['-o', 'link', 'show'], { encoding: 'utf8' })
-      .split('\n')
-      .map((line) => line.split(':')[1] ?? ''),
-    pins: existsSync(place.pins) ? [place.pins] : [],
-    state: existsSync(place.directory) ? [place.directory] : [],
-    processes: list('/proc')
-      .filter((pid) => /^\d+$/.test(pid) && pid !== String(process.pid))
-      .flatMap((pid) => {
-        try {
-          const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-          return words.includes(place.directory) || words.includes(`${place.prefix}-`) ? [words] : [];
-        } catch {
-          return [];
-        }
-      }),
-    mounts: readFileSync('/proc/self/mountinfo', 'utf8')
-      .split('\n')
-      .filter((line) => named(line) || line.includes(' - bpf ')),
-  };
-}
-
-function withLab(t: ExecutionContext, name: string): LabPlace {
-  const place = labPlace(name);
-  t.teardown(async () => {
-    await labDown(place);
-  });
-  return place;
-}
 
 const NAME = `t${process.pid}`;
 

@@ -61,11 +61,14 @@ ${tiles(results)}${problems}
 <h2>Steering</h2>${steeringTable(results)}
 <h2>Flows</h2>${flowTable(results)}
 ${notes}
-<footer><p><b>switch</b>: from the last frame on the old path to the first on the new, as the guest saw it, the slower direction;
-negative when the two overlapped. <b>longest gap</b>: longest time in which one of the flows between the world and g1 received
+<footer><p><b>switch</b>: from the last frame on the old path to the first on the new, ${
+    machines
+      ? 'as seen from outside, at the taps, every 10 ms: it took at most so long.'
+      : 'as the guest saw it, the slower direction; negative when the two overlapped.'
+  } <b>longest gap</b>: longest time in which one of the flows between the world and g1 received
 nothing. <b>RFS</b>: sent to the queue on which the guest transmits that flow; <b>RSS</b>: queue by Toeplitz hash.
 <b>by the bridge</b>: passed on by the Linux bridge, not redirected. A veth or tap lab shows correctness and ratios, not the speed
-of a NIC.${machines ? ' Paths and switches of the guests are seen from outside, at their taps, every 20 ms; what they received is counted inside them.' : ''}</p></footer>
+of a NIC.${machines ? ' What arrives in guests of QEMU is counted inside them, without times: of it there is no line in the chart.' : ''}</p></footer>
 </main><script type="application/json" id="data">${scriptJson({ geometry, results })}</script><script>${script}</script></body></html>
 `.text;
 }

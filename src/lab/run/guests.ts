@@ -27,6 +27,8 @@ export interface Guests {
   rehome(guest: string, to: string, onArrival: (detail: string) => void): Promise<Rehomed>;
   /** Whether a guest has died of something that is not unipath's doing, in words; null when not. */
   death(): string | null;
+  /** What the guests found worth saying about themselves. */
+  notes(): Promise<string[]>;
   close(): Promise<void>;
 }
 

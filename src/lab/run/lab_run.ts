@@ -7,7 +7,7 @@ import type { LabSpec } from '../model.js';
 import type { LabPlace } from '../place.js';
 import { renderReport } from '../report/page.js';
 import { allFailures, type RunResults } from '../results.js';
-import { FULL_PACE, QUICK_PACE, scenarioFor, SUBJECT } from '../scenario.js';
+import { FULL_PACE, QUICK_PACE, scenarioFor, type ScenarioStep, SUBJECT } from '../scenario.js';
 import { labUp } from '../up.js';
 import { GuestDiedError } from './guests.js';
 import { type Progress, progressOn, type Terminal } from './progress.js';
@@ -23,6 +23,8 @@ export interface LabRunOptions {
   readonly htmlFile: string;
   readonly jsonFile: string | null;
   readonly out: Terminal;
+  /** Default: the scenario of this kind of guests. */
+  readonly steps?: readonly ScenarioStep[];
 }
 
 function whoIsThere({ hosts, guests }: LabSpec): string {
@@ -59,13 +61,15 @@ export async function labRun(options: LabRunOptions): Promise<LabRunResult> {
   const progress = progressOn(options.out);
   const { signal, stop } = abortOnSignal();
   try {
+    const deaths: string[] = [];
     for (let attempt = 1; ; attempt++) {
       try {
-        return await runOnce(options, progress, signal);
+        return await runOnce(options, progress, signal, deaths);
       } catch (error) {
         if (!(error instanceof GuestDiedError)) throw error;
         const what = `${error.message}. QEMU without KVM now and then brings a guest into disorder; this says nothing of unipath`;
         if (attempt === ATTEMPTS) throw new Error(`${what}, but it has happened ${ATTEMPTS} times: try again when the machine has less to do`, { cause: error });
+        deaths.push(`the run was begun anew, because ${error.message}, which QEMU without KVM brings about now and then`);
         progress.line(`${what}. Beginning anew, for the ${attempt === 1 ? 'first' : 'second'} time of at most ${ATTEMPTS - 1}`);
       }
     }
@@ -75,7 +79,7 @@ export async function labRun(options: LabRunOptions): Promise<LabRunResult> {
   }
 }
 
-async function runOnce(options: LabRunOptions, progress: Progress, signal: AbortSignal): Promise<LabRunResult> {
+async function runOnce(options: LabRunOptions, progress: Progress, signal: AbortSignal, notes: readonly string[]): Promise<LabRunResult> {
   const { place, spec, quick, out } = options;
   const startedMs = Date.now();
   let passed = false;
@@ -89,7 +93,7 @@ async function runOnce(options: LabRunOptions, progress: Progress, signal: Abort
     isUp = true;
     progress.line(`lab is up after ${((Date.now() - startedMs) / 1000).toFixed(1)} s: ${whoIsThere(lab.spec)}`);
     try {
-      results = await runScenario(lab, scenarioFor(spec.kind, pace), { pace, quick, progress, signal, takeDown: !keep });
+      results = await runScenario(lab, options.steps ?? scenarioFor(spec.kind, pace), { pace, quick, progress, signal, takeDown: !keep, notes });
       writeResults(results, options);
       progress.doing('');
       out.write(`\n${resultTable(results, SUBJECT)}\nreport: ${options.htmlFile}\n`);

@@ -64,6 +64,10 @@ export class NetnsGuests implements Guests {
     return null;
   }
 
+  async notes(): Promise<string[]> {
+    return [];
+  }
+
   async close(): Promise<void> {
     for (const watch of this.watches.values()) watch.close();
     for (const vmm of this.#vmms.values()) await vmm.close();

@@ -6,7 +6,7 @@ import { guestOf, tapOf } from '../model.js';
 import { openMachine, performAction } from '../perform.js';
 import { machineFolder, migrationSocketPath } from '../place.js';
 import { stopProcesses } from '../processes.js';
-import { deadKernelWords } from '../qemu/dead_kernel.js';
+import { deadKernelWords, stuckQueueWords } from '../qemu/kernel_words.js';
 import type { QemuGuest } from '../qemu/guest.js';
 import { GuestEnd, type GuestServices } from '../qemu/guest_end.js';
 import { GUEST_PORTS, machineProcess, startMachine } from '../topology_machines.js';
@@ -68,8 +68,8 @@ export class QemuGuests implements Guests {
   readonly #hosts: Hosts;
   /** Where each guest is now. */
   readonly #machines = new Map<string, QemuGuest>();
-  /** Those that it was in before, for their consoles. */
-  readonly #left: QemuGuest[] = [];
+  /** Those that a guest came to by migration. */
+  readonly #arrivedIn: QemuGuest[] = [];
   readonly #ends = new Map<string, GuestEnd>();
   readonly watches = new Map<string, TapWatch>();
 
@@ -114,7 +114,7 @@ export class QemuGuests implements Guests {
       if (outcome !== 'completed') throw new ChangeFailedError(`${guest} was not migrated to host ${to}: ${outcome}${error === null ? '' : ` (${error})`}`);
       await this.#until(`${guest} runs on host ${to}`, async () => standstill.ms !== null);
       const stoodStillMs = standstill.ms ?? 0;
-      this.#moved(guest, source, target, to);
+      this.#moved(guest, target, to);
       onArrival(`migrated live from host ${from} in ${totalMs} ms, VF back ${drainMs} ms after the request; QEMU stood still for ${stoodStillMs.toFixed(0)} ms`);
       await this.#until(`unipathd of host ${to} serves ${guest}`, async () => (await this.#hosts.vnic(guest))?.phase === 'software');
       return { stoodStillMs };
@@ -124,13 +124,22 @@ export class QemuGuests implements Guests {
     }
   }
 
+  /** One that has never been migrated has no such excuse, nor has one on a real CPU. */
   death(): string | null {
-    for (const [guest, machine] of this.#machines) {
-      const words = deadKernelWords(machine.console()) ?? (machine.running ? null : 'its QEMU has ended');
-      if (words !== null) return `the kernel of ${guest} died (${words})`;
+    if (this.#lab.machines?.accel !== 'tcg') return null;
+    for (const machine of this.#arrivedIn) {
+      const words = deadKernelWords(machine.console());
+      if (words !== null) return `the kernel of ${machine.name} died after a migration (${words})`;
     }
-    const words = this.#left.map((machine) => deadKernelWords(machine.console())).find((each) => each !== null);
-    return words === undefined ? null : `a guest's kernel died before it was migrated (${words})`;
+    return null;
+  }
+
+  async notes(): Promise<string[]> {
+    const notes: string[] = [];
+    for (const [name, machine] of this.#machines) {
+      for (const words of stuckQueueWords(await machine.run('dmesg').catch(() => ''))) notes.push(`${name}'s kernel: ${words}. Its own NIC did not send meanwhile`);
+    }
+    return notes;
   }
 
   async close(): Promise<void> {
@@ -151,9 +160,9 @@ export class QemuGuests implements Guests {
     return openMachine(this.#lab, machineProcess(guest, to), guest, machineFolder(place, guest, to));
   }
 
-  #moved(guest: string, source: QemuGuest, target: QemuGuest, to: string): void {
+  #moved(guest: string, target: QemuGuest, to: string): void {
     this.#machines.set(guest, target);
-    this.#left.push(source);
+    this.#arrivedIn.push(target);
     this.#hosts.homes.set(guest, to);
     this.#ends.get(guest)?.moveTo(target);
     this.watches.get(guest)?.moveTo(target.pid);

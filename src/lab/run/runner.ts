@@ -37,6 +37,8 @@ export interface RunOptions {
   readonly signal: AbortSignal;
   /** At the end every unipathd shall take everything back; else they go on. */
   readonly takeDown: boolean;
+  /** What the results shall tell besides what the run finds. */
+  readonly notes: readonly string[];
 }
 
 const monotonicMs = (): number => Number(process.hrtime.bigint() / 1000n) / 1000;
@@ -202,13 +204,13 @@ class Run {
       steps,
       series: [
         ...frameSeries(flows, await traffic.timelines(), this.#startMs),
-        tcpSeries('world to g1', report.server.timeline, this.#startMs),
-        tcpSeries('g1 to world', report.client.timeline, this.#startMs),
+        ...tcpSeries('world to g1', report.server.timeline, this.#startMs),
+        ...tcpSeries('g1 to world', report.client.timeline, this.#startMs),
       ],
       bands: [...this.#places, ...lanes],
       events: this.#events.toSorted((a, b) => a.atMs - b.atMs),
       tcp: { bytes: report.client.bytesReceived + report.server.bytesReceived, wrongWords, alive: report.alive },
-      notes: [...redirectNotes(steps), ...(await this.#hostNotes()), ...(await this.#endpointNotes())],
+      notes: [...this.options.notes, ...redirectNotes(steps), ...(await this.#hostNotes()), ...(await this.stage.guests.notes()), ...(await this.#endpointNotes())],
       failures,
     };
   }

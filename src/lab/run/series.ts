@@ -46,9 +46,11 @@ export function frameSeries(flows: readonly PlannedFlow[], recorded: readonly Re
   );
 }
 
-export function tcpSeries(name: string, timeline: TimelineData, startMs: number): Series {
+/** Bytes of one direction; empty when nobody noted when they arrived. @param startMs CLOCK_MONOTONIC that is time 0 of the run */
+export function tcpSeries(name: string, timeline: TimelineData, startMs: number): Series[] {
+  if (timeline.bytes.length === 0) return [];
   const values = timeline.bytes.map((bytes) => (bytes * 8) / (timeline.binMs * 1000));
-  return { panel: 'TCP stream', name, unit: 'Mbit/s', startMs: timeline.startMs - startMs, binMs: timeline.binMs, values };
+  return [{ panel: 'TCP stream', name, unit: 'Mbit/s', startMs: timeline.startMs - startMs, binMs: timeline.binMs, values }];
 }
 
 /** The paths of one guest as coloured bands from 0 to endMs. */

@@ -15,19 +15,26 @@ export class TapFollower {
   /** The path that the guest transmits on. */
   current: VnicPath = 'software';
   #before: FramesOut | null = null;
+  /** No frame came on this path after the look after this one. */
   #lastNs: number | null = null;
+  #lookedNs: number | null = null;
   /** Frames on the other path, and since when; none came on this one since. */
   #other = 0;
   #otherSinceNs = 0;
 
-  /** To be called every few milliseconds, which is how exact times are. Counts go up only. @param nowNs CLOCK_MONOTONIC */
+  /**
+   * To be called every few milliseconds, which is how exact times are: a switch took at most what is said. Counts go up only.
+   * @param nowNs CLOCK_MONOTONIC
+   */
   observe(frames: FramesOut, nowNs: number): Transition | null {
     const before = this.#before ?? frames;
+    const lookedNs = this.#lookedNs ?? nowNs;
     this.#before = frames;
+    this.#lookedNs = nowNs;
     const next: VnicPath = this.current === 'software' ? 'accelerated' : 'software';
     const [here, there] = [frames[this.current] - before[this.current], frames[next] - before[next]];
     if (here > 0) {
-      this.#lastNs = nowNs;
+      this.#lastNs = lookedNs;
       this.#other = 0;
     }
     if (there > 0 && this.#other === 0) this.#otherSinceNs = nowNs;
@@ -41,7 +48,7 @@ export class TapFollower {
       transmitMs: this.#lastNs === null ? null : (this.#otherSinceNs - this.#lastNs) / 1e6,
     };
     this.current = next;
-    this.#lastNs = nowNs;
+    this.#lastNs = lookedNs;
     this.#other = 0;
     return transition;
   }

@@ -5,9 +5,9 @@ import type { PathWatch } from './guests.js';
 import type { Transition } from './path_follower.js';
 import { TapFollower } from './tap_follower.js';
 
-const POLL_MS = 20;
+const POLL_MS = 10;
 /** Which taps are open changes with a plug or unplug only. */
-const TAPS_EVERY = 5;
+const TAPS_EVERY = 10;
 
 /** Frames received from each device, by name, of /proc/PID/net/dev. Pure. */
 export function framesIn(text: string): Map<string, number> {

@@ -40,14 +40,11 @@ test('an answer runs against its flow', (t) => {
 });
 
 test('bytes become Mbit/s', (t) => {
-  t.deepEqual(tcpSeries('x', timeline(500, [100]), 400), {
-    panel: 'TCP stream',
-    name: 'x',
-    unit: 'Mbit/s',
-    startMs: 100,
-    binMs: 100,
-    values: [8],
-  });
+  t.deepEqual(tcpSeries('x', timeline(500, [100]), 400), [{ panel: 'TCP stream', name: 'x', unit: 'Mbit/s', startMs: 100, binMs: 100, values: [8] }]);
+});
+
+test('bytes of which nobody noted when they came are no line', (t) => {
+  t.deepEqual(tcpSeries('x', timeline(0, []), 400), []);
 });
 
 test('bands cover the run from one switch to the next', (t) => {
