@@ -38,12 +38,12 @@ labTest('up with guests of QEMU, commands in them, and down: the host is as it w
 labTest('up that is interrupted while its guests boot takes down what it has built', async (t) => {
   const place = withLab(t, NAME);
   const before = traces(place);
-  const child = spawn(process.execPath, [cli, 'lab', 'up', '--guests', 'qemu', '--name', NAME], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [cli, 'lab', 'up', '--guests', 'qemu', '--no-daemons', '--name', NAME], { stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   let printed = '';
   for await (const text of child.stderr.setEncoding('utf8') as AsyncIterable<string>) {
     printed += text;
-    if (printed.includes('guest g1 boots')) child.kill('SIGINT');
+    if (!child.killed && printed.includes('guest g1 boots')) child.kill('SIGINT');
   }
   t.is(await ended, 1, printed);
   t.regex(printed, /interrupted/);
