@@ -88,7 +88,7 @@ async function runOnce(options: LabRunOptions, progress: Progress, signal: Abort
   let keep = options.keep;
   try {
     const pace = quick ? QUICK_PACE : FULL_PACE;
-    if (spec.kind === 'qemu') progress.line('building the lab and booting its guests; that takes an emulated CPU some 30 s');
+    if (spec.kind === 'qemu') progress.line('building the lab and booting its guests: some 15 s where the CPU is emulated');
     const lab = await labUp(place, { spec, owner: 'run', onStep: (title) => progress.doing(title), signal });
     isUp = true;
     progress.line(`lab is up after ${((Date.now() - startedMs) / 1000).toFixed(1)} s: ${whoIsThere(lab.spec)}`);
