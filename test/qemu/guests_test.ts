@@ -1,7 +1,7 @@
 /** A test with real guests on a bed that is made for it and taken away after it, whatever happens. */
 import type { ExecutionContext } from 'ava';
 import { whyNoGuests } from '../../src/lab/qemu/available.js';
-import { deadKernelWords } from '../../src/lab/qemu/kernel_words.js';
+import { deadKernelWords } from '../../src/lab/qemu/dead_kernel.js';
 import { needs, testWith } from '../support/require.js';
 import { Bed, type BedHostOptions } from './bed.js';
 
