@@ -11,6 +11,13 @@ import { type BedGuest, PORTS, WIRE_IP, WIRE_IP6 } from './bed.js';
 
 const TCP_BYTES_PER_SECOND = 50_000;
 
+/**
+ * A primary whose link comes after the primary itself (e1000e) is sent by at once, but its queue is started a moment later: the guest's
+ * kernel drops what is sent between, and counts it nowhere (linkwatch and noop_qdisc, net/core/link_watch.c, net/sched/sch_generic.c).
+ * Generous, for a guest with one emulated CPU.
+ */
+export const LATE_LINK_MS = 250;
+
 /** Whoever runs it: what is needed of a guest. */
 export interface TalkingGuest {
   readonly spec: Pick<BedGuest, 'ip' | 'ip6'>;
