@@ -71,11 +71,4 @@ guestsTest('guest check in a guest with the plug-in', VFS, async (t, bed) => {
     'problem eth0: its agent does not run: a VF that comes is not taken',
     'problem eth1: the VF has the address 10.77.0.98/24: frames would leave by it past its master, and answers get lost',
   ]);
-
-  // Without its programs it is a guest that can use no VF.
-  await at.qemu.run('ip address flush dev eth1; tc qdisc del dev eth0 clsact; rm -r /sys/fs/bpf/unipath-guest');
-  const without = await check(t, at);
-  t.is(without.status, 4);
-  t.deepEqual(without.interfaces, [{ name: 'eth0', mode: null, vf: null }]);
-  t.deepEqual(bad(without), ['problem eth0: failover is not negotiated, and the plug-in is not loaded: no VF can be used']);
 });
