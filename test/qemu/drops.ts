@@ -48,3 +48,10 @@ export async function drops(bed: Bed, { qemu }: RunningGuest): Promise<Drops> {
 export function grown(before: Drops, after: Drops): [string, number][] {
   return [...after].map(([name, count]): [string, number] => [name, count - (before.get(name) ?? 0)]).filter(([, by]) => by > 0);
 }
+
+/** Of those, what a queue of the bed had no room for: rings of veths and taps, sockets of the wire. */
+export function overran(bed: Bed, growth: readonly (readonly [string, number])[]): number {
+  // A VF's tap drops what its host says to a port that no QEMU has open.
+  const vfs = new Set([...bed.hosts.values()].flatMap(({ name, options }) => options.vfs.map(({ port }) => `host ${name} ${port} tx dropped`)));
+  return growth.filter(([name]) => / tx dropped$| errno |^wire Udp: RcvbufErrors$/.test(name) && !vfs.has(name)).reduce((sum, [, by]) => sum + by, 0);
+}

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VnicStatus } from '../../src/control/protocol.js';
 import { guest, type Bed, type BedHost, type RunningGuest } from './bed.js';
+import { drops, grown, overran } from './drops.js';
 import { until } from './guest_bed.js';
 import { guestsTest } from './guests_test.js';
 import { Migration } from './migration.js';
@@ -64,6 +65,7 @@ guestsTest('two NICs in one guest: each on its path and its VF, whatever the oth
   await a.startDaemon();
   for (const name of VNICS) await a.until(name, ({ phase }) => phase === 'software');
   const macs: Record<Name, string> = { 'g1-net0': ONE.mac, 'g1-net1': TWO.mac };
+  const dropsBefore = await drops(bed, here);
   const flows = await startTraffic(bed, here, PACKETS_PER_SECOND, TCP_BYTES_PER_SECOND);
 
   const on = new Set<Name>();
@@ -98,9 +100,13 @@ guestsTest('two NICs in one guest: each on its path and its VF, whatever the oth
   for (const [i, flow] of flows.entries()) {
     const tcp = await flow.tcp();
     t.true(tcp?.ok, tcp?.detail);
-    const { sent, ...became } = await flow.finish();
-    t.log(`NIC ${i}: ${sent} sent, TCP stood still ${tcp?.longestStallMs.toFixed(0)} ms`);
-    t.deepEqual(became, { lost: 0, duplicated: 0, reordered: 0, corrupt: 0, echoLost: 0, echoDuplicated: 0, echoReordered: 0, echoCorrupt: 0 });
+    const { sent, lost, echoLost, echoReordered, ...became } = await flow.finish();
+    const growth = grown(dropsBefore, await drops(bed, here));
+    t.log(`NIC ${i}: ${sent} sent, ${lost} and ${echoLost} lost, TCP stood still ${tcp?.longestStallMs.toFixed(0)} ms; ${growth.map(([name, by]) => `${name} ${by}`).join(', ')}`);
+    // The wire has two queues: what comes by the tap and what comes by a VF may overtake each other there.
+    t.log(`${echoReordered} answers out of order`);
+    t.deepEqual(became, { duplicated: 0, reordered: 0, corrupt: 0, echoDuplicated: 0, echoCorrupt: 0 });
+    t.true(lost + echoLost <= overran(bed, growth), `${lost} and ${echoLost} lost`);
   }
 });
 
