@@ -9,6 +9,8 @@ const run = promisify(execFile);
 export type Drops = ReadonlyMap<string, number>;
 
 const SHOWN = 'ip -s -j link && cat /proc/net/snmp';
+/** The devices' own counters, each device's behind a line with its name. */
+const DEVICE_COUNTERS = 'for at in /sys/class/net/*; do echo "device ${at##*/}"; ethtool -S ${at##*/} 2>/dev/null; done; true';
 const LINK_COUNTERS = ['dropped', 'errors'] as const;
 /** Of /proc/net/snmp. */
 const PROTOCOL_COUNTERS: ReadonlySet<string> = new Set(['InDiscards', 'OutDiscards', 'ReasmFails', 'FragFails', 'InErrors', 'RcvbufErrors', 'SndbufErrors', 'InCsumErrors', 'MemErrors']);
@@ -30,6 +32,14 @@ function parse(place: string, text: string): [string, number][] {
   return [...links, ...protocols.filter(([name]) => PROTOCOL_COUNTERS.has(name.slice(name.lastIndexOf(' ') + 1)))];
 }
 
+/** What QEMU's vmxnet3 had no room for in the guest's ring; no counter of the interface has it. */
+function starved(text: string): [string, number][] {
+  return text.split('device ').flatMap((part): [string, number][] => {
+    const [, device, count] = /^(\S+)[^]*?pkts rx OOB: (\d+)/.exec(part) ?? [];
+    return device === undefined ? [] : [[`guest ${device} out of buffers`, Number(count)]];
+  });
+}
+
 export async function drops(bed: Bed, { qemu }: RunningGuest): Promise<Drops> {
   const namespaces = [['wire', bed.wire], ...[...bed.hosts.values()].map(({ name, netns }) => [`host ${name}`, netns])];
   const shown = await Promise.all(
@@ -41,7 +51,7 @@ export async function drops(bed: Bed, { qemu }: RunningGuest): Promise<Drops> {
       return redirect_errors.map(({ kind, ifindex, errno, packets }): [string, number] => [`host ${name} ${kind} ${ifindex} errno ${errno}`, packets]);
     }),
   );
-  return new Map([...shown.flat(), ...redirects.flat(), ...parse('guest', await qemu.run(SHOWN))]);
+  return new Map([...shown.flat(), ...redirects.flat(), ...parse('guest', await qemu.run(SHOWN)), ...starved(await qemu.run(DEVICE_COUNTERS))]);
 }
 
 /** Those that have grown, and by how much. */
@@ -49,9 +59,9 @@ export function grown(before: Drops, after: Drops): [string, number][] {
   return [...after].map(([name, count]): [string, number] => [name, count - (before.get(name) ?? 0)]).filter(([, by]) => by > 0);
 }
 
-/** Of those, what a queue of the bed had no room for: rings of veths and taps, sockets of the wire. */
+/** Of those, what a queue of the bed had no room for: rings of veths, taps and vmxnet3, sockets. */
 export function overran(bed: Bed, growth: readonly (readonly [string, number])[]): number {
   // A VF's tap drops what its host says to a port that no QEMU has open.
   const vfs = new Set([...bed.hosts.values()].flatMap(({ name, options }) => options.vfs.map(({ port }) => `host ${name} ${port} tx dropped`)));
-  return growth.filter(([name]) => / tx dropped$| errno |^wire Udp: RcvbufErrors$/.test(name) && !vfs.has(name)).reduce((sum, [, by]) => sum + by, 0);
+  return growth.filter(([name]) => / tx dropped$| errno | out of buffers$| Udp: RcvbufErrors$/.test(name) && !vfs.has(name)).reduce((sum, [, by]) => sum + by, 0);
 }
