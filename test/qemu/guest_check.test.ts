@@ -71,4 +71,4 @@ guestsTest('guest check in a guest with the plug-in', VFS, async (t, bed) => {
     'problem eth0: its agent does not run: a VF that comes is not taken',
     'problem eth1: the VF has the address 10.77.0.98/24: frames would leave by it past its master, and answers get lost',
   ]);
-});
+}, { long: true });

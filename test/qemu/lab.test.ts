@@ -13,6 +13,7 @@ import { cli, lab, traces, withLab } from '../support/lab.js';
 import { needs, testWith } from '../support/require.js';
 
 const labTest = testWith(whyNoGuests(), needs.bpffs()).serial;
+const longTest = testWith(whyNoGuests(), needs.bpffs(), needs.time()).serial;
 const NAME = `q${process.pid}`;
 
 labTest('up with guests of QEMU, commands in them, and down: the host is as it was', async (t) => {
@@ -53,7 +54,7 @@ labTest('up that is interrupted while its guests boot takes down what it has bui
 /** Plug, sudden death of a VF, and migrations away from a VF, to a host without any, and to a VF. */
 const STEPS = ['software', 'plug', 'plug-neighbour', 'vf-dies', 'migrate-c', 'migrate-a'];
 
-labTest('a run with real guests passes, tells of every step, and leaves nothing', async (t) => {
+longTest('a run with real guests passes, tells of every step, and leaves nothing', async (t) => {
   const place = withLab(t, NAME);
   const before = traces(place);
   const folder = mkdtempSync(join(tmpdir(), 'unipath-lab-'));

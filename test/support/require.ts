@@ -39,6 +39,8 @@ export const needs = {
     const [[major, minor], [wantedMajor, wantedMinor]] = [versionNumbers(release()), versionNumbers(version)];
     return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor) ? null : `kernel ${version} or later`;
   },
+  /** For tests of minutes that CI has no time for. */
+  time: (): Missing => (process.env['UNIPATH_LONG'] === '1' ? null : 'minutes of time (`npm run test:long`)'),
   file: (path: string, remedy: string): Missing => (existsSync(path) ? null : remedy),
   /** Tried in a network namespace that lives as long as the attempt. */
   vlanAwareBridges: (): Missing => {
