@@ -25,7 +25,8 @@ function explained(pf: string, index: number, setting: VfSetting, error: unknown
   return new AdapterError(`VF ${index} of ${pf} did not take ${settingText(setting)}: ${error.stderr.replace(/^RTNETLINK answers: /, '')}`, hint);
 }
 
-async function set(pf: string, index: number, setting: VfSetting): Promise<void> {
+/** @param pf its netdev. @throws AdapterError */
+export async function setOne(pf: string, index: number, setting: VfSetting): Promise<void> {
   try {
     await run('ip', ['link', 'set', 'dev', checkInterfaceName(pf), 'vf', String(index), ...settingWords(setting)]);
   } catch (error) {
@@ -36,8 +37,8 @@ async function set(pf: string, index: number, setting: VfSetting): Promise<void>
 async function apply(pf: string, index: number, { changes }: VfPlan): Promise<void> {
   await doSteps(changes, {
     undone: 'done',
-    perform: ({ setting }) => set(pf, index, setting),
-    undo: ({ before }) => set(pf, index, before),
+    perform: ({ setting }) => setOne(pf, index, setting),
+    undo: ({ before }) => setOne(pf, index, before),
     describe: ({ before }) => settingText(before),
   });
 }
