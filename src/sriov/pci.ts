@@ -134,13 +134,18 @@ export function pfOf(sysfs: Sysfs, vf: PciAddress): PciAddress | null {
   return pf !== null && isPciAddress(pf) ? pf : null;
 }
 
+/** One VF alone: of many, all are much to read. null: there is none of this number. */
+export function readVf(sysfs: Sysfs, pf: PciAddress, index: number): VirtualFunction | null {
+  const vf = sysfs.link(`${deviceFolder(pf)}/virtfn${index}`);
+  return vf !== null && isPciAddress(vf) ? { ...readFunction(sysfs, vf), index } : null;
+}
+
 export function readPf(sysfs: Sysfs, pci: PciAddress): PhysicalFunction {
   const folder = deviceFolder(pci);
   const vfMsixTotal = numberAt(sysfs, `${folder}/sriov_vf_total_msix`);
   const vfs = sysfs.list(folder).flatMap((name) => {
     const index = /^virtfn(\d+)$/.exec(name)?.[1];
-    const vf = index === undefined ? null : sysfs.link(`${folder}/${name}`);
-    return vf !== null && isPciAddress(vf) ? [{ ...readFunction(sysfs, vf), index: Number(index) }] : [];
+    return index === undefined ? [] : (readVf(sysfs, pci, Number(index)) ?? []);
   });
   return {
     ...readFunction(sysfs, pci),

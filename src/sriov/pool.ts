@@ -6,7 +6,7 @@ import { AdapterError, PartlyUndoneError } from './error.js';
 import type { PfFacts } from './facts.js';
 import { findHolders } from './holders.js';
 import { pfName } from './pf_name.js';
-import { deviceFolder, type PciAddress, readFunction, readPf } from './pci.js';
+import { deviceFolder, type PciAddress, readFunction, readPf, readVf } from './pci.js';
 import { readNote, removeNote, writeNote } from './pool_notes.js';
 import { type BindTarget, noteOf, planReset, planSetup, type PoolPlan, type PoolStep, type PoolWish, stepText, targetOf, VFIO_DRIVER } from './pool_plan.js';
 import { doSteps } from './steps.js';
@@ -127,7 +127,7 @@ async function undoStep(pf: PciAddress, step: PoolStep): Promise<void> {
       return;
     case 'bind':
       // With the VFs gone there is nothing to bind.
-      if (readPf(realSysfs, pf).vfs.some(({ index }) => index === step.vf)) await bindVf(pf, step.vf, targetOf(step.before));
+      if (readVf(realSysfs, pf, step.vf) !== null) await bindVf(pf, step.vf, targetOf(step.before));
       return;
     default:
       step satisfies never;
@@ -145,8 +145,8 @@ async function setVfs(pf: PciAddress, count: number, before: number): Promise<vo
 
 /** @throws AdapterError, SysfsWriteError */
 async function bindVf(pf: PciAddress, index: number, to: BindTarget): Promise<void> {
-  const vf = readPf(realSysfs, pf).vfs.find((each) => each.index === index);
-  if (vf === undefined) throw new AdapterError(`${pf} has no VF ${index}`);
+  const vf = readVf(realSysfs, pf, index);
+  if (vf === null) throw new AdapterError(`${pf} has no VF ${index}`);
   const folder = deviceFolder(vf.pci);
   const override = (driver: string | null): Promise<void> => writeSysfs(`${folder}/driver_override`, `${driver ?? ''}\n`);
   const current = vf.driver.answer === 'yes' ? vf.driver.value : null;

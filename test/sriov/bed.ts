@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { whyNoHostMachine } from '../../src/lab/sriov/available.js';
-import { HostMachine } from '../../src/lab/sriov/machine.js';
+import { HostMachine, type HostMachineStart } from '../../src/lab/sriov/machine.js';
 import { testWith } from '../support/require.js';
 
 /** MAC addresses of the PFs, which are eth0 and eth1. */
@@ -15,12 +15,20 @@ const DRIVERS = ['igb', 'igbvf', 'virtio_net', 'tun'];
 /** Emulated CPUs on a busy machine: the boot alone may take a minute. */
 const TIMEOUT_MS = 280_000;
 /** One command of unipath there. */
-const COMMAND_MS = 60_000;
+const COMMAND_MS = 120_000;
 
 const SERVER = { input: '/run/unipath-test.in', output: '/run/unipath-test.out', log: '/run/unipath-test.log' } as const;
 
 const declare = testWith(whyNoHostMachine());
 const started: { folder: string | null; machine: HostMachine | null; why: unknown } = { folder: null, machine: null, why: null };
+
+type MachineKind = Omit<HostMachineStart, 'name' | 'folder'>;
+let kind: MachineKind = { adapters: PF_MACS.map((mac) => ({ mac })) };
+
+/** Another machine for the tests of a file. To be called before they are declared. */
+export function useMachine(other: MachineKind): void {
+  kind = other;
+}
 
 async function hostMachine(t: ExecutionContext): Promise<HostMachine> {
   if (started.why !== null) throw started.why;
@@ -28,11 +36,7 @@ async function hostMachine(t: ExecutionContext): Promise<HostMachine> {
   started.folder = mkdtempSync(join(tmpdir(), 'unipath-sriov-'));
   const before = performance.now();
   try {
-    const machine = await HostMachine.start({
-      name: 'kvm-host',
-      folder: join(started.folder, 'host'),
-      adapters: PF_MACS.map((mac) => ({ mac })),
-    });
+    const machine = await HostMachine.start({ name: 'kvm-host', folder: join(started.folder, 'host'), ...kind });
     started.machine = machine;
     t.log(`Linux ${machine.release} booted in ${((performance.now() - before) / 1000).toFixed(1)} s`);
     for (const driver of DRIVERS) await machine.run(`modprobe ${driver}`);

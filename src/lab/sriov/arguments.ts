@@ -7,6 +7,8 @@ export interface HostMachineOptions {
   readonly name: string;
   /** Adapters of QEMU's model igb: one port, seven VFs each. */
   readonly adapters: readonly { readonly mac: string }[];
+  /** One that is virtio-net itself, with as many VFs as it is to have (254 at most): no settings of VFs, but a large pool. */
+  readonly pool?: { readonly mac: string; readonly vfs: number };
   /** Default 2. */
   readonly smp?: number;
   /** Default 2048. */
@@ -45,6 +47,21 @@ export function emulator(): { readonly argv: readonly string[]; readonly env: Re
   };
 }
 
+/** The wire is the switch of this one: all its functions are on it. VFs come first: the PF counts those that name it. */
+function poolArguments({ mac, vfs }: NonNullable<HostMachineOptions['pool']>, slot: number): string[] {
+  const device = (index: number, more: string): string[] => {
+    const address = `${(index >> 3).toString(16)}.${index & 7}`;
+    const common = `netdev=wire-pool${index},bus=port-pool,addr=${address},iommu_platform=on,disable-legacy=on,romfile=`;
+    return ['-netdev', `hubport,id=wire-pool${index},hubid=${WIRE}`, '-device', `virtio-net-pci,${common},${more}`];
+  };
+  return [
+    // Room for the registers of more functions than a plain port has.
+    ...['-device', `pcie-root-port,id=port-pool,chassis=${slot},slot=${slot},pref64-reserve=64M,mem-reserve=32M`],
+    ...Array.from({ length: vfs }, (_, i) => device(i + 1, 'sriov-pf=pool')).flat(),
+    ...device(0, `id=pool,mac=${mac},multifunction=on`),
+  ];
+}
+
 /** @param project folder of this project, and @param modules of the kernel's modules, as the machine outside has them */
 export function hostMachineArguments(
   options: HostMachineOptions,
@@ -54,7 +71,7 @@ export function hostMachineArguments(
   project: string,
   modules: string,
 ): string[] {
-  const { name, adapters, smp = 2, memoryMiB = 2048, accel } = options;
+  const { name, adapters, pool, smp = 2, memoryMiB = 2048, accel } = options;
   const words = [KERNEL_WORDS, 'intel_iommu=on', 'iommu=pt', `unipath.name=${name}`, `unipath.project=${project}`, `unipath.modules=${modules}`];
   const nic = (id: string, model: string, mac: string, slot: number): string[] => [
     ...['-netdev', `hubport,id=wire-${id},hubid=${WIRE}`],
@@ -72,5 +89,6 @@ export function hostMachineArguments(
     ...['-device', 'virtio-9p-pci,fsdev=outside,mount_tag=outside'],
     ...adapters.flatMap(({ mac }, i) => nic(`pf${i}`, 'igb', mac, i + 1)),
     ...nic('wire', 'virtio-net-pci', WIRE_MAC, adapters.length + 1),
+    ...(pool === undefined ? [] : poolArguments(pool, adapters.length + 2)),
   ];
 }

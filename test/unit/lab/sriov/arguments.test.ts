@@ -29,3 +29,13 @@ test("the root is this machine's, which cannot be written", (t) => {
   t.regex(filesystem, /path=\/,/);
   t.regex(filesystem, /readonly=on/);
 });
+
+test('a large pool: VFs name their PF, each has a place of its own, and the PF is the first function', (t) => {
+  const args = argumentsOf({ ...OPTIONS, pool: { mac: '52:54:00:00:00:03', vfs: 32 } });
+  const devices = args.filter((word, i) => args[i - 1] === '-device' && word.includes('bus=port-pool'));
+  const vfs = devices.filter((device) => device.includes('sriov-pf=pool'));
+  t.is(vfs.length, 32);
+  t.is(new Set(devices.map((device) => /addr=([0-9a-f.]+)/.exec(device)?.[1])).size, 33);
+  t.regex(devices.at(-1) ?? '', /addr=0\.0,.*id=pool,mac=52:54:00:00:00:03/);
+  t.regex(vfs[8] ?? '', /addr=1\.1,/);
+});
