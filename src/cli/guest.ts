@@ -22,7 +22,7 @@ async function check(context: Context, pins: string | undefined): Promise<void> 
   if (hasProblem(verdict.findings)) throw new ExitWith(ExitCode.degraded);
 }
 
-export function print(context: Context, { interfaces, findings }: Verdict): void {
+function print(context: Context, { interfaces, findings }: Verdict): void {
   if (context.json) context.printJson({ ok: !hasProblem(findings), interfaces, findings });
   else printFindings(context, findings);
 }
