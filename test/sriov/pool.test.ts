@@ -108,6 +108,21 @@ sriovTest('a step that fails undoes those before it', async (t, machine) => {
   t.is((await machine.shell(`test -e ${NOTE}`)).status, 1);
 });
 
+sriovTest('a setup that is killed half-way leaves nothing that the reset does not put back', async (t, machine) => {
+  const before = await stateOf(machine);
+  await machine.run(
+    `${process.execPath} ${machine.project}/build/src/cli.js adapter setup eth0 --vfs 7 > /run/setup.log 2>&1 & pid=$!; ` +
+      `while [ "$(cat ${PF}/sriov_numvfs)" = 0 ]; do kill -0 $pid || exit 1; done; kill -KILL $pid`,
+    { deadlineMs: 60_000 },
+  );
+  // The kernel ends what it had begun.
+  await machine.run('sleep 2');
+  const half = await stateOf(machine);
+  t.true((half.match(/vfio-pci vfio-pci$/gm)?.length ?? 0) < 7, half);
+  await unipathDone(machine, 'adapter reset eth0');
+  t.is(await stateOf(machine), before);
+});
+
 sriovTest('wishes that cannot be', async (t, machine) => {
   t.regex(await unipathRefused(machine, 'adapter setup eth0 --vfs 8'), /eth0 can have at most 7 VFs, not 8/);
   t.regex(await unipathRefused(machine, 'adapter setup eth9 --vfs 1'), /there is no PF "eth9"\n {2}there are: eth0, eth1/);
