@@ -11,13 +11,20 @@ export function parseEswitchMode(answer: unknown, pci: string): EswitchMode | nu
   throw new Error(`the switch of ${pci} is in the mode ${mode}, which is not known here`);
 }
 
+/**
+ * Do these words of `devlink` mean that the switch has no other mode than legacy? A driver without devlink (igb, ixgbe): there is no such device;
+ * one whose devlink knows no switch (i40e): it is not supported.
+ */
+export function isLegacyOnly(stderr: string): boolean {
+  return /kernel answers: (No such device|Operation not supported)/.test(stderr);
+}
+
 /** null: its driver has no devlink, and so no other mode than legacy. @throws CommandError when that cannot be told */
 export async function readEswitchMode(pci: string): Promise<EswitchMode | null> {
   try {
     return parseEswitchMode(await runJson('devlink', ['-j', 'dev', 'eswitch', 'show', `pci/${pci}`]), pci);
   } catch (error) {
-    // The kernel's words for a driver without devlink, and for one whose devlink knows no eswitch.
-    if (error instanceof CommandError && /No such device|Operation not supported/.test(error.stderr)) return null;
+    if (error instanceof CommandError && isLegacyOnly(error.stderr)) return null;
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { parseEswitchMode } from '../../../src/host/devlink.js';
+import { isLegacyOnly, parseEswitchMode } from '../../../src/host/devlink.js';
 
 /** As devlink of iproute2 6.1 prints it for mlx5 (devlink-dev(8)). */
 const SHOWN = { dev: { 'pci/0000:03:00.0': { mode: 'switchdev', 'inline-mode': 'none', 'encap-mode': 'basic' } } };
@@ -12,4 +12,11 @@ test('the mode of the switch', (t) => {
   t.throws(() => parseEswitchMode({ dev: { 'pci/0000:03:00.0': { mode: 'switchdev_inactive' } } }, '0000:03:00.0'), {
     message: /is in the mode switchdev_inactive, which is not known here/,
   });
+});
+
+test('words for a switch that has one mode only, and others', (t) => {
+  t.true(isLegacyOnly('kernel answers: No such device'));
+  t.true(isLegacyOnly('kernel answers: Operation not supported'));
+  t.false(isLegacyOnly('kernel answers: Operation not permitted'));
+  t.false(isLegacyOnly('Failed to connect to devlink Netlink'));
 });
