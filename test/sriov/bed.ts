@@ -59,7 +59,7 @@ test.after.always('the machine is taken away', async () => {
 /** A test with the machine, which is as the test before it left it. */
 export function sriovTest(title: string, body: (t: ExecutionContext, machine: HostMachine) => Promise<void>): void {
   declare.serial(title, async (t) => {
-    t.timeout(TIMEOUT_MS);
+    t.timeout(TIMEOUT_MS + (kind.bootMs ?? 0));
     const before = performance.now();
     const machine = await hostMachine(t);
     const ready = performance.now();

@@ -27,6 +27,8 @@ const tail = (file: string): string => (existsSync(file) ? readFileSync(file, 'u
 export interface HostMachineStart extends Omit<HostMachineOptions, 'accel'> {
   /** Made when it is not there; the machine's files go when it stops, and the folder when nothing else is in it. */
   readonly folder: string;
+  /** How long its boot may take; default 120 s. */
+  readonly bootMs?: number;
   /** Release, or its beginning ("6.12"); default: the newest there is. */
   readonly kernel?: string;
 }
@@ -71,7 +73,7 @@ export class HostMachine {
     child.unref();
     const host = new HostMachine(name, kernel.release, folder, child);
     try {
-      await host.#boot();
+      await host.#boot(options.bootMs ?? BOOT_MS);
       return host;
     } catch (error) {
       const explained = host.#explained(error);
@@ -128,9 +130,9 @@ export class HostMachine {
     }
   }
 
-  async #boot(): Promise<void> {
+  async #boot(deadlineMs: number): Promise<void> {
     this.#shell = await this.#connect(performance.now() + START_MS);
-    await this.#shell.ready(BOOT_MS);
+    await this.#shell.ready(deadlineMs);
   }
 
   /** A socket that is there already may not be listened to yet. */
