@@ -118,10 +118,12 @@ async function start(config: Config, configFile: string, control: ControlServer)
   const hypervisor = new Hypervisors(new NetnsHypervisor(() => host.links()), machines);
   await machines.start();
   const controller = new Reconciler({ desired, dataPlane, host, hypervisor, cpus: onlineCpus, log });
+  const vms = new VmControl({ machines, vnics: () => controller.vnicStatus(), changed: () => controller.lookAgain() });
   const metrics = new Metrics({
     version,
     controller,
     dataPlane,
+    vms: () => vms.status(),
     failed: (collector, error) => log.error({ err: error, collector }, 'a collector of metrics failed'),
   });
   scraped = metrics;
@@ -156,11 +158,13 @@ async function start(config: Config, configFile: string, control: ControlServer)
     counters: () => countersOf(dataPlane.tallies(), dataPlane.redirectErrors(), controller.vnicIds()),
     explain: async (request) => explainRequest(await openSite(settings.pins, controller.vnicIds(), process.pid), request),
     flows: new FlowControl(controller, dataPlane, settings.flowsPerVnic),
-    vms: new VmControl({ machines, vnics: () => controller.vnicStatus(), changed: () => controller.lookAgain() }),
+    vms,
     reload,
     ended: () => end('everything was undone'),
   });
   await controller.start();
+  // What happened while no unipathd ran is not late.
+  metrics.follow(dataPlane);
   if (!ending) log.info({ socket: settings.socket }, 'ready');
 }
 

@@ -8,6 +8,14 @@ export interface ReconcileHealth {
   readonly error: string | null;
 }
 
+/** One look at the host. */
+export interface LookReport {
+  readonly failed: boolean;
+  readonly durationMs: number;
+  /** Time since something asked for a look, when now nothing is left to do; null: nobody asked, or something is. */
+  readonly settledMs: number | null;
+}
+
 export interface Controller {
   adapterStatus(): readonly AdapterStatus[];
   vnicStatus(): readonly VnicStatus[];
@@ -22,6 +30,8 @@ export interface Controller {
   /** Replaces what is asked for; resolves when the difference has been acted on. */
   setDesired(desired: Desired): Promise<Omit<ReloadReply, 'schema'>>;
   onEvent(listener: (event: MonitorEvent) => void): () => void;
+  /** Calls back after every look at the host. */
+  onLook(listener: (look: LookReport) => void): () => void;
   /** Observes and acts until there is nothing to do, then once per event. */
   start(): Promise<void>;
   /** Stops acting; leaves everything as it is. */

@@ -16,13 +16,14 @@ import { EventPump } from './events.js';
 import type { HoldPort } from './hold_delivery.js';
 import { Holds } from './holds.js';
 import { FlowTable } from './learnt_flows.js';
+import type { MapName } from './loader.js';
 import { TapPrograms } from './tap_programs.js';
 import type { ProgramSettings } from './identity.js';
 import { type PathChange, PathWords } from './path_word.js';
 import type { Started } from './start.js';
 import type {
-  Attachment, BridgeVlanNote, DataPlane, DataPlaneEvent, HoldReport, HostRssWish, PathState, ProgramName, RedirectErrorTally, RssWish,
-  SeenAddresses, SteeringRow, VnicPath, VnicRow, VnicTally,
+  Attachment, BridgeVlanNote, DataPlane, DataPlaneEvent, HoldReport, HostRssWish, MapUsage, PathState, ProgramName, ProgramRuns,
+  RedirectErrorTally, RssWish, SeenAddresses, SteeringRow, VnicPath, VnicRow, VnicTally,
 } from './port.js';
 import { rssRow } from './rss_table.js';
 import { fromHostWishRow, fromWishRow, toHostWishRow, toWishRow, unusedWish } from './rss_wish_row.js';
@@ -322,6 +323,24 @@ export class KernelDataPlane implements DataPlane {
   redirectErrors(): readonly RedirectErrorTally[] {
     const rows = this.#started.maps.redirect_errors.entries();
     return Array.from(rows, ([key, values]) => toRedirectErrorTally(redirectErrorKeyCodec.read(key), values));
+  }
+
+  mapUsage(): readonly MapUsage[] {
+    const { maps } = this.#started;
+    const usage = (map: MapName, entries: number, maxEntries = maps[map].maxEntries): MapUsage => ({ map, entries, maxEntries });
+    const count = (all: Iterable<unknown>): number => Array.from(all).length;
+    return [
+      // Row 0 is nobody's.
+      usage('vnics', this.vnics().size, this.#settings.maxVnics - 1),
+      usage('vnic_slots', count(this.#index.entries())),
+      usage('tx_ports', count(maps.tx_ports.keys())),
+      usage('bridge_vlans', count(maps.bridge_vlans.keys())),
+      usage('redirect_errors', count(maps.redirect_errors.keys())),
+    ];
+  }
+
+  programRuns(): readonly ProgramRuns[] {
+    return Object.entries(this.#started.programs).map(([program, handle]) => ({ program, ...handle.runs() }));
   }
 
   onEvent(listener: (event: DataPlaneEvent) => void): () => void {

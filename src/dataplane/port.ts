@@ -51,6 +51,20 @@ export interface RedirectErrorTally {
   readonly packets: bigint;
 }
 
+/** How full a map of bounded size is. */
+export interface MapUsage {
+  readonly map: string;
+  readonly entries: number;
+  readonly maxEntries: number;
+}
+
+/** How often a program ran and how long that took, counted only while sysctl kernel.bpf_stats_enabled was 1. */
+export interface ProgramRuns {
+  readonly program: string;
+  readonly count: bigint;
+  readonly nanoseconds: bigint;
+}
+
 export type DataPlaneEvent =
   | { readonly kind: 'path-changed'; readonly timeNs: bigint; readonly vnic: number; readonly path: VnicPath; readonly generation: number; readonly ifindex: number }
   /** The guest hears on this path: it answered a question there, or transmitted on its VF while its frames were kept back. */
@@ -145,6 +159,9 @@ export interface DataPlane {
 
   tallies(): readonly VnicTally[];
   redirectErrors(): readonly RedirectErrorTally[];
+  /** Of the maps that can be full. */
+  mapUsage(): readonly MapUsage[];
+  programRuns(): readonly ProgramRuns[];
 
   /** Calls back for every event, in order, from a timer; returns the function that stops it. */
   onEvent(listener: (event: DataPlaneEvent) => void): () => void;

@@ -272,7 +272,11 @@ export class MachineHypervisor implements Hypervisor {
       // Its driver has yet to be loaded, and may be another one.
       if (event.name === 'RESET') for (const { id } of machine.machine.nics) if (id !== null) negotiated.set(id, false);
     }
-    const events = machine === null || event === null ? [{ kind: 'changed' } as const] : meaningOf(event, machine, this.#liveOf(machine));
+    const events: HypervisorEvent[] = machine === null || event === null ? [{ kind: 'changed' }] : meaningOf(event, machine, this.#liveOf(machine));
+    if (machine !== null && event?.name === 'MIGRATION') {
+      const direction = this.#liveOf(machine).role === 'target' ? 'incoming' : 'outgoing';
+      events.push({ kind: 'migration', vm: machine.name, direction, status: String(event.data['status']) });
+    }
     for (const told of events) for (const listener of [...this.#listeners]) listener(told);
   }
 

@@ -10,6 +10,8 @@ export type HypervisorEvent =
   | { readonly kind: 'staying'; readonly vm: string }
   /** This machine boots anew: whatever ran in it does not run any more. */
   | { readonly kind: 'reset'; readonly vm: string }
+  /** What a hypervisor says of a live migration. `status`: MigrationStatus of QEMU (qapi/migration.json). */
+  | { readonly kind: 'migration'; readonly vm: string; readonly direction: 'outgoing' | 'incoming'; readonly status: string }
   /** The hypervisor begins to migrate this machine, and takes its VFs to that end. */
   | { readonly kind: 'leaving'; readonly vm: string };
 

@@ -2,15 +2,26 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Controller } from '../control/controller.js';
 import type { MonitorEvent } from '../control/protocol.js';
-import type { DataPlane } from '../dataplane/port.js';
+import type { VmsReply } from '../control/vm_protocol.js';
+import type { DataPlane, DataPlaneEvent } from '../dataplane/port.js';
 import type { Collector } from './collector.js';
 import { adapterCollector } from './collectors/adapters.js';
-import { holdCounters } from './collectors/holds.js';
+import { announcementCollector } from './collectors/announcements.js';
+import { eventDelays } from './collectors/event_delays.js';
+import { holdCollector } from './collectors/holds.js';
+import { lookDurations } from './collectors/looks.js';
+import { machineCollector } from './collectors/machines.js';
+import { mapCollector } from './collectors/maps.js';
+import { migrationCounts } from './collectors/migrations.js';
+import { programCollector } from './collectors/programs.js';
 import { reconcileCollector } from './collectors/reconcile.js';
+import { switchDurations } from './collectors/switches.js';
 import { trafficCollector } from './collectors/traffic.js';
 import { vnicCollector } from './collectors/vnics.js';
 
-const EVENT_KINDS: readonly MonitorEvent['kind'][] = ['path', 'phase', 'reason', 'vf', 'hold', 'link', 'action', 'config', 'error'];
+const EVENT_KINDS: readonly MonitorEvent['kind'][] = [
+  'path', 'phase', 'reason', 'vf', 'hold', 'guest', 'link', 'action', 'config', 'error',
+];
 
 /** Gauges that prom-client names like counters; without "_total" it has them too, by type. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
@@ -18,9 +29,18 @@ const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total',
 export interface MetricsParts {
   readonly version: string;
   readonly controller: Controller;
-  readonly dataPlane: Pick<DataPlane, 'tallies' | 'redirectErrors'>;
+  readonly dataPlane: Pick<DataPlane, 'tallies' | 'redirectErrors' | 'mapUsage' | 'programRuns'>;
+  readonly vms: () => Omit<VmsReply, 'schema'>;
   /** Told when a collector failed. */
   readonly failed?: (collector: string, error: Error) => void;
+}
+
+/** One metric family, as it is documented. */
+export interface FamilyInfo {
+  readonly name: string;
+  readonly type: string;
+  readonly labelNames: readonly string[];
+  readonly help: string;
 }
 
 export class Metrics {
@@ -30,13 +50,17 @@ export class Metrics {
   readonly #errors: Counter<'collector'>;
   readonly #durations: Gauge<'collector'>;
   readonly #reloaded: Gauge;
+  readonly #delays: (event: DataPlaneEvent) => void;
 
-  constructor({ version, controller, dataPlane, failed = () => undefined }: MetricsParts) {
+  constructor({ version, controller, dataPlane, vms, failed = () => undefined }: MetricsParts) {
     const registry = this.#registry;
     this.#failed = failed;
     new Gauge({ name: 'unipath_build_info', help: 'What is running.', labelNames: ['version', 'node_version'], registers: [registry] })
       .labels(version, process.version)
       .set(1);
+    const vnicNames = (): Iterable<string> => controller.vnicIds().values();
+    const holds = holdCollector(registry, vnicNames);
+    const announcements = announcementCollector(registry, vnicNames);
     this.#collectors = [
       reconcileCollector(registry, controller),
       adapterCollector(registry, () => controller.adapterStatus()),
@@ -46,6 +70,11 @@ export class Metrics {
         redirectErrors: () => dataPlane.redirectErrors(),
         vnicIds: () => controller.vnicIds(),
       }),
+      holds,
+      announcements,
+      machineCollector(registry, vms),
+      mapCollector(registry, () => dataPlane.mapUsage()),
+      programCollector(registry, () => dataPlane.programRuns()),
     ];
     const events = new Counter({
       name: 'unipath_events_total',
@@ -54,11 +83,15 @@ export class Metrics {
       registers: [registry],
     });
     for (const kind of EVENT_KINDS) events.inc({ kind }, 0);
-    const countHolds = holdCounters(registry);
+    const listeners = [
+      (event: MonitorEvent) => events.inc({ kind: event.kind }), holds.heard, announcements.heard,
+      switchDurations(registry), migrationCounts(registry),
+    ];
     controller.onEvent((event) => {
-      events.inc({ kind: event.kind });
-      countHolds(event);
+      for (const listener of listeners) listener(event);
     });
+    controller.onLook(lookDurations(registry));
+    this.#delays = eventDelays(registry, process.hrtime.bigint);
     this.#reloaded = new Gauge({
       name: 'unipath_config_last_reload_successful',
       help: '0 when the last attempt to read the configuration again was refused.',
@@ -99,6 +132,19 @@ export class Metrics {
     }
     // The registry copies every value before it first gives the event loop back.
     return this.#registry.metrics();
+  }
+
+  /** From now on measures how late events of the packet programs are read. */
+  follow(dataPlane: Pick<DataPlane, 'onEvent'>): void {
+    dataPlane.onEvent(this.#delays);
+  }
+
+  /** Every family that is exported, in the order of the output. */
+  families(): FamilyInfo[] {
+    return this.#registry.getMetricsAsArray().map((metric) => {
+      const { name, help, type, labelNames } = metric as unknown as FamilyInfo;
+      return { name, help, type, labelNames: [...labelNames] };
+    });
   }
 
   configReloaded(successful: boolean): void {

@@ -22,6 +22,8 @@ export interface ProgramInfo {
   readonly name: string;
   /** 16 hex digits: a hash of the instructions. */
   readonly tag: string;
+  /** What it ran so far, while sysctl kernel.bpf_stats_enabled was 1. */
+  readonly runs: { readonly count: bigint; readonly nanoseconds: bigint };
 }
 
 export interface LinkInfo {
@@ -72,6 +74,7 @@ export function getProgramInfo(fd: number, what: string): ProgramInfo {
     type: info.readUInt32LE(at.type),
     name: readName(info, at.name),
     tag: info.toString('hex', at.tag, at.tag + tagBytes),
+    runs: { count: info.readBigUInt64LE(at.run_cnt), nanoseconds: info.readBigUInt64LE(at.run_time_ns) },
   };
 }
 

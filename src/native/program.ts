@@ -1,7 +1,7 @@
 /** A BPF program that the kernel has verified. */
 import type { Descriptor } from './descriptor.js';
 import { check } from './errors.js';
-import { getProgramInfo } from './info.js';
+import { getProgramInfo, type ProgramInfo } from './info.js';
 import { libbpf } from './libbpf.js';
 import { openPin } from './open_pin.js';
 import { type LiveFrames, sendLiveFrames, type TestRun, type TestRunResult, testRun, testRunAsync } from './test_run.js';
@@ -39,6 +39,11 @@ export class BpfProgram {
 
   get fd(): number {
     return this.#descriptor.fd;
+  }
+
+  /** Since it was loaded, counted only while sysctl kernel.bpf_stats_enabled was 1. */
+  runs(): ProgramInfo['runs'] {
+    return getProgramInfo(this.fd, this.name).runs;
   }
 
   /** @throws NativeError EEXIST when the path is taken */

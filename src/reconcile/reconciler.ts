@@ -4,7 +4,7 @@
  * out of looks until it is done. Who gets which VF and which id is decided in the plan, before any sequence starts.
  */
 import { randomBytes } from 'node:crypto';
-import type { Controller, ReconcileHealth } from '../control/controller.js';
+import type { Controller, LookReport, ReconcileHealth } from '../control/controller.js';
 import type { AdapterStatus, DownReply, MonitorEvent, ReloadReply, VnicStatus } from '../control/protocol.js';
 import type { RssChange, RssRequest, RssSetResult, RssStatus } from '../control/rss_protocol.js';
 import { describeAction, type Action, type Sequence } from '../core/actions.js';
@@ -106,6 +106,9 @@ export class Reconciler implements Controller {
   #askedSinceLook = false;
   #running = false;
   #lastLookMs: number | null = null;
+  /** Since when something has been asked for that is not done yet. */
+  #askedAtMs: number | null = null;
+  readonly #lookListeners = new Set<(look: LookReport) => void>();
   #error: string | null = null;
   /** Path of the vNIC that is being put on the software path; that is done in one go. */
   #pathBefore: VnicPath = 'software';
@@ -208,6 +211,11 @@ export class Reconciler implements Controller {
     return this.#report.onEvent(listener);
   }
 
+  onLook(listener: (look: LookReport) => void): () => void {
+    this.#lookListeners.add(listener);
+    return () => void this.#lookListeners.delete(listener);
+  }
+
   async start(): Promise<void> {
     if (this.#running) return;
     this.#running = true;
@@ -254,6 +262,7 @@ export class Reconciler implements Controller {
   #requestLook(delayMs: number): void {
     this.#quiet = false;
     this.#askedSinceLook = true;
+    this.#askedAtMs ??= this.#clock.nowMs();
     this.#lookBy(this.#clock.nowMs() + delayMs);
   }
 
@@ -285,6 +294,7 @@ export class Reconciler implements Controller {
     this.#looking = true;
     this.#lookAtMs = null;
     this.#askedSinceLook = false;
+    const startMs = this.#clock.nowMs();
     let nothingToDo = false;
     try {
       nothingToDo = await this.#reconcile();
@@ -298,6 +308,7 @@ export class Reconciler implements Controller {
     } finally {
       this.#looking = false;
       this.#quiet = nothingToDo && this.#busy.size === 0 && !this.#askedSinceLook;
+      this.#tellLook(startMs);
       this.#arm();
       this.#waiters.wake();
     }
@@ -549,6 +560,11 @@ export class Reconciler implements Controller {
       this.#requestLook(0);
       return;
     }
+    if (event.kind === 'migration') {
+      const { vm, direction, status } = event;
+      this.#report.event('guest', null, null, `${direction} migration of ${vm}: ${status}`, { vm, direction, migration: status });
+      return;
+    }
     for (const tenant of [...this.#tenants.values()]) {
       const { guest } = tenant.spec;
       const concerned = event.kind === 'ejected' ? claimedVf(tenant.state)?.port === event.port : guest.kind === 'vm' && guest.vm === event.vm;
@@ -646,6 +662,13 @@ export class Reconciler implements Controller {
     const trouble = stale + lost === 0 ? '' : `; ${stale} were too old, ${lost} were not taken by the port`;
     const fields = { path, delivered, stale, lost, waited_ms: Math.round(longestMs) };
     this.#report.event('hold', spec?.name ?? null, spec?.adapter ?? null, `${spec?.name ?? owner} hears by the ${path} path: ${waited}${trouble}`, fields);
+  }
+
+  #tellLook(startMs: number): void {
+    const nowMs = this.#clock.nowMs();
+    const settledMs = this.#quiet && this.#askedAtMs !== null ? nowMs - this.#askedAtMs : null;
+    if (this.#quiet) this.#askedAtMs = null;
+    for (const listener of this.#lookListeners) listener({ failed: this.#error !== null, durationMs: nowMs - startMs, settledMs });
   }
 
   #tellLinkEvents(desired: Desired, observed: Observed): void {

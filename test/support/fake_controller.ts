@@ -1,5 +1,5 @@
 /** A Controller that holds what a test put into it. It proves nothing about the reconciler: `want` only writes down what was asked. */
-import type { Controller, ReconcileHealth } from '../../src/control/controller.js';
+import type { Controller, LookReport, ReconcileHealth } from '../../src/control/controller.js';
 import type { AdapterStatus, MonitorEvent, VnicStatus } from '../../src/control/protocol.js';
 import type { RssRequest, RssSetResult, RssStatus } from '../../src/control/rss_protocol.js';
 import type { Desired, VnicPath } from '../../src/core/model.js';
@@ -113,6 +113,7 @@ export class FakeController implements Controller {
   reached = true;
   readonly calls: string[] = [];
   readonly #listeners = new Set<(event: MonitorEvent) => void>();
+  readonly #lookListeners = new Set<(look: LookReport) => void>();
 
   get listeners(): number {
     return this.#listeners.size;
@@ -169,6 +170,15 @@ export class FakeController implements Controller {
 
   emit(event: MonitorEvent): void {
     for (const listener of this.#listeners) listener(event);
+  }
+
+  onLook(listener: (look: LookReport) => void): () => void {
+    this.#lookListeners.add(listener);
+    return () => void this.#lookListeners.delete(listener);
+  }
+
+  look(look: LookReport): void {
+    for (const listener of this.#lookListeners) listener(look);
   }
 
   async start(): Promise<void> {

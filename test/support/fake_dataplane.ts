@@ -12,7 +12,9 @@ import type {
   BridgeVlanNote, HostRssWish, PathState, PortOwner, PortRole, ProgramName, RssWish, SteeringRow, VnicPath, VnicRow,
 } from '../../src/core/model.js';
 import { NO_RSS_WISH } from '../../src/core/model.js';
-import type { Attachment, DataPlane, DataPlaneEvent, HoldReport, RedirectErrorTally, SeenAddresses, VnicTally } from '../../src/dataplane/port.js';
+import type {
+  Attachment, DataPlane, DataPlaneEvent, HoldReport, MapUsage, ProgramRuns, RedirectErrorTally, SeenAddresses, VnicTally,
+} from '../../src/dataplane/port.js';
 import type { FakeHost } from './fake_host.js';
 import type { Faults } from './faults.js';
 
@@ -298,6 +300,14 @@ export class FakeDataPlane implements DataPlane {
   }
 
   redirectErrors(): readonly RedirectErrorTally[] {
+    return [];
+  }
+
+  mapUsage(): readonly MapUsage[] {
+    return [];
+  }
+
+  programRuns(): readonly ProgramRuns[] {
     return [];
   }
 

@@ -12,6 +12,9 @@ export interface TrafficSource {
   vnicIds(): ReadonlyMap<number, string>;
 }
 
+/** Each from zero, so that the first one is seen as a rise. */
+const ERROR_KINDS: readonly RedirectErrorTally['kind'][] = ['redirect', 'devmap', 'cpumap', 'exception'];
+
 /** Row 0 counts the frames of no known vNIC. */
 const NO_VNIC = 0;
 
@@ -50,7 +53,7 @@ export function trafficCollector(registry: Registry, source: TrafficSource): Col
   const changes = count('vnic_path_changes_total', 'Changes of path that the guest made by transmitting.', ['vnic']);
   const unknownFrames = count('unknown_frames_total', 'Frames of no known vNIC by what was decided and why.', ['verdict', 'reason']);
   const unknownBytes = count('unknown_bytes_total', 'Bytes of no known vNIC by what was decided and why.', ['verdict', 'reason']);
-  const errors = count('redirect_errors_total', 'Frames lost after they were redirected, by place and error.', ['kind', 'error']);
+  const errors = count('redirect_errors_total', 'Frames lost after they were redirected, by place and error; none: the kernel gives none.', ['kind', 'error']);
   const perVnic = [frames, bytes, sentFrames, sentBytes, queues, handovers, learnt, moved, replaced, expired, changes];
 
   const reasons = (
@@ -95,6 +98,7 @@ export function trafficCollector(registry: Registry, source: TrafficSource): Col
         if (row.id === NO_VNIC) reasons({}, row.reasons, unknownFrames, unknownBytes);
         else if (vnic !== undefined) addVnic(vnic, row);
       }
+      for (const kind of ERROR_KINDS) errors.set({ kind, error: 'none' }, 0);
       // By kind and error only: interfaces come and go, and their numbers mean nothing after a while.
       for (const { kind, errno, packets } of source.redirectErrors()) errors.set({ kind, error: errnoName(errno) }, packets);
     },

@@ -167,3 +167,18 @@ test('a machine that runs when a migration completes received it, also when its 
   t.like(heard(NOTHING_HEARD, completed, machine()), { role: 'target', runState: null });
   t.like(heard(NOTHING_HEARD, completed, machine({ runState: 'finish-migrate' })), { role: 'source', runState: 'postmigrate' });
 });
+
+test('what is said of a migration is passed on, with the end that this machine is', (t) => {
+  const source = new FakeSource();
+  const hypervisor = new MachineHypervisor([source]);
+  const told: string[] = [];
+  hypervisor.onEvent((event) => {
+    if (event.kind === 'migration') told.push(`${event.vm} ${event.direction} ${event.status}`);
+  });
+  for (const status of ['setup', 'active', 'completed']) source.say('MIGRATION', { status });
+  source.monitor = {} as QemuMonitor;
+  source.machine = machine({ runState: 'inmigrate' });
+  for (const status of ['setup', 'active', 'completed']) source.say('MIGRATION', { status });
+  source.say('STOP');
+  t.deepEqual(told, ['outgoing', 'incoming'].flatMap((direction) => ['setup', 'active', 'completed'].map((status) => `web ${direction} ${status}`)));
+});

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import test from 'ava';
-import type { RedirectErrorTally, VnicTally } from '../../../src/dataplane/port.js';
+import type { DataPlaneEvent, MapUsage, ProgramRuns, RedirectErrorTally, VnicTally } from '../../../src/dataplane/port.js';
 import { verdictOf } from '../../../src/metrics/collectors/traffic.js';
 import { listenForScrapes } from '../../../src/metrics/listener.js';
 import { Metrics } from '../../../src/metrics/registry.js';
@@ -42,6 +42,14 @@ class FakeCounts {
   redirectErrors(): readonly RedirectErrorTally[] {
     return this.errors;
   }
+
+  mapUsage(): readonly MapUsage[] {
+    return [{ map: 'tx_ports', entries: 3, maxEntries: 2112 }];
+  }
+
+  programRuns(): readonly ProgramRuns[] {
+    return [{ program: 'steer_uplink', count: 10n, nanoseconds: 2_500_000_000n }];
+  }
 }
 
 function setUp(): { metrics: Metrics; controller: FakeController; counts: FakeCounts; failures: string[] } {
@@ -52,6 +60,7 @@ function setUp(): { metrics: Metrics; controller: FakeController; counts: FakeCo
     version: '1.2.3',
     controller,
     dataPlane: counts,
+    vms: () => ({ vms: [], problems: { vm2: 'its monitor is held by somebody else' } }),
     failed: (collector, error) => failures.push(`${collector}: ${error.message}`),
   });
   return { metrics, controller, counts, failures };
@@ -95,9 +104,12 @@ test('counters of vNICs, by reason and by queue', async (t) => {
 
 test('redirect errors are summed over interfaces and named by errno', async (t) => {
   const { metrics } = setUp();
-  t.deepEqual(samples(await metrics.render(), 'unipath_redirect_errors_total'), [
-    'unipath_redirect_errors_total{kind="devmap",error="ENETDOWN"} 5',
+  t.deepEqual(samples(await metrics.render(), 'unipath_redirect_errors_total').sort(), [
     'unipath_redirect_errors_total{kind="cpumap",error="none"} 4',
+    'unipath_redirect_errors_total{kind="devmap",error="ENETDOWN"} 5',
+    'unipath_redirect_errors_total{kind="devmap",error="none"} 0',
+    'unipath_redirect_errors_total{kind="exception",error="none"} 0',
+    'unipath_redirect_errors_total{kind="redirect",error="none"} 0',
   ]);
 });
 
@@ -173,7 +185,9 @@ test('a collector that fails costs its own families only, and is counted', async
   const errors = async (): Promise<string[]> => samples(await metrics.render(), 'unipath_scrape_collector_errors_total');
   t.deepEqual(
     await errors(),
-    ['reconcile', 'adapters', 'vnics', 'traffic'].map((name) => `unipath_scrape_collector_errors_total{collector="${name}"} 0`),
+    ['reconcile', 'adapters', 'vnics', 'traffic', 'holds', 'announcements', 'machines', 'maps', 'programs'].map(
+      (name) => `unipath_scrape_collector_errors_total{collector="${name}"} 0`,
+    ),
   );
   counts.redirectErrors = () => {
     throw new Error('map is gone');
@@ -249,4 +263,113 @@ test('frames that were kept back are counted by what became of them; announcemen
   // One that nothing waited in says nothing of how long.
   t.regex(text, /^unipath_hold_duration_seconds_count\{path="accelerated"\} 1$/m);
   t.regex(text, /^unipath_announcements_total\{vnic="g1"\} 1$/m);
+});
+
+test('what is counted for a vNIC is there from zero, and gone with it', async (t) => {
+  const { metrics, controller } = setUp();
+  t.regex(await metrics.render(), /^unipath_hold_frames_total\{vnic="g2",path="software",result="lost"\} 0$/m);
+  controller.emit(monitorEvent({ kind: 'action', vnic: 'g2', fields: { action: 'announce' } }));
+  t.deepEqual(samples(await metrics.render(), 'unipath_announcements_total'), [
+    'unipath_announcements_total{vnic="g1"} 0',
+    'unipath_announcements_total{vnic="g2"} 1',
+  ]);
+  controller.vnics = [vnicStatus()];
+  const text = await metrics.render();
+  t.deepEqual(samples(text, 'unipath_announcements_total'), ['unipath_announcements_total{vnic="g1"} 0']);
+  t.false(text.includes('vnic="g2"'));
+});
+
+const histogram = (text: string, name: string, labels: string): [count: number, sum: number] => {
+  const value = (what: string): number => Number(new RegExp(`^${name}_${what}\\{${labels}\\} (\\S+)$`, 'm').exec(text)?.[1]);
+  return [value('count'), value('sum')];
+};
+
+test('how long a change of path took, and whether it came about', async (t) => {
+  const { metrics, controller } = setUp();
+  const phase = (name: string, atMs: number): void =>
+    controller.emit(monitorEvent({ kind: 'phase', vnic: 'g1', monotonic_ms: atMs, fields: { phase: name, was: null } }));
+  const taken = async (path: string, outcome: string): Promise<[number, number]> =>
+    histogram(await metrics.render(), 'unipath_vnic_switch_duration_seconds', `path="${path}",outcome="${outcome}"`);
+  t.deepEqual(await taken('accelerated', 'failed'), [0, 0]);
+  phase('software', 0);
+  phase('plugging', 1000);
+  phase('accelerated', 1500);
+  t.deepEqual(await taken('accelerated', 'completed'), [1, 0.5]);
+  phase('draining', 5000);
+  phase('software', 5250);
+  t.deepEqual(await taken('software', 'completed'), [1, 0.25]);
+  phase('plugging', 6000);
+  phase('draining', 8000);
+  t.deepEqual(await taken('accelerated', 'failed'), [1, 2]);
+  phase('accelerated', 9000);
+  t.deepEqual(await taken('software', 'failed'), [1, 1]);
+  t.deepEqual(await taken('accelerated', 'completed'), [1, 0.5], 'it did not go there, it stayed');
+});
+
+test('live migrations, and how long each phase took', async (t) => {
+  const { metrics, controller } = setUp();
+  const says = (migration: string, atMs: number): void => {
+    const fields = { vm: 'vm1', direction: 'outgoing', migration };
+    controller.emit(monitorEvent({ kind: 'guest', vnic: null, monotonic_ms: atMs, fields }));
+  };
+  const ended = async (): Promise<string[]> =>
+    samples(await metrics.render(), 'unipath_migrations_total{direction="outgoing"').map((line) => line.replace(/.*outcome=/, ''));
+  t.deepEqual(await ended(), ['"completed"} 0', '"failed"} 0', '"cancelled"} 0']);
+  const phases = async (phase: string): Promise<[number, number]> =>
+    histogram(await metrics.render(), 'unipath_migration_phase_duration_seconds', `direction="outgoing",phase="${phase}"`);
+  says('setup', 0);
+  says('active', 100);
+  says('setup', 90_000);
+  says('active', 90_500);
+  says('device', 92_500);
+  says('completed', 92_750);
+  t.deepEqual(await ended(), ['"completed"} 1', '"failed"} 0', '"cancelled"} 0']);
+  t.deepEqual(await phases('setup'), [2, 0.6]);
+  t.deepEqual(await phases('active'), [1, 2], 'the one that never ended is left out');
+  t.deepEqual(await phases('device'), [1, 0.25]);
+  controller.emit(monitorEvent({ kind: 'guest', fields: { mode: 'plugin' } }));
+  t.deepEqual(await ended(), ['"completed"} 1', '"failed"} 0', '"cancelled"} 0']);
+});
+
+test('looks at the host, and how long it takes until nothing is left to do', async (t) => {
+  const { metrics, controller } = setUp();
+  controller.look({ failed: false, durationMs: 20, settledMs: null });
+  controller.look({ failed: false, durationMs: 30, settledMs: 500 });
+  controller.look({ failed: true, durationMs: 250, settledMs: null });
+  const text = await metrics.render();
+  t.deepEqual(histogram(text, 'unipath_reconcile_duration_seconds', 'outcome="completed"'), [2, 0.05]);
+  t.deepEqual(histogram(text, 'unipath_reconcile_duration_seconds', 'outcome="failed"'), [1, 0.25]);
+  t.regex(text, /^unipath_reconcile_settle_duration_seconds_sum 0\.5$/m);
+});
+
+test('how late events of the packet programs are read', async (t) => {
+  const { metrics } = setUp();
+  let tell = (_: DataPlaneEvent): void => t.fail('nobody listens');
+  metrics.follow({
+    onEvent(listener) {
+      tell = listener;
+      return () => undefined;
+    },
+  });
+  tell({ kind: 'heard', timeNs: process.hrtime.bigint() - 2_000_000n, vnic: 1, path: 'software', ifindex: 3 });
+  const [count, seconds] = histogram(await metrics.render(), 'unipath_event_delay_seconds', 'kind="heard"');
+  t.is(count, 1);
+  t.true(seconds >= 0.002 && seconds < 10, String(seconds));
+});
+
+test('maps, programs, machines, phases', async (t) => {
+  const { metrics } = setUp();
+  const text = await metrics.render();
+  for (const line of [
+    'unipath_bpf_map_entries{map="tx_ports"} 3',
+    'unipath_bpf_map_max_entries{map="tx_ports"} 2112',
+    'unipath_bpf_program_runs_total{program="steer_uplink"} 10',
+    'unipath_bpf_program_run_seconds_total{program="steer_uplink"} 2.5',
+    'unipath_vms 0',
+    'unipath_vms_unreachable 1',
+    'unipath_vnic_phase{vnic="g1",phase="accelerated"} 1',
+    'unipath_vnic_phase{vnic="g1",phase="plugging"} 0',
+  ]) {
+    t.true(text.includes(`\n${line}\n`), line);
+  }
 });

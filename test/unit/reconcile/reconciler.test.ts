@@ -1,4 +1,5 @@
 import test from 'ava';
+import type { LookReport } from '../../../src/control/controller.js';
 import type { MonitorEvent } from '../../../src/control/protocol.js';
 import type { Desired } from '../../../src/core/model.js';
 import { NotUndoneError, UnknownNameError } from '../../../src/reconcile/errors.js';
@@ -543,4 +544,24 @@ test('a daemon killed at any call is followed by one that goes on', async (t) =>
     t.deepEqual(site.host.snapshot(), before, `killed after call ${at}: ${model.faults.calls[at]}`);
     t.deepEqual(site.faults.violations, []);
   }
+});
+
+test('every look is told of, and how long it took until nothing was left to do', async (t) => {
+  const site = new Site(one);
+  const reconciler = await site.started();
+  const looks: LookReport[] = [];
+  const stop = reconciler.onLook((look) => looks.push(look));
+  await site.clock.advance(5000);
+  t.true(looks.length >= 2, 'looks that nobody asked for');
+  t.true(looks.every(({ failed, settledMs }) => !failed && settledMs === null));
+  looks.length = 0;
+  await site.clock.run(reconciler.want('g1', 'software', 5000));
+  await site.clock.advance(1000);
+  const settled = looks.flatMap(({ settledMs }) => settledMs ?? []);
+  t.is(settled.length > 0, true);
+  t.true(Math.max(...settled) >= 250 && Math.max(...settled) < 6000, `the VF is let settle: ${settled.join()}`);
+  stop();
+  looks.length = 0;
+  await site.clock.advance(5000);
+  t.deepEqual(looks, []);
 });

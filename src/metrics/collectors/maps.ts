@@ -1,0 +1,19 @@
+/** How full the maps are that can be full. */
+import type { Registry } from 'prom-client';
+import type { MapUsage } from '../../dataplane/port.js';
+import { type Collector, gauge } from '../collector.js';
+
+export function mapCollector(registry: Registry, usage: () => readonly MapUsage[]): Collector {
+  const entries = gauge(registry, 'unipath_bpf_map_entries', 'Entries in use, of maps that can be full.', ['map']);
+  const maxEntries = gauge(registry, 'unipath_bpf_map_max_entries', 'Entries that the map has room for.', ['map']);
+  return {
+    name: 'maps',
+    collect() {
+      for (const family of [entries, maxEntries]) family.clear();
+      for (const { map, ...counts } of usage()) {
+        entries.set({ map }, counts.entries);
+        maxEntries.set({ map }, counts.maxEntries);
+      }
+    },
+  };
+}
