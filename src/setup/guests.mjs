@@ -2,9 +2,10 @@
  * What real guests need besides: QEMU and what their root file system is made of, libvirt, and a kernel. The kernel's package is only
  * unpacked, not installed: the machine's own boot stays as it is. Plain JavaScript without dependencies, like the set-up it belongs to.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { command, hasCommand, library } from './requirements.mjs';
+import { unpackPackage } from './unpack.mjs';
 
 /** Always depends on the newest kernel of the distribution. */
 const KERNEL_PACKAGE = 'linux-image-amd64';
@@ -57,22 +58,10 @@ export function fetchKernel(root, { say, run, output }) {
   }
   if (name === null) throw new Error(`apt knows no package ${KERNEL_PACKAGE}: their kernel is Debian's`);
   say(`downloading ${name} for guests (it is not installed)`);
-  const unfinished = join(root, 'build/guest/download');
-  rmSync(unfinished, { recursive: true, force: true });
-  const unpacked = join(unfinished, 'kernel');
-  mkdirSync(unpacked, { recursive: true });
-  try {
-    // As root: its own user cannot write here, and apt would say so.
-    run('apt-get', ['-o', 'APT::Sandbox::User=root', 'download', '-qq', name], { cwd: unfinished });
-    const file = readdirSync(unfinished).find((each) => each.endsWith('.deb'));
-    if (file === undefined) throw new Error(`apt-get downloaded no ${name}`);
-    run('dpkg-deb', ['-x', join(unfinished, file), unpacked]);
+  const finish = (unpacked) => {
     const release = unpackedKernelRelease(unpacked);
     if (release === null) throw new Error(`there is no kernel in ${name}`);
     run('depmod', ['-b', unpacked, release]);
-    rmSync(folder, { recursive: true, force: true });
-    renameSync(unpacked, folder);
-  } finally {
-    rmSync(unfinished, { recursive: true, force: true });
-  }
+  };
+  unpackPackage(name, folder, finish, { run });
 }

@@ -2,8 +2,8 @@
 /**
  * Makes a fresh machine ready: distribution packages, npm packages, a BPF file system, BPF objects, TypeScript build. Does only what is not
  * done yet and says what it does; with everything in place it says nothing and takes well under a second. `--bench`: also what only
- * the bench needs. `--guests`: also what real guests need; `--sriov`: also what a machine with emulated adapters needs; where they cannot be
- * had, it says why and goes on.
+ * the bench needs. `--guests`: also what real guests need; `--sriov`: also what a machine with emulated adapters needs; `--prometheus`: also
+ * a Prometheus to test with; where they cannot be had, it says why and goes on.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -13,6 +13,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fetchKernel, guestRequirements, unpackedKernelRelease, whyNoGuestsHere } from './guests.mjs';
 import { fetchAdapters, sriovRequirements, whyNoAdaptersHere } from './sriov.mjs';
+import { fetchPrometheus } from './prometheus.mjs';
 import { benchRequirements, installCommands, missingRequirements, packageManager, requirements, whyUnfit } from './requirements.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -137,6 +138,15 @@ function prepareAdapters() {
   }
 }
 
+/** Best effort, too. */
+function preparePrometheus() {
+  try {
+    fetchPrometheus(root, { say, run, output });
+  } catch (error) {
+    say(`no Prometheus: ${error.message} Tests that need it are skipped.`);
+  }
+}
+
 try {
   checkMachine();
   installPackages(process.argv.includes('--bench') ? [...requirements, ...benchRequirements] : requirements);
@@ -149,3 +159,4 @@ try {
 }
 if (process.argv.includes('--guests')) prepareGuests();
 if (process.argv.includes('--sriov')) prepareAdapters();
+if (process.argv.includes('--prometheus')) preparePrometheus();

@@ -1,11 +1,11 @@
-import { execFileSync } from 'node:child_process';
 import test from 'ava';
 import type { DataPlaneEvent, MapUsage, ProgramRuns, RedirectErrorTally, VnicTally } from '../../../src/dataplane/port.js';
 import { verdictOf } from '../../../src/metrics/collectors/traffic.js';
 import { listenForScrapes } from '../../../src/metrics/listener.js';
 import { Metrics } from '../../../src/metrics/registry.js';
 import { adapterStatus, FakeController, monitorEvent, vnicStatus } from '../../support/fake_controller.js';
-import { needs, testWith } from '../../support/require.js';
+import { needsProgram, promtool } from '../../support/prometheus_programs.js';
+import { testWith } from '../../support/require.js';
 
 const tally = (packets: bigint) => ({ packets, bytes: packets * 100n });
 
@@ -230,9 +230,9 @@ test('every family has a unit or a kind in its name, a help text, and no sample 
   t.is(new Set(series).size, series.length);
 });
 
-testWith(needs.tool('promtool'))('promtool has no complaint', async (t) => {
+testWith(needsProgram('promtool'))('promtool has no complaint', async (t) => {
   const { metrics } = setUp();
-  t.is(execFileSync('promtool', ['check', 'metrics'], { input: await metrics.render(), encoding: 'utf8' }), '');
+  t.deepEqual(promtool(['check', 'metrics'], await metrics.render()), { content: true, output: '' });
 });
 
 test('over TCP: /metrics and nothing else', async (t) => {
