@@ -28,7 +28,7 @@ const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total',
 
 export interface MetricsParts {
   readonly version: string;
-  readonly controller: Controller;
+  readonly controller: Pick<Controller, 'health' | 'adapterStatus' | 'vnicStatus' | 'vnicIds' | 'onEvent' | 'onLook'>;
   readonly dataPlane: Pick<DataPlane, 'tallies' | 'redirectErrors' | 'mapUsage' | 'programRuns'>;
   readonly vms: () => Omit<VmsReply, 'schema'>;
   /** Told when a collector failed. */

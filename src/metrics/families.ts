@@ -1,0 +1,19 @@
+/** Every metric family that unipathd exports, as it is before anything has been read. */
+import { type FamilyInfo, Metrics } from './registry.js';
+
+export function allFamilies(): FamilyInfo[] {
+  const nobody = (): (() => void) => () => undefined;
+  return new Metrics({
+    version: '',
+    controller: {
+      health: () => ({ lastReconcileAgeMs: null, error: null }),
+      adapterStatus: () => [],
+      vnicStatus: () => [],
+      vnicIds: () => new Map(),
+      onEvent: nobody,
+      onLook: nobody,
+    },
+    dataPlane: { tallies: () => [], redirectErrors: () => [], mapUsage: () => [], programRuns: () => [] },
+    vms: () => ({ vms: [], problems: {} }),
+  }).families();
+}
