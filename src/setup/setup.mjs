@@ -103,7 +103,7 @@ function mountBpffs() {
 
 function buildAll() {
   run('make', ['-s', '-C', 'bpf']);
-  unlessDone('build/.stamp', `${newest(['src', 'test', 'maps', 'tsconfig.json', 'package-lock.json'])}`, () => {
+  unlessDone('build/.stamp', `${newest(['src', 'test', 'maps', 'grafana', 'tsconfig.json', 'package-lock.json'])}`, () => {
     say('building TypeScript (tsc)');
     run(process.execPath, ['node_modules/typescript/bin/tsc']);
   });

@@ -1,0 +1,121 @@
+/** What happens inside: decisions, queues, maps, programs, and how it is measured. */
+import { dashboard, instanceVariable } from '../frame.js';
+import { lines } from '../panels.js';
+
+const HERE = 'instance=~"$instance"';
+const rate = (metric: string, by: string): string => `sum by (${by}) (rate(${metric}{${HERE}}[$__rate_interval]))`;
+
+export const dataPlane = dashboard({
+  uid: 'unipath-data-plane',
+  title: 'Data plane internals',
+  description: 'What the packet programs decide and count, how full their maps are, how long they run, and what reading all of this costs.',
+  variables: [instanceVariable(true)],
+  rows: [
+    {
+      title: 'Decisions',
+      panels: [
+        lines(
+          {
+            title: 'Decisions by reason',
+            answer: 'Of all vNICs; bpf/README.md has the reasons in the order in which they are decided.',
+            unit: 'pps',
+            queries: [{ expr: `${rate('unipath_vnic_frames_total', 'reason')} > 0`, legend: '{{reason}}' }],
+          },
+          true,
+        ),
+        lines({
+          title: 'Frames of no vNIC',
+          answer: 'For stations that are no vNIC here, broadcast and multicast: the bridge has them.',
+          unit: 'pps',
+          queries: [{ expr: `${rate('unipath_unknown_frames_total', 'reason')} > 0`, legend: '{{reason}}' }],
+        }),
+        lines({
+          title: 'Bytes of no vNIC',
+          answer: 'The same in bytes, by host.',
+          unit: 'Bps',
+          queries: [{ expr: rate('unipath_unknown_bytes_total', 'instance, verdict'), legend: '{{instance}} {{verdict}}' }],
+        }),
+        lines({
+          title: 'Frames lost after the decision',
+          answer: 'redirect: the kernel refused it; devmap: the device did not take it; cpumap: the queue of another CPU was full; exception: a program failed.',
+          unit: 'pps',
+          queries: [{ expr: rate('unipath_redirect_errors_total', 'kind, error'), legend: '{{kind}} {{error}}' }],
+        }),
+      ],
+    },
+    {
+      title: 'Queues and CPUs',
+      panels: [
+        lines({
+          title: 'Frames by queue',
+          answer: 'Of all vNICs: a queue is chosen by choosing a CPU, so this is also how CPUs are loaded.',
+          unit: 'pps',
+          queries: [{ expr: rate('unipath_vnic_queue_frames_total', 'instance, queue'), legend: '{{instance}} {{queue}}' }],
+        }),
+        lines({
+          title: 'Handed to another CPU',
+          answer: 'Share of redirected frames that came in on a CPU which does not serve their queue.',
+          unit: 'percentunit',
+          queries: [
+            { expr: `${rate('unipath_vnic_cpu_handovers_total', 'instance')} / ${rate('unipath_vnic_queue_frames_total', 'instance')}`, legend: '{{instance}}' },
+          ],
+        }),
+        lines({
+          title: 'Flow table',
+          answer: 'Flows per second: learnt, moved to another queue by the guest, replaced because the slot was needed, expired.',
+          unit: 'ops',
+          width: 24,
+          queries: ['learnt', 'moved', 'replaced', 'expired'].map((what) => ({ expr: rate(`unipath_vnic_flows_${what}_total`, 'instance'), legend: `{{instance}} ${what}` })),
+        }),
+      ],
+    },
+    {
+      title: 'Maps and programs',
+      panels: [
+        lines({
+          title: 'How full maps are',
+          answer: 'Of the maps that can be full. vnic_slots refuses an address before it is full, when too many compete for the same slots.',
+          unit: 'percentunit',
+          queries: [{ expr: `max by (map) (unipath_bpf_map_entries{${HERE}} / unipath_bpf_map_max_entries{${HERE}})`, legend: '{{map}}' }],
+        }),
+        lines({
+          title: 'Time per run',
+          answer: 'Mean time of one run of a packet program. Measured only while sysctl kernel.bpf_stats_enabled is 1, which itself costs time.',
+          unit: 's',
+          queries: [{ expr: `${rate('unipath_bpf_program_run_seconds_total', 'program')} / ${rate('unipath_bpf_program_runs_total', 'program')}`, legend: '{{program}}' }],
+        }),
+        lines({
+          title: 'Runs',
+          answer: 'Runs of packet programs. Counted only while sysctl kernel.bpf_stats_enabled is 1.',
+          unit: 'ops',
+          queries: [{ expr: rate('unipath_bpf_program_runs_total', 'program'), legend: '{{program}}' }],
+        }),
+        lines({
+          title: 'How late events are read',
+          answer: 'From a packet program that tells of something until unipathd has read it; the map has changed already by then.',
+          unit: 's',
+          queries: [
+            { expr: `histogram_quantile(0.99, ${rate('unipath_event_delay_seconds_bucket', 'le, kind')})`, legend: '{{kind}}, 99 %' },
+          ],
+        }),
+      ],
+    },
+    {
+      title: 'Scrapes',
+      panels: [
+        lines({
+          title: 'Time of collectors',
+          answer: 'What reading these numbers costs unipathd at each scrape.',
+          unit: 's',
+          queries: [{ expr: `max by (collector) (unipath_scrape_collector_duration_seconds{${HERE}})`, legend: '{{collector}}' }],
+        }),
+        lines({
+          title: 'Failed collectors',
+          answer: 'Scrapes in which a collector failed; its numbers are missing then, and the log says why.',
+          unit: 'short',
+          queries: [{ expr: `sum by (instance, collector) (increase(unipath_scrape_collector_errors_total{${HERE}}[$__rate_interval]))`, legend: '{{instance}} {{collector}}' }],
+        }),
+      ],
+    },
+  ],
+});
