@@ -1,0 +1,214 @@
+/**
+ * A real Prometheus scrapes the hosts of a lab in which traffic flows, vNICs change their path, a guest goes to another host and a daemon is
+ * killed: every query of every dashboard and rule returns data, and what is counted is what went over the wire.
+ */
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ExecutionContext } from 'ava';
+import { ControlClient } from '../../src/control/client.js';
+import type { VnicPath } from '../../src/core/model.js';
+import { labDown } from '../../src/lab/down.js';
+import { defaultLab } from '../../src/lab/model.js';
+import { hostSocketPath, labPlace, type LabPlace, namespaceOf } from '../../src/lab/place.js';
+import { allFailures, type RunResults } from '../../src/lab/results.js';
+import { progressOn } from '../../src/lab/run/progress.js';
+import { runScenario } from '../../src/lab/run/runner.js';
+import { NEIGHBOUR, type ScenarioStep, SUBJECT } from '../../src/lab/scenario.js';
+import { labUp } from '../../src/lab/up.js';
+import { allFamilies } from '../../src/metrics/families.js';
+import { Prometheus, type Series } from '../support/prometheus.js';
+import { needsProgram, promtool } from '../support/prometheus_programs.js';
+import { dashboardQueries, type NamedQuery, rules, rulesFile } from '../support/queries.js';
+import { ip } from '../support/netns.js';
+import { needs, testWith } from '../support/require.js';
+
+const labTest = testWith(
+  needs.root(),
+  needs.bpffs(),
+  ...['ip', 'bridge', 'tc', 'ethtool', 'nsenter', 'sysctl', 'setpriv'].map(needs.tool),
+  needsProgram('prometheus'),
+  needsProgram('promtool'),
+).serial;
+
+const HOLD_SECONDS = 1.5;
+/** A scrape a second, and one more until it can be asked for. */
+const SCRAPES_MS = 2_500;
+/** Stays where it is, on its software path: all that it sends goes through one device. */
+const BYSTANDER = 'g3';
+const BYSTANDER_HOST = 'b';
+/** The Ethernet header: a veth counts a frame where it arrives, when that is off (drivers/net/veth.c, __dev_forward_skb and then veth_xdp_rcv_skb). */
+const UNCOUNTED_BYTES = 14;
+
+const want = (path: VnicPath, guest = SUBJECT) => ({ kind: 'want', guest, path, reaches: true }) as const;
+
+function step(name: string, changes: ScenarioStep['changes'], host = 'a', path: VnicPath = 'accelerated'): ScenarioStep {
+  const reason = path === 'accelerated' ? 'none' : 'operator_software';
+  return { name, title: name, kind: 'planned', changes, expect: { host, path, reason, others: { [NEIGHBOUR]: 'accelerated' } } };
+}
+
+const scenario: readonly ScenarioStep[] = [
+  step('both plugged', [want('accelerated', NEIGHBOUR), want('accelerated')]),
+  step('unplugged', [want('software')], 'a', 'software'),
+  step('daemon killed', [
+    want('accelerated'),
+    { kind: 'kill-daemon', host: 'a' },
+    { kind: 'wait', seconds: 1.5 },
+    { kind: 'start-daemon', host: 'a' },
+  ]),
+  step('re-homed', [want('software'), { kind: 'rehome', guest: SUBJECT, to: 'b' }, want('accelerated')], 'b'),
+];
+
+/** Prometheus scrapes no unix sockets: /HOST/metrics on the loopback is what unipathd says on its own. Returns address:port. */
+async function forward(t: ExecutionContext, place: LabPlace): Promise<string> {
+  const server = createServer((request, response) => {
+    const host = request.url?.split('/')[1] ?? '';
+    new ControlClient(hostSocketPath(place, host)).metrics().then(
+      (text) => response.end(text),
+      (error: Error) => response.writeHead(503).end(error.message),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+interface Sent {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** What the bystander has sent, as its own kernel counts. */
+function sentBy(place: LabPlace): Sent {
+  const [link] = JSON.parse(ip(namespaceOf(place, BYSTANDER), '-j -s link show dev eth0')) as { stats64: { tx: Sent } }[];
+  if (link === undefined) throw new Error(`${BYSTANDER} has no eth0`);
+  return link.stats64.tx;
+}
+
+/** As Grafana would: a variable that stands for one is the guest that travels and where it began, others are all. */
+function filledIn({ expr, where }: NamedQuery): string {
+  const values: Readonly<Record<string, string>> = {
+    instance: where.startsWith('unipath / Host,') ? 'a' : '.+',
+    vnic: where.startsWith('unipath / vNIC,') ? SUBJECT : '.+',
+    __rate_interval: '5s',
+    __range: '1m',
+  };
+  return expr.replace(/\$(\w+)/g, (_, name: string) => {
+    const value = values[name];
+    if (value === undefined) throw new Error(`${where} has a variable that is not known here: ${name}`);
+    return value;
+  });
+}
+
+const isMeasured = (series: readonly Series[]): boolean => series.some(({ values }) => values.some(([, value]) => Number.isFinite(value)));
+const last = (series: readonly Series[]): number => series.reduce((sum, { values }) => sum + (values.at(-1)?.[1] ?? Number.NaN), 0);
+const seconds = (): number => Date.now() / 1000;
+
+/** The kernel measures how long programs run only when it is told to. */
+const TIMED = readFileSync('/proc/sys/kernel/bpf_stats_enabled', 'utf8').trim() === '1';
+const UNTIMED = TIMED ? [] : ['unipath / Data plane internals, panel Time per run A'];
+
+interface Observed {
+  readonly place: LabPlace;
+  readonly prometheus: Prometheus;
+  readonly from: number;
+  readonly to: number;
+  readonly results: RunResults;
+  /** By the bystander, meanwhile. */
+  readonly sent: Sent;
+}
+
+async function observe(t: ExecutionContext): Promise<Observed> {
+  const place = labPlace(`p${process.pid}`);
+  t.teardown(async () => {
+    await labDown(place);
+  });
+  const lab = await labUp(place);
+  t.teardown(() => lab.journal.close());
+  const address = await forward(t, place);
+  const targets = defaultLab.hosts.map(({ name }) => ({ instance: name, address, path: `/${name}/metrics` }));
+  const prometheus = await Prometheus.start(targets, rulesFile);
+  t.teardown(() => prometheus.close());
+  await sleep(SCRAPES_MS);
+  const from = seconds();
+  const before = sentBy(place);
+  const progress = progressOn({ write: (text) => t.log(text.trimEnd()) });
+  const pace = { holdSeconds: HOLD_SECONDS, deadSeconds: 1 };
+  const results = await runScenario(lab, scenario, { pace, quick: true, progress, signal: new AbortController().signal, takeDown: false, notes: [] });
+  const after = sentBy(place);
+  await sleep(SCRAPES_MS);
+  return { place, prometheus, from, to: seconds(), results, sent: { packets: after.packets - before.packets, bytes: after.bytes - before.bytes } };
+}
+
+async function everyQueryReturnsData(t: ExecutionContext, { prometheus, from, to }: Observed): Promise<void> {
+  const empty: string[] = [];
+  const unmeasured: string[] = [];
+  const queries = dashboardQueries();
+  for (const query of queries) {
+    const expr = filledIn(query);
+    const series = query.instant ? await prometheus.query(expr, to) : await prometheus.queryRange(expr, from, to);
+    if (series.length === 0) empty.push(`${query.where}: ${expr}`);
+    else if (!isMeasured(series)) unmeasured.push(query.where);
+  }
+  t.deepEqual(empty, []);
+  t.deepEqual(unmeasured, UNTIMED);
+  t.true(queries.length > 90);
+  t.log(`${queries.length} queries of dashboards return data`);
+}
+
+async function everyRuleWorks(t: ExecutionContext, { prometheus, from, to }: Observed): Promise<void> {
+  const states = await prometheus.rules();
+  t.deepEqual(states.filter(({ health }) => health !== 'ok'), []);
+  t.is(states.length, rules().length);
+  for (const { record } of rules()) if (record !== undefined) t.true(isMeasured(await prometheus.queryRange(record, from, to)), record);
+  t.deepEqual(await prometheus.query('ALERTS{alertstate="firing"}', to), [], 'nothing is wrong for long here');
+}
+
+async function whatIsExportedIsDocumented(t: ExecutionContext, place: LabPlace): Promise<void> {
+  const documented = allFamilies().map(({ name }) => name);
+  for (const { name } of defaultLab.hosts) {
+    const text = await new ControlClient(hostSocketPath(place, name)).metrics();
+    t.deepEqual([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, family]) => family), documented);
+    t.deepEqual(promtool(['check', 'metrics'], text), { content: true, output: '' });
+  }
+}
+
+async function countersAreRight(t: ExecutionContext, { prometheus, from, to, sent: outside }: Observed): Promise<void> {
+  const risen = async (what: string): Promise<number> => {
+    const counter = `unipath_vnic_transmit_${what}_total{instance="${BYSTANDER_HOST}", vnic="${BYSTANDER}"}`;
+    return last(await prometheus.query(counter, to)) - last(await prometheus.query(counter, from));
+  };
+  t.is(await risen('frames'), outside.packets);
+  t.is(await risen('bytes'), outside.bytes + outside.packets * UNCOUNTED_BYTES);
+  t.true(outside.packets > 500, 'there was something to count');
+  // The VF was changed and the daemon killed meanwhile.
+  const counters = '{__name__=~"unipath_vnic_(frames|bytes|transmit_.*|queue_frames|flows_.*)_total", instance="a", vnic="g2"}';
+  const resets = await prometheus.query(`sum(resets(${counters}[5m]))`, to);
+  t.is(last(resets), 0, 'counters of g2 begin anew');
+  t.is(last(await prometheus.query('sum(changes(process_start_time_seconds{instance="a"}[5m]))', to)), 1, 'unipathd was started anew');
+}
+
+async function pathsAreShown(t: ExecutionContext, { prometheus, from, to }: Observed): Promise<void> {
+  const accelerated = await prometheus.queryRange(`unipath_vnic_path{vnic="${SUBJECT}", path="accelerated"}`, from, to);
+  t.deepEqual(accelerated.map(({ labels }) => labels['instance']).sort(), ['a', 'b']);
+  for (const { values } of accelerated) t.deepEqual([...new Set(values.map(([, value]) => value))].sort(), [0, 1]);
+  const [onB] = await prometheus.query(`unipath_vnic_info{vnic="${SUBJECT}"}`, to);
+  t.is(onB?.labels['instance'], 'b');
+  const switches = await prometheus.query('sum by (path) (unipath_vnic_switch_duration_seconds_count{outcome="completed", instance="b"})', to);
+  t.true(switches.every(({ values }) => (values[0]?.[1] ?? 0) >= 0) && last(switches) >= 1);
+}
+
+labTest('a real Prometheus gets what the dashboards and rules ask for, and it is true', async (t) => {
+  t.timeout(150_000);
+  const observed = await observe(t);
+  t.deepEqual(allFailures(observed.results), []);
+  await everyQueryReturnsData(t, observed);
+  await everyRuleWorks(t, observed);
+  await countersAreRight(t, observed);
+  await pathsAreShown(t, observed);
+  await whatIsExportedIsDocumented(t, observed.place);
+});
