@@ -172,6 +172,12 @@ guestsTest('driven: unipath vm migrate takes the VF back first, and the destinat
   const tcp = await traffic.tcp(there);
   t.log(text.trim(), `; lost ${missing.join(', ') || 'nothing'}; TCP stood still ${tcp?.longestStallMs.toFixed(0)} ms`);
   t.true(tcp?.ok, tcp?.detail);
+  // Both ends have counted it.
+  for (const [host, direction] of [[a, 'outgoing'], [b, 'incoming']] as const) {
+    const text = await host.control.metrics();
+    t.regex(text, new RegExp(`^unipath_migrations_total\\{direction="${direction}",outcome="completed"\\} 1$`, 'm'));
+    t.regex(text, new RegExp(`^unipath_migration_phase_duration_seconds_count\\{direction="${direction}",phase="active"\\} [1-9]`, 'm'));
+  }
   // All that is lost was sent while QEMU stood still.
   t.true(missing.length <= 1, missing.join(', '));
   const { duplicated, corrupt } = await traffic.finish(there);
