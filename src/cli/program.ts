@@ -8,6 +8,7 @@ import { registerConfig } from './config.js';
 import { addCommonOptions, Context, type GlobalOptions, type Io } from './context.js';
 import { CliError, ExitCode, ExitWith } from './exit.js';
 import { registerDoctor } from './doctor.js';
+import { registerExplain } from './explain.js';
 import { registerGuest } from './guest.js';
 import { registerMonitor } from './monitor.js';
 import { registerOther } from './other.js';
@@ -39,7 +40,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
 
 async function register(program: Command, io: Io, args: readonly string[]): Promise<void> {
   const context = (command: Command): Context => new Context(io, command.optsWithGlobals<GlobalOptions>());
-  for (const part of [registerStatus, registerVnic, registerVm, registerAdapter, registerMonitor]) part(program, context);
+  for (const part of [registerStatus, registerExplain, registerVnic, registerVm, registerAdapter, registerMonitor]) part(program, context);
   for (const part of HEAVY) {
     if (args.includes(part.name)) (await part.load())(program, context);
     else program.command(part.name).description(part.description).helpOption(false);

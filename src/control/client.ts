@@ -12,6 +12,7 @@ import {
   PROTOCOL_SCHEMA,
   type ReloadReply,
   type StatusReply,
+  type WhyReply,
 } from './protocol.js';
 import type { RssReply, RssRequest, RssSetReply } from './rss_protocol.js';
 import type { FlowsReply, FlowsRequest, FlowsTaken } from './flow_protocol.js';
@@ -82,6 +83,11 @@ export class ControlClient {
   /** `auto`: the configuration's policy holds again. Answers when it is so, or after `waitMs`; 0: at once. */
   act(vnic: string, verb: 'accelerate' | 'software' | 'auto', waitMs = 0): Promise<ActReply> {
     return this.#json('POST', `/v1/vnics/${encodeURIComponent(vnic)}/${verb}`, { wait_ms: waitMs } satisfies ActRequest, waitMs);
+  }
+
+  /** Why it is on the path it is on. */
+  why(vnic: string): Promise<WhyReply> {
+    return this.#json('GET', `/v1/vnics/${encodeURIComponent(vnic)}/why`);
   }
 
   rss(): Promise<RssReply> {

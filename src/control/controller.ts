@@ -1,6 +1,6 @@
 /** What the control socket and the metrics need of the daemon's heart; the reconciler implements it. */
 import type { Desired, VnicPath } from '../core/model.js';
-import type { AdapterStatus, DownReply, MonitorEvent, ReloadReply, VnicStatus } from './protocol.js';
+import type { AdapterStatus, DownReply, MonitorEvent, ReloadReply, VnicStatus, WhyReply } from './protocol.js';
 import type { RssRequest, RssSetResult, RssStatus } from './rss_protocol.js';
 
 export interface ReconcileHealth {
@@ -24,6 +24,8 @@ export interface Controller {
   vnicIds(): ReadonlyMap<number, string>;
   /** null: the configuration's policy holds again. Resolves when reached or when waitMs is over. @throws UnknownNameError */
   want(vnic: string, path: VnicPath | null, waitMs: number): Promise<{ readonly reached: boolean; readonly vnic: VnicStatus }>;
+  /** Why it is on the path it is on. @throws UnknownNameError */
+  why(vnic: string): Promise<Omit<WhyReply, 'schema'>>;
   rssStatus(): RssStatus;
   /** `vnic` null: for the host. Resolves when frames are spread accordingly. @throws UnknownNameError, RssRefusedError */
   setRss(vnic: string | null, request: RssRequest): Promise<RssSetResult>;

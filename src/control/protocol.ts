@@ -7,6 +7,7 @@
  *   POST /v1/vnics/NAME/accelerate       ActRequest -> ActReply
  *   POST /v1/vnics/NAME/software         ActRequest -> ActReply
  *   POST /v1/vnics/NAME/auto             ActRequest -> ActReply   (the configuration's policy holds again)
+ *   GET  /v1/vnics/NAME/why              -> WhyReply             (changes nothing)
  *   GET  /v1/rss                         -> RssReply (rss_protocol.ts)
  *   POST /v1/rss                         RssRequest -> RssSetReply   (settings of all vNICs that have none of their own)
  *   POST /v1/vnics/NAME/rss              RssRequest -> RssSetReply
@@ -150,6 +151,23 @@ export interface ActReply {
   /** True when the vNIC is on the path asked for. */
   readonly reached: boolean;
   readonly vnic: VnicStatus;
+}
+
+/** What a vNIC must meet to be accelerated, in the order in which it is asked. */
+export interface ConditionStatus {
+  readonly name: string;
+  /** null: cannot be told, because it follows from earlier ones. */
+  readonly holds: boolean | null;
+  readonly fact: string;
+  readonly reason: NotAcceleratedReason | null;
+  /** The reason in words, with what would change it; null when it does not stand in the way. */
+  readonly remedy: string | null;
+}
+
+export interface WhyReply {
+  readonly schema: number;
+  readonly vnic: VnicStatus;
+  readonly conditions: readonly ConditionStatus[];
 }
 
 export interface ReloadReply {

@@ -271,9 +271,13 @@ async function act(
   verb: string,
 ): Promise<void> {
   if (verb === 'rss') return setRss(controller, request, response, decodeName(encodedName));
+  if (verb === 'why') {
+    allow(request, 'GET');
+    return sendJson(response, 200, await controller.why(decodeName(encodedName)));
+  }
   const path = Object.hasOwn(WANTED, verb) ? WANTED[verb] : undefined;
   if (path === undefined) {
-    throw new Refusal(404, 'unknown_verb', `no such verb: ${verb}`, `verbs are: ${[...Object.keys(WANTED), 'rss', 'flows'].join(', ')}`);
+    throw new Refusal(404, 'unknown_verb', `no such verb: ${verb}`, `verbs are: ${[...Object.keys(WANTED), 'rss', 'flows', 'why'].join(', ')}`);
   }
   allow(request, 'POST');
   const name = decodeName(encodedName);

@@ -5,10 +5,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Controller, LookReport, ReconcileHealth } from '../control/controller.js';
-import type { AdapterStatus, DownReply, MonitorEvent, ReloadReply, VnicStatus } from '../control/protocol.js';
+import type { AdapterStatus, DownReply, MonitorEvent, ReloadReply, VnicStatus, WhyReply } from '../control/protocol.js';
 import type { RssChange, RssRequest, RssSetResult, RssStatus } from '../control/rss_protocol.js';
 import { describeAction, type Action, type Sequence } from '../core/actions.js';
 import { addFailure, DEFAULT_TIMING, mayTry, type Timing, type Trouble } from '../core/backoff.js';
+import { conditionsOf } from '../core/conditions.js';
 import { RSS_KEY_SIZE } from '../core/limits.js';
 import { guestName, type Desired, type NotAcceleratedReason, type Observed, type RssWish, type VnicPath } from '../core/model.js';
 import { earliestWake, plan, planAdapter, planRescue, stepTenant, type Plan } from '../core/plan.js';
@@ -175,6 +176,22 @@ export class Reconciler implements Controller {
     const now = this.#named(name);
     if (now === null) throw new UnknownNameError(name, []);
     return { reached, vnic: this.#statusOf(now) };
+  }
+
+  async why(name: string): Promise<Omit<WhyReply, 'schema'>> {
+    const tenant = await this.#known(name);
+    // There are tenants only after a look.
+    if (this.#observed === null) throw new UnknownNameError(name, []);
+    const observed = this.#withMaps(this.#observed);
+    const conditions = conditionsOf(tenant, {
+      desired: this.#desired,
+      observed,
+      tenants: [...this.#tenants.values()],
+      adapterTroubles: this.#adapterTroubles,
+      path: this.#pathOf(tenant),
+      nowMs: this.#clock.nowMs(),
+    });
+    return { vnic: this.#statusOf(tenant, observed), conditions };
   }
 
   rssStatus(): RssStatus {

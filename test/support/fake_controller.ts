@@ -1,6 +1,6 @@
 /** A Controller that holds what a test put into it. It proves nothing about the reconciler: `want` only writes down what was asked. */
 import type { Controller, LookReport, ReconcileHealth } from '../../src/control/controller.js';
-import type { AdapterStatus, MonitorEvent, VnicStatus } from '../../src/control/protocol.js';
+import type { AdapterStatus, ConditionStatus, MonitorEvent, VnicStatus } from '../../src/control/protocol.js';
 import type { RssRequest, RssSetResult, RssStatus } from '../../src/control/rss_protocol.js';
 import type { Desired, VnicPath } from '../../src/core/model.js';
 import { RssRefusedError, UnknownNameError } from '../../src/reconcile/errors.js';
@@ -144,6 +144,18 @@ export class FakeController implements Controller {
       );
     this.calls.push(`want ${name} ${path} ${waitMs}`);
     return { reached: this.reached, vnic };
+  }
+
+  conditions: readonly ConditionStatus[] = [
+    { name: 'wanted', holds: true, fact: 'the configuration wants the accelerated path', reason: null, remedy: null },
+    { name: 'vf_pool', holds: false, fact: '0 of 2 VFs of nic0 are free', reason: 'no_free_vf', remedy: 'every VF is in use' },
+    { name: 'path', holds: null, fact: 'needs a VF', reason: null, remedy: null },
+  ];
+
+  async why(name: string): Promise<{ vnic: VnicStatus; conditions: readonly ConditionStatus[] }> {
+    const vnic = this.vnics.find((each) => each.name === name);
+    if (vnic === undefined) throw new UnknownNameError(name, []);
+    return { vnic, conditions: this.conditions };
   }
 
   rssStatus(): RssStatus {

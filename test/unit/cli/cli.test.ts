@@ -4,33 +4,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { runCli } from '../../../src/cli/program.js';
+import { type Run, run } from '../../support/cli.js';
 import { fakeDaemon, temporaryFolder } from '../../support/control_socket.js';
 import { adapterStatus, monitorEvent, vnicStatus } from '../../support/fake_controller.js';
 import { needs, testWith } from '../../support/require.js';
-
-interface Run {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** A command line in this process. */
-async function run(line: string, more: { colour?: boolean; signal?: AbortSignal; onOut?: (text: string) => void } = {}): Promise<Run> {
-  let [out, err] = ['', ''];
-  const code = await runCli(line.split(' ').filter(Boolean), {
-    out: (text) => {
-      out += text;
-      more.onOut?.(text);
-    },
-    err: (text) => {
-      err += text;
-    },
-    colour: more.colour ?? false,
-    interrupted: () => more.signal ?? new AbortController().signal,
-  });
-  return { code, out, err };
-}
 
 test('status: tables, what is degraded, exit code 4', async (t) => {
   const { socket } = await fakeDaemon(t);

@@ -3,32 +3,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { filterOf } from '../../../src/cli/capture.js';
-import { runCli } from '../../../src/cli/program.js';
 import { enhancedPacket, interfaceDescription, sectionHeader } from '../../../src/capture/pcapng.js';
 import type { ExplainRequest, Explanation } from '../../../src/control/protocol.js';
 import type { Site } from '../../../src/dataplane/site.js';
 import { LookupError } from '../../../src/dataplane/site_names.js';
+import { run } from '../../support/cli.js';
 import { fakeDaemon, temporaryFolder } from '../../support/control_socket.js';
 import { frame } from '../../support/packet_builder.js';
 import { needs, testWith } from '../../support/require.js';
-
-interface Run {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function run(line: string): Promise<Run> {
-  let [out, err] = ['', ''];
-  const io = {
-    out: (text: string) => void (out += text),
-    err: (text: string) => void (err += text),
-    colour: false,
-    interrupted: () => new AbortController().signal,
-  };
-  const code = await runCli(line.split(' ').filter(Boolean), io);
-  return { code, out, err };
-}
 
 const EXPLANATION: Explanation = {
   summary: 'a frame',

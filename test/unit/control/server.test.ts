@@ -63,6 +63,15 @@ test('RSS settings: shown, set for the host and for one vNIC, refused with what 
   t.deepEqual(failures, []);
 });
 
+test('why a vNIC is on its path: only read, and only of one that is there', async (t) => {
+  const { socket, controller, failures } = await fakeDaemon(t);
+  const client = new ControlClient(socket);
+  t.deepEqual(await client.why('g2'), { schema: 1, vnic: controller.vnics[1], conditions: controller.conditions });
+  await t.throwsAsync(client.why('g9'), { instanceOf: RequestError, code: 'unknown_vnic' });
+  t.is((await raw(socket, 'POST', '/v1/vnics/g1/why')).body.error?.code, 'wrong_method');
+  t.deepEqual(failures, []);
+});
+
 test('learnt flows: read, brought, and refused where they make no sense', async (t) => {
   const { socket, failures } = await fakeDaemon(t);
   const client = new ControlClient(socket);

@@ -129,6 +129,19 @@ test('waiting is optional, and ends', async (t) => {
   t.true(site.clock.nowMs() - started < 720);
 });
 
+test('why a vNIC is on its path: of what was seen last, and of the maps as they are now', async (t) => {
+  const site = new Site({ guests: 2, vfs: 1 });
+  const reconciler = await site.started();
+  const notHolding = async (name: string): Promise<string[]> =>
+    (await reconciler.why(name)).conditions.filter(({ holds }) => holds === false).map(({ name: condition, reason }) => `${condition} ${reason}`);
+  t.deepEqual(await notHolding('g1'), []);
+  t.deepEqual(await notHolding('g2'), ['vf_pool no_free_vf']);
+  await site.clock.run(reconciler.want('g1', 'software', 5000));
+  t.deepEqual(await notHolding('g1'), ['wanted operator_software', 'vf_pool no_free_vf']);
+  t.is((await reconciler.why('g1')).vnic.path, 'software');
+  await t.throwsAsync(reconciler.why('g9'), { instanceOf: UnknownNameError });
+});
+
 test('a name that is not configured', async (t) => {
   const site = new Site(one);
   const reconciler = await site.started();
