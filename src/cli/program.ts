@@ -4,10 +4,11 @@ import { DaemonUnreachableError, RequestError, RequestTimeoutError } from '../co
 import { LookupError } from '../dataplane/site_names.js';
 import { AdapterError } from '../sriov/error.js';
 import { registerAdapter } from './adapter.js';
+import { registerCompletion } from './completion.js';
 import { registerConfig } from './config.js';
 import { addCommonOptions, Context, type GlobalOptions, type Io } from './context.js';
-import { CliError, ExitCode, ExitWith } from './exit.js';
 import { registerDoctor } from './doctor.js';
+import { CliError, ExitCode, ExitWith } from './exit.js';
 import { registerExplain } from './explain.js';
 import { registerGuest } from './guest.js';
 import { registerMonitor } from './monitor.js';
@@ -45,7 +46,7 @@ async function register(program: Command, io: Io, args: readonly string[]): Prom
     if (args.includes(part.name)) (await part.load())(program, context);
     else program.command(part.name).description(part.description).helpOption(false);
   }
-  for (const part of [registerConfig, registerOther, registerRss, registerGuest, registerDoctor]) part(program, context);
+  for (const part of [registerConfig, registerOther, registerRss, registerGuest, registerDoctor, registerCompletion]) part(program, context);
   await registerLab(program, args);
   addToAll(program);
 }
