@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** unipath: the operator's command. */
 import { runCli } from './cli/program.js';
+import { openTerminal } from './cli/terminal.js';
 
 /** Each once: a second Ctrl-C ends at once what does not end by itself. */
 function interrupted(): AbortSignal {
@@ -20,6 +21,9 @@ const code = await runCli(process.argv.slice(2), {
   err: (text) => void process.stderr.write(text),
   colour: process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === '' && process.env['TERM'] !== 'dumb',
   interrupted,
+  ...(process.stdin.isTTY === true && process.stdout.isTTY === true && process.env['TERM'] !== 'dumb'
+    ? { openTerminal: (pressed, changed) => openTerminal(process.stdin, process.stdout, pressed, changed) }
+    : {}),
 });
 // A command may have set one of its own.
 if (code !== 0) process.exitCode = code;

@@ -5,6 +5,8 @@ import { PROTOCOL_SCHEMA } from '../control/protocol.js';
 import { CliError, ExitCode } from './exit.js';
 import type { Cell } from './table.js';
 import { list, painted, table } from './table.js';
+import type { Terminal } from './terminal.js';
+import type { Key } from './top_view.js';
 
 /** Data goes to `out`, messages to `err`. */
 export interface Io {
@@ -14,6 +16,8 @@ export interface Io {
   readonly colour: boolean;
   /** A signal that is aborted when the user interrupts; without asking for it, an interrupt ends the process. */
   readonly interrupted: () => AbortSignal;
+  /** Draws on the terminal from now on; absent: there is none. `changed`: its size has. */
+  readonly openTerminal?: (pressed: (key: Key) => void, changed: () => void) => Terminal;
 }
 
 export interface GlobalOptions {
@@ -21,6 +25,7 @@ export interface GlobalOptions {
   readonly json?: boolean;
   readonly pretty?: boolean;
   readonly timeout?: string;
+  readonly color?: 'auto' | 'always' | 'never';
 }
 
 const COMMON_OPTIONS: readonly (readonly [string, string])[] = [
@@ -32,8 +37,10 @@ const COMMON_OPTIONS: readonly (readonly [string, string])[] = [
 
 /** Options that stand before or behind the command; shown in the help of the whole only. */
 export function addCommonOptions(command: Command): void {
-  for (const [flags, description] of COMMON_OPTIONS)
-    command.addOption(command.createOption(flags, description).hideHelp(command.parent !== null));
+  const hidden = command.parent !== null;
+  for (const [flags, description] of COMMON_OPTIONS) command.addOption(command.createOption(flags, description).hideHelp(hidden));
+  const colour = command.createOption('-c, --color <when>', 'default: auto, on a terminal and unless NO_COLOR is set');
+  command.addOption(colour.choices(['auto', 'always', 'never']).hideHelp(hidden));
 }
 
 /** "2.5" -> 2500. @throws CliError */
@@ -55,6 +62,12 @@ export class Context {
     return this.options.json === true || this.options.pretty === true;
   }
 
+  /** Does what is printed have colours? */
+  get colour(): boolean {
+    const { color = 'auto' } = this.options;
+    return color === 'auto' ? this.io.colour : color === 'always';
+  }
+
   client(): ControlClient {
     const { socket, timeout } = this.options;
     return new ControlClient(socket, timeout === undefined ? undefined : milliseconds(timeout, '--timeout'));
@@ -67,14 +80,14 @@ export class Context {
   }
 
   printTable(headings: readonly string[], rows: readonly (readonly (Cell | string)[])[]): void {
-    this.io.out(table(headings, rows, this.io.colour));
+    this.io.out(table(headings, rows, this.colour));
   }
 
   printList(entries: readonly (readonly [string, Cell | string])[]): void {
-    this.io.out(list(entries, this.io.colour));
+    this.io.out(list(entries, this.colour));
   }
 
   printLine(...parts: readonly (Cell | string)[]): void {
-    this.io.out(`${parts.map((part) => painted(part, this.io.colour)).join('')}\n`);
+    this.io.out(`${parts.map((part) => painted(part, this.colour)).join('')}\n`);
   }
 }

@@ -9,6 +9,7 @@ import { wholeNumber, wordsOf } from './arguments.js';
 import { filterOf, startCaptor } from './capture.js';
 import { type Context, milliseconds } from './context.js';
 import { PINS_OPTION, siteOf } from './site.js';
+import { scaled } from './words.js';
 
 const SAMPLE = 64;
 /** Headers with two VLAN tags and some extension headers. */
@@ -158,16 +159,4 @@ function printTop(context: Context, { rows, sample, seconds, lost, screen }: Pag
       row.flow,
     ]),
   );
-}
-
-/** "12.3M" */
-function scaled(value: number): string {
-  const units = ['', 'k', 'M', 'G', 'T'];
-  let unit = 0;
-  let rest = value;
-  while (rest >= 1000 && unit < units.length - 1) {
-    rest /= 1000;
-    unit++;
-  }
-  return unit === 0 ? String(rest) : `${rest.toFixed(1)}${units[unit]}`;
 }

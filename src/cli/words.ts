@@ -47,6 +47,18 @@ export function ageText(milliseconds: number | null): string {
   return milliseconds < 10_000 ? `${(milliseconds / 1000).toFixed(1)} s ago` : `${Math.round(milliseconds / 1000)} s ago`;
 }
 
+/** "12.3M" */
+export function scaled(value: number): string {
+  const units = ['', 'k', 'M', 'G', 'T'];
+  let unit = 0;
+  let rest = value;
+  while (rest >= 1000 && unit < units.length - 1) {
+    rest /= 1000;
+    unit++;
+  }
+  return unit === 0 ? String(rest) : `${rest.toFixed(1)}${units[unit]}`;
+}
+
 export function xdpCell(adapter: AdapterStatus): Cell | string {
   if (!adapter.attached) return { text: 'not attached', style: 'bad' };
   return adapter.xdp_mode === 'native' ? 'native' : { text: adapter.xdp_mode ?? '-', style: 'busy' };

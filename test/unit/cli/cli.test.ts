@@ -97,6 +97,19 @@ test('colour only where asked for', async (t) => {
   t.is(coloured.replace(/\u001b\[[0-9;]*m/g, ''), (await run(`-S ${socket} vnic show`)).out);
 });
 
+test('--color decides against the terminal, and for it', async (t) => {
+  const { socket } = await fakeDaemon(t);
+  const isColoured = async (line: string, colour: boolean): Promise<boolean> => (await run(`-S ${socket} ${line}`, { colour })).out.includes('\u001b[');
+  t.true(await isColoured('--color always vnic show', false));
+  t.true(await isColoured('vnic show -c always', false));
+  t.false(await isColoured('-c never status', true));
+  t.true(await isColoured('-c auto status', true));
+  t.false(await isColoured('-c auto status', false));
+  const { code, err } = await run('--color sometimes version');
+  t.is(code, 2);
+  t.regex(err, /Allowed choices are auto, always, never/);
+});
+
 test('vnic show', async (t) => {
   const { socket } = await fakeDaemon(t);
   t.is(
