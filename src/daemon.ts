@@ -59,9 +59,10 @@ function reloader(
   { settings }: Config,
   controller: Reconciler,
   metrics: Metrics,
-): () => Promise<Omit<ReloadReply, 'schema'>> {
+): (dryRun: boolean) => Promise<Omit<ReloadReply, 'schema'>> {
   let last: Promise<unknown> = Promise.resolve();
-  const reload = async (): Promise<Omit<ReloadReply, 'schema'>> => {
+  const reload = async (dryRun: boolean): Promise<Omit<ReloadReply, 'schema'>> => {
+    if (dryRun) return controller.difference((await loadConfig(configFile)).desired);
     try {
       const config = await loadConfig(configFile);
       if (JSON.stringify(config.settings) !== JSON.stringify(settings)) {
@@ -77,8 +78,8 @@ function reloader(
       throw error;
     }
   };
-  return () => {
-    const result = last.then(reload);
+  return (dryRun) => {
+    const result = last.then(() => reload(dryRun));
     last = result.catch(() => undefined);
     return result;
   };
@@ -147,7 +148,7 @@ async function start(config: Config, configFile: string, control: ControlServer)
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end(signal));
   // What went wrong is in the log by then.
-  process.on('SIGHUP', () => void reload().catch(() => undefined));
+  process.on('SIGHUP', () => void reload(false).catch(() => undefined));
 
   control.serve({
     controller,

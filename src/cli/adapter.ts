@@ -13,10 +13,6 @@ import { named, xdpCell } from './words.js';
 
 const VF_STYLES = { free: 'quiet', used: 'good', lost: 'bad' } as const;
 
-interface ShowOptions {
-  readonly details?: boolean;
-}
-
 export function registerAdapter(program: Command, context: (command: Command) => Context): void {
   const adapter = program.command('adapter').description('network adapters');
   adapter
@@ -24,7 +20,7 @@ export function registerAdapter(program: Command, context: (command: Command) =>
     .description('adapters that unipathd has, and PFs of this machine (they need no daemon); or one of either with its VFs')
     .argument('[name]', 'adapter, or netdev or PCI address of a PF')
     .option('-d, --details', 'also what the driver of a PF can set of its VFs')
-    .action(async (name: string | undefined, options: ShowOptions, command: Command) => show(context(command), name, options));
+    .action(async (name: string | undefined, _options: object, command: Command) => show(context(command), name));
   registerAdapterPool(adapter, context);
   registerAdapterVf(adapter, context);
 }
@@ -41,7 +37,7 @@ async function adaptersOf(context: Context): Promise<readonly AdapterStatus[] | 
 
 const isNamed = (pf: PfFacts, name: string): boolean => pfName(pf) === name || pf.pci === name.toLowerCase();
 
-async function show(context: Context, name: string | undefined, options: ShowOptions): Promise<void> {
+async function show(context: Context, name: string | undefined): Promise<void> {
   const adapters = await adaptersOf(context);
   const { discoverPfs } = await import('../sriov/discover.js');
   const pfs = await discoverPfs();
@@ -51,8 +47,10 @@ async function show(context: Context, name: string | undefined, options: ShowOpt
     return;
   }
   if (adapters === null) context.io.err('unipath: unipathd does not answer: this is what the machine itself shows\n');
-  if (name === undefined) printAll(context, adapters, shownPfs);
-  else printChosen(context, shownAdapters, shownPfs, options.details === true);
+  context.printTime();
+  if (context.brief) printBrief(context, shownAdapters, shownPfs);
+  else if (name === undefined && !context.details) printAll(context, adapters, shownPfs);
+  else printChosen(context, shownAdapters, shownPfs);
 }
 
 /** Of an adapter also the PF that is its uplink. @throws CliError that suggests the near name */
@@ -74,11 +72,18 @@ function printAll(context: Context, adapters: readonly AdapterStatus[] | null, p
   } else if (adapters === null) context.printLine('no network adapter here can have VFs');
 }
 
-function printChosen(context: Context, adapters: readonly AdapterStatus[], pfs: readonly PfFacts[], details: boolean): void {
-  for (const adapter of adapters) printAdapter(context, adapter);
-  for (const pf of pfs) {
-    if (adapters.length > 0) context.printLine('');
-    printPf(context, pf, details);
+function printBrief(context: Context, adapters: readonly AdapterStatus[], pfs: readonly PfFacts[]): void {
+  if (adapters.length > 0) {
+    context.printTable([], adapters.map((adapter) => [adapter.name, adapter.uplink, xdpCell(adapter), `${adapter.vfs_used}/${adapter.vfs.length}`]));
+  }
+  if (pfs.length > 0) context.printTable(PF_HEADINGS, pfs.map(pfRow));
+}
+
+function printChosen(context: Context, adapters: readonly AdapterStatus[], pfs: readonly PfFacts[]): void {
+  const prints = [...adapters.map((adapter) => () => printAdapter(context, adapter)), ...pfs.map((pf) => () => printPf(context, pf, context.details))];
+  for (const [i, print] of prints.entries()) {
+    if (i > 0) context.printLine('');
+    print();
   }
 }
 

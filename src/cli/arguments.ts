@@ -19,6 +19,15 @@ export function wholeNumber(text: string, option: string, least: number, most: n
   return Number(text);
 }
 
+/**
+ * "-br" as ip(8) has it: commander knows options of one letter only. Not where the rest of the line is another program's, or is being
+ * typed.
+ */
+export function withBrief(args: readonly string[]): readonly string[] {
+  const end = args.findIndex((arg) => arg === '--' || arg === 'exec');
+  return args.map((arg, i) => (arg === '-br' && (end < 0 || i < end) ? '--brief' : arg));
+}
+
 /** For commands that change the machine themselves. @throws CliError */
 export function needRoot(): void {
   if (process.getuid?.() !== 0) throw new CliError('root is needed to change adapters', 'not_root', 'run it with sudo');

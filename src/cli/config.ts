@@ -13,11 +13,20 @@ export function registerConfig(program: Command, context: (command: Command) => 
   config
     .command('reload')
     .description('make the daemon read its file again; it keeps the old one when the new one is wrong')
-    .action(async (_options: object, command: Command) => reload(context(command)));
+    .option('--dry-run', 'only say what would be added, removed and changed')
+    .action(async (options: DryRun, command: Command) => reload(context(command), options.dryRun === true));
   program
     .command('down')
     .description('undo everything: VFs back, programs detached, host as before; the daemon ends')
-    .action(async (_options: object, command: Command) => down(context(command)));
+    .option('--dry-run', 'only say what would be undone')
+    .action(async (options: DryRun, command: Command) => {
+      const here = context(command);
+      await (options.dryRun === true ? foreseeDown(here) : down(here));
+    });
+}
+
+interface DryRun {
+  readonly dryRun?: boolean;
 }
 
 const plural = (number: number, word: string): string => `${number} ${word}${number === 1 ? '' : 's'}`;
@@ -35,12 +44,24 @@ async function check(context: Context, file: string): Promise<void> {
   }
 }
 
-async function reload(context: Context): Promise<void> {
-  const reply = await context.client().reload();
+async function reload(context: Context, dryRun: boolean): Promise<void> {
+  const reply = await context.client().reload(dryRun);
   if (context.json) return context.printJson(reply);
   for (const what of ['added', 'removed', 'changed'] as const)
-    if (reply[what].length > 0) context.printLine(`${what}: ${reply[what].join(', ')}`);
-  if (reply.added.length + reply.removed.length + reply.changed.length === 0) context.printLine('nothing changed');
+    if (reply[what].length > 0) context.printLine(`${dryRun ? 'would be ' : ''}${what}: ${reply[what].join(', ')}`);
+  if (reply.added.length + reply.removed.length + reply.changed.length === 0) context.printLine(dryRun ? 'nothing would change' : 'nothing changed');
+}
+
+async function foreseeDown(context: Context): Promise<void> {
+  const { adapters, vnics, pid } = await context.client().status();
+  const steps = [
+    ...vnics.flatMap(({ name, vf }) => (vf === null ? [] : [`VF ${vf} taken back from ${name}`])),
+    ...vnics.map(({ name, tap }) => `${name} left to the bridge, program detached from ${tap}`),
+    ...adapters.flatMap(({ attached, uplink }) => (attached ? [`program detached from ${uplink}`] : [])),
+    `unipathd, pid ${pid}, ends`,
+  ];
+  if (context.json) return context.printJson({ dry_run: true, undone: steps });
+  for (const step of steps) context.printLine(`would be undone: ${step}`);
 }
 
 async function down(context: Context): Promise<void> {

@@ -26,19 +26,31 @@ export interface GlobalOptions {
   readonly pretty?: boolean;
   readonly timeout?: string;
   readonly color?: 'auto' | 'always' | 'never';
+  readonly brief?: boolean;
+  readonly stats?: boolean;
+  readonly details?: boolean;
+  readonly timestamp?: boolean;
 }
 
 const COMMON_OPTIONS: readonly (readonly [string, string])[] = [
   ['-S, --socket <path>', `control socket of unipathd (default: ${DEFAULT_SOCKET})`],
   ['-j, --json', 'print JSON'],
   ['-p, --pretty', 'print JSON for reading'],
+  ['--brief', 'a line for each thing, without headings; also -br'],
+  ['-s, --stats', 'with counters, where a command shows vNICs'],
+  ['-d, --details', 'everything about each, where a command shows several'],
+  ['-t, --timestamp', 'with the time at which it was so'],
   ['--timeout <seconds>', 'how long an answer may take (default: 10)'],
 ];
 
 /** Options that stand before or behind the command; shown in the help of the whole only. */
 export function addCommonOptions(command: Command): void {
   const hidden = command.parent !== null;
-  for (const [flags, description] of COMMON_OPTIONS) command.addOption(command.createOption(flags, description).hideHelp(hidden));
+  for (const [flags, description] of COMMON_OPTIONS) {
+    const option = command.createOption(flags, description);
+    // A command may say itself what this one means for it.
+    if (!command.options.some(({ long }) => long === option.long)) command.addOption(option.hideHelp(hidden));
+  }
   const colour = command.createOption('-c, --color <when>', 'default: auto, on a terminal and unless NO_COLOR is set');
   command.addOption(colour.choices(['auto', 'always', 'never']).hideHelp(hidden));
 }
@@ -62,6 +74,18 @@ export class Context {
     return this.options.json === true || this.options.pretty === true;
   }
 
+  get brief(): boolean {
+    return this.options.brief === true;
+  }
+
+  get stats(): boolean {
+    return this.options.stats === true;
+  }
+
+  get details(): boolean {
+    return this.options.details === true;
+  }
+
   /** Does what is printed have colours? */
   get colour(): boolean {
     const { color = 'auto' } = this.options;
@@ -73,14 +97,21 @@ export class Context {
     return new ControlClient(socket, timeout === undefined ? undefined : milliseconds(timeout, '--timeout'));
   }
 
-  /** A JSON document with its schema number; `body` may carry one already. */
+  /** The line that leads in what was so at this time; nothing unless asked for. JSON documents have it by themselves. */
+  printTime(): void {
+    if (this.options.timestamp === true && !this.json) this.printLine({ text: new Date().toISOString(), style: 'quiet' });
+  }
+
+  /** A JSON document with its schema number; `body` may carry one, and a time, already. */
   printJson(body: object): void {
-    const document = { schema: PROTOCOL_SCHEMA, ...body };
+    const time = this.options.timestamp === true ? { time: new Date().toISOString() } : {};
+    const document = { schema: PROTOCOL_SCHEMA, ...time, ...body };
     this.io.out(`${this.options.pretty === true ? JSON.stringify(document, null, 2) : JSON.stringify(document)}\n`);
   }
 
+  /** Without its headings where it shall be brief. */
   printTable(headings: readonly string[], rows: readonly (readonly (Cell | string)[])[]): void {
-    this.io.out(table(headings, rows, this.colour));
+    this.io.out(table(this.brief ? null : headings, rows, this.colour));
   }
 
   printList(entries: readonly (readonly [string, Cell | string])[]): void {

@@ -23,6 +23,7 @@ async function explain(context: Context, name: string): Promise<void> {
   const { vnics } = await client.status();
   const { vnic, conditions } = await client.why(named('vNIC', name, vnics).name);
   if (context.json) return context.printJson({ vnic: vnic.name, path: vnic.path, want: vnic.want, reason: vnic.reason, reason_text: vnic.reason_text, conditions });
+  context.printTime();
   context.printLine(`${vnic.name} is on the `, pathCell(vnic), ` path${isAsWanted(vnic) ? ', as wanted' : `, wanted on the ${vnic.want} one`}: ${vnic.reason_text}`);
   context.printLine('');
   context.printTable(

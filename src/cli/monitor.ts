@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { MonitorEvent } from '../control/protocol.js';
 import type { Context } from './context.js';
 import { CliError, ExitCode } from './exit.js';
+import { named } from './words.js';
 
 const KIND_WIDTH = 6;
 const WHO_WIDTH = 8;
@@ -16,6 +17,7 @@ export function registerMonitor(program: Command, context: (command: Command) =>
 }
 
 async function monitor(context: Context, vnic: string | undefined): Promise<void> {
+  if (vnic !== undefined) named('vNIC', vnic, (await context.client().status()).vnics);
   const interrupted = context.io.interrupted();
   for await (const event of context.client().events(interrupted)) {
     if (vnic !== undefined && event.vnic !== vnic) continue;

@@ -4,6 +4,7 @@ import { DaemonUnreachableError, RequestError, RequestTimeoutError } from '../co
 import { LookupError } from '../dataplane/site_names.js';
 import { AdapterError } from '../sriov/error.js';
 import { registerAdapter } from './adapter.js';
+import { withBrief } from './arguments.js';
 import { registerCompletion } from './completion.js';
 import { registerConfig } from './config.js';
 import { addCommonOptions, Context, type GlobalOptions, type Io } from './context.js';
@@ -33,7 +34,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
     .addHelpText('after', HELP_TAIL);
   try {
     await register(program, io, args);
-    await program.parseAsync([...args], { from: 'user' });
+    await program.parseAsync([...withBrief(args)], { from: 'user' });
     return ExitCode.ok;
   } catch (error) {
     return explain(error as Error, io, asJson(args));

@@ -109,8 +109,17 @@ async function show(context: Context, name: string | undefined): Promise<void> {
   const reply = await context.client().rss();
   const vnics = name === undefined ? reply.vnics : [named('vNIC', name, reply.vnics)];
   if (context.json) return context.printJson({ ...reply, vnics });
+  context.printTime();
+  if (context.brief) return printBrief(context, vnics);
   printHost(context, reply);
   for (const vnic of vnics) printVnic(context, vnic);
+}
+
+function printBrief(context: Context, vnics: readonly RssVnic[]): void {
+  const rows = vnics.flatMap((vnic) =>
+    vnic.ports.map(({ device, queues, shares }) => [vnic.name, device, String(queues), shares.map(({ percent }) => percent.toFixed(1)).join('/')]),
+  );
+  if (rows.length > 0) context.printTable([], rows);
 }
 
 const from = (source: SettingSource): string => ` (${source})`;

@@ -11,15 +11,13 @@ import { ageText, degradations, pathCell, reasonCell, wantText, xdpCell } from '
 const POLL_MS = 200;
 
 interface StatusOptions {
-  readonly brief?: boolean;
   readonly wait?: string;
 }
 
 export function registerStatus(program: Command, context: (command: Command) => Context): void {
   program
     .command('status')
-    .description('show the daemon, its adapters and vNICs; exit code 4 when something is not as it should be')
-    .option('--brief', 'one line')
+    .description('show the daemon, its adapters and vNICs (with --brief, in one line); exit code 4 when something is not as it should be')
     .option('--wait <seconds>', 'until all is well, at most this long; exit code 5 when it is not by then')
     .action(async (options: StatusOptions, command: Command) => show(context(command), options));
 }
@@ -30,8 +28,10 @@ async function show(context: Context, options: StatusOptions): Promise<void> {
   const status = waitMs === null ? await client.status() : await waitForHealth(client, waitMs);
   const problems = degradations(status);
   if (context.json) context.printJson({ ...status, degraded: problems });
-  else if (options.brief === true) printBrief(context, status, problems);
-  else printFull(context, status, problems);
+  else {
+    context.printTime();
+    (context.brief ? printBrief : printFull)(context, status, problems);
+  }
   if (problems.length > 0) throw new ExitWith(waitMs === null ? ExitCode.degraded : ExitCode.timedOut);
 }
 

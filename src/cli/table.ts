@@ -21,11 +21,12 @@ export function painted(cell: Cell | string, colour: boolean): string {
 
 const widthOf = (cell: Cell | string): number => [...(typeof cell === 'string' ? cell : cell.text)].length;
 
-/** Lines, each with its end. Columns that are numbers throughout stand to the right. */
-export function table(headings: readonly string[], rows: readonly (readonly (Cell | string)[])[], colour: boolean): string {
-  const all: readonly (readonly (Cell | string)[])[] = [headings, ...rows];
-  const widths = headings.map((_, column) => Math.max(...all.map((row) => widthOf(row[column] ?? ''))));
-  const numeric = headings.map((_, column) => rows.length > 0 && rows.every((row) => /^[0-9.]+$/.test(painted(row[column] ?? '', false))));
+/** Lines, each with its end. Columns that are numbers throughout stand to the right. `headings` null: there are none. */
+export function table(headings: readonly string[] | null, rows: readonly (readonly (Cell | string)[])[], colour: boolean): string {
+  const all: readonly (readonly (Cell | string)[])[] = headings === null ? rows : [headings, ...rows];
+  const columns = all[0] ?? [];
+  const widths = columns.map((_, column) => Math.max(...all.map((row) => widthOf(row[column] ?? ''))));
+  const numeric = columns.map((_, column) => rows.length > 0 && rows.every((row) => /^[0-9.]+$/.test(painted(row[column] ?? '', false))));
   const line = (row: readonly (Cell | string)[]): string =>
     row
       .map((cell, column) => {

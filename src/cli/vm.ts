@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { ControlClient } from '../control/client.js';
-import type { MigrateReply, VmStatus } from '../control/vm_protocol.js';
+import type { MigrateReply, VmNicStatus, VmStatus } from '../control/vm_protocol.js';
 import { type CopiedSteering, copySteering } from '../control/steering_copy.js';
 import { type Context, milliseconds } from './context.js';
 import { CliError, ExitCode, ExitWith } from './exit.js';
@@ -13,12 +13,15 @@ import { named } from './words.js';
 const DEFAULT_WAIT_SECONDS = '600';
 const COPY_INTERVAL_MS = 500;
 
+const DRY_RUN = ['--dry-run', 'only say what would be done'] as const;
+
 interface MigrateOptions {
   readonly to?: string;
   readonly uri?: string;
   readonly bandwidth?: string;
   readonly downtime?: string;
   readonly wait: string;
+  readonly dryRun?: boolean;
 }
 
 export function registerVm(program: Command, context: (command: Command) => Context): void {
@@ -31,7 +34,12 @@ export function registerVm(program: Command, context: (command: Command) => Cont
     .description('on the destination: let a QEMU that was started with -incoming defer wait for its guest')
     .argument('<name>')
     .requiredOption('--uri <uri>', 'where: tcp:ADDRESS:PORT or unix:/PATH')
-    .action(async (name: string, options: { uri: string }, command: Command) => receive(context(command), name, options.uri));
+    .option(...DRY_RUN)
+    .action(async (name: string, options: { uri: string; dryRun?: boolean }, command: Command) => {
+      const here = context(command);
+      if (options.dryRun !== true) return receive(here, name, options.uri);
+      await foresee(here, name, (vm) => `${vm.name} (${vm.run_state}) would be told to wait for its guest at ${options.uri}`);
+    });
   vm.command('migrate')
     .description('move a running guest to another host: its VFs are taken back first, no frame is lost by that')
     .argument('<name>')
@@ -40,33 +48,79 @@ export function registerVm(program: Command, context: (command: Command) => Cont
     .option('--bandwidth <bytes>', 'bytes a second, at most')
     .option('--downtime <ms>', 'longest standstill that QEMU aims at, milliseconds')
     .option('--wait <seconds>', 'for its end', DEFAULT_WAIT_SECONDS)
+    .option(...DRY_RUN)
     .action(async (name: string, options: MigrateOptions, command: Command) => migrate(context(command), name, options));
   vm.command('cancel')
     .description('stop a migration; the guest stays, and gets its VFs again')
     .argument('<name>')
-    .action(async (name: string, _options: object, command: Command) => {
-      await context(command).client().cancelVm(name);
-      context(command).printLine(`${name} stays`);
+    .option(...DRY_RUN)
+    .action(async (name: string, options: { dryRun?: boolean }, command: Command) => {
+      const here = context(command);
+      if (options.dryRun === true) return foresee(here, name, cancelText);
+      await here.client().cancelVm(name);
+      if (here.json) here.printJson({ vm: name });
+      else here.printLine(`${name} stays`);
     });
 }
 
-const failoverText = ({ nics }: VmStatus): string =>
-  nics.map(({ failover, failover_negotiated: agreed }) => (!failover ? 'off' : agreed === true ? 'negotiated' : agreed === null ? 'on, unknown' : 'on, not negotiated')).join(', ') || '-';
+const cancelText = ({ name, migration }: VmStatus): string =>
+  migration === null ? `${name} is not being migrated: nothing would be stopped` : `the migration of ${name} (${migration}) would be stopped`;
+
+async function foresee(context: Context, name: string, words: (vm: VmStatus) => string): Promise<void> {
+  const vm = named('virtual machine', name, (await context.client().vms()).vms);
+  if (context.json) context.printJson({ dry_run: true, vm, would: words(vm) });
+  else context.printLine(words(vm));
+}
+
+function failoverOf({ failover, failover_negotiated: agreed }: VmNicStatus): string {
+  if (!failover) return 'off';
+  return agreed === true ? 'negotiated' : agreed === null ? 'on, unknown' : 'on, not negotiated';
+}
+
+const failoverText = ({ nics }: VmStatus): string => nics.map(failoverOf).join(', ') || '-';
 
 async function show(context: Context, name: string | undefined): Promise<void> {
   const reply = await context.client().vms();
   const shown = name === undefined ? reply.vms : [named('virtual machine', name, reply.vms)];
   if (context.json) return context.printJson({ vms: shown, problems: reply.problems });
-  const rows = shown.map((vm) => [
+  context.printTime();
+  if (context.brief) context.printTable([], shown.map(({ name: vm, run_state, vnics }) => [vm, run_state, vnics.join(',') || '-']));
+  else if (context.details) printEach(context, shown);
+  else printAll(context, shown);
+  for (const [vm, problem] of Object.entries(reply.problems)) context.io.err(`${vm}: ${problem}\n`);
+}
+
+function printEach(context: Context, vms: readonly VmStatus[]): void {
+  for (const [i, vm] of vms.entries()) {
+    if (i > 0) context.printLine('');
+    context.printList([
+      ['name', vm.name],
+      ['state', vm.run_state],
+      ['migration', vm.migration ?? '-'],
+      ['version', vm.version],
+      ['free ports', vm.free_ports.join(', ') || '-'],
+      ['vNICs', vm.vnics.join(', ') || '-'],
+    ]);
+    if (vm.nics.length === 0) continue;
+    context.printLine('');
+    context.printTable(
+      ['NIC', 'MAC', 'TAP', 'QUEUES', 'FAILOVER'],
+      vm.nics.map((nic) => [nic.id, nic.mac, nic.tap ?? '-', nic.queues === null ? '-' : String(nic.queues), failoverOf(nic)]),
+    );
+  }
+}
+
+function printAll(context: Context, vms: readonly VmStatus[]): void {
+  const rows = vms.map((vm) => [
     vm.name, vm.run_state, vm.migration ?? '-', vm.nics.map(({ tap, id }) => tap ?? id).join(', '), failoverText(vm), String(vm.free_ports.length), vm.vnics.join(', ') || '-',
   ]);
   context.printTable(['VM', 'STATE', 'MIGRATION', 'TAPS', 'FAILOVER', 'FREE-PORTS', 'VNICS'], rows);
-  for (const [vm, problem] of Object.entries(reply.problems)) context.io.err(`${vm}: ${problem}\n`);
 }
 
 async function receive(context: Context, name: string, uri: string): Promise<void> {
   await context.client().receiveVm(name, { uri });
-  context.printLine(`${name} is waited for at ${uri}`);
+  if (context.json) context.printJson({ vm: name, uri });
+  else context.printLine(`${name} is waited for at ${uri}`);
 }
 
 function count(text: string | undefined, option: string): number | undefined {
@@ -83,6 +137,7 @@ async function migrate(context: Context, name: string, options: MigrateOptions):
   const request = { uri, bandwidth: count(options.bandwidth, '--bandwidth'), downtime_ms: count(options.downtime, '--downtime') };
   const client = context.client();
   const destination = options.to === undefined ? null : new ControlClient(options.to);
+  if (options.dryRun === true) return foreseeMigration(context, name, destination, uri);
   const vnics = destination === null ? [] : named('virtual machine', name, (await client.vms()).vms).vnics;
   await destination?.receiveVm(name, { uri });
   const migration = client.migrateVm(name, request, milliseconds(options.wait, '--wait'));
@@ -94,6 +149,16 @@ async function migrate(context: Context, name: string, options: MigrateOptions):
     if (copied !== null) printNotes(context, copied);
   }
   if (reply.outcome !== 'completed') throw new ExitWith(ExitCode.failed);
+}
+
+/** Also asks the destination whether it has the machine. */
+async function foreseeMigration(context: Context, name: string, destination: ControlClient | null, uri: string): Promise<void> {
+  const vm = named('virtual machine', name, (await context.client().vms()).vms);
+  if (destination !== null) named('virtual machine', name, (await destination.vms()).vms);
+  const { vnics } = await context.client().status();
+  const held = vnics.filter((vnic) => vm.vnics.includes(vnic.name) && vnic.vf !== null).map((vnic) => `${vnic.vf} from ${vnic.name}`);
+  const taken = held.length === 0 ? 'no VF has to be taken back' : `${held.join(', ')} taken back first`;
+  await foresee(context, name, () => `${vm.name} (${vm.run_state}) would be sent to ${uri}: ${taken}`);
 }
 
 /** What is known of its flows, again and again until it is gone: what is learnt grows old quickly. A failure of this fails no migration. */

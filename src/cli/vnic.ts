@@ -19,34 +19,65 @@ export function registerVnic(program: Command, context: (command: Command) => Co
     .command('show')
     .description('all of them, or everything about one')
     .argument('[name]')
-    .option('-s, --stats', 'with counters')
-    .action(async (name: string | undefined, options: { stats?: boolean }, command: Command) =>
-      show(context(command), name, options.stats === true),
-    );
+    .action(async (name: string | undefined, _options: object, command: Command) => show(context(command), name));
   for (const [verb, description] of VERBS) {
     vnic
       .command(verb)
       .description(description)
       .argument('<name>')
       .option('--wait <seconds>', 'until it is there, at most this long; exit code 5 when it is not by then')
-      .action(async (name: string, options: { wait?: string }, command: Command) => act(context(command), name, verb, options.wait));
+      .option('--dry-run', 'only say what would be asked for, and what would stand in the way')
+      .action(async (name: string, options: ActOptions, command: Command) => {
+        const here = context(command);
+        await (options.dryRun === true ? foresee(here, name, verb) : act(here, name, verb, options.wait));
+      });
   }
 }
 
-type Counters = CountersReply['vnics'][number];
+interface ActOptions {
+  readonly wait?: string;
+  readonly dryRun?: boolean;
+}
 
-async function show(context: Context, name: string | undefined, stats: boolean): Promise<void> {
+type Counters = CountersReply['vnics'][number];
+type CountersOf = (vnic: VnicStatus) => Counters | null;
+
+async function show(context: Context, name: string | undefined): Promise<void> {
+  const { stats } = context;
   const client = context.client();
   const { vnics } = await client.status();
   const shown = name === undefined ? vnics : [named('vNIC', name, vnics)];
   const counters = stats ? (await client.counters()).vnics : [];
-  const countersOf = (vnic: VnicStatus): Counters | null => counters.find((each) => each.name === vnic.name) ?? null;
+  const countersOf: CountersOf = (vnic) => counters.find((each) => each.name === vnic.name) ?? null;
   if (context.json) context.printJson({ vnics: stats ? shown.map((vnic) => ({ ...vnic, counters: countersOf(vnic) })) : shown });
-  else if (name === undefined) printAll(context, shown, stats ? countersOf : null);
-  else for (const vnic of shown) printOne(context, vnic, countersOf(vnic));
+  else {
+    context.printTime();
+    if (context.brief) printBrief(context, shown, stats ? countersOf : null);
+    else if (name === undefined && !context.details) printAll(context, shown, stats ? countersOf : null);
+    else printEach(context, shown, countersOf);
+  }
 }
 
-function printAll(context: Context, vnics: readonly VnicStatus[], countersOf: ((vnic: VnicStatus) => Counters | null) | null): void {
+function printBrief(context: Context, vnics: readonly VnicStatus[], countersOf: CountersOf | null): void {
+  const rows = vnics.map((vnic) => [vnic.name, pathCell(vnic), vnic.vf ?? vnic.tap, ...sumsOf(vnic, countersOf), reasonCell(vnic)]);
+  context.printTable([], rows);
+}
+
+function printEach(context: Context, vnics: readonly VnicStatus[], countersOf: CountersOf): void {
+  for (const [i, vnic] of vnics.entries()) {
+    if (i > 0) context.printLine('');
+    printOne(context, vnic, countersOf(vnic));
+  }
+}
+
+/** To the guest and from it; nothing unless asked for. */
+function sumsOf(vnic: VnicStatus, countersOf: CountersOf | null): readonly string[] {
+  if (countersOf === null) return [];
+  const counters = countersOf(vnic);
+  return counters === null ? ['0', '0'] : [String(toGuest(counters)), String(fromGuest(counters))];
+}
+
+function printAll(context: Context, vnics: readonly VnicStatus[], countersOf: CountersOf | null): void {
   const headings = [
     'VNIC',
     'ID',
@@ -61,9 +92,7 @@ function printAll(context: Context, vnics: readonly VnicStatus[], countersOf: ((
     'REASON',
   ];
   const rows = vnics.map((vnic) => {
-    const counters = countersOf?.(vnic) ?? null;
-    const sums =
-      countersOf === null ? [] : [String(counters === null ? 0 : toGuest(counters)), String(counters === null ? 0 : fromGuest(counters))];
+    const sums = sumsOf(vnic, countersOf);
     const { name, id, mac, adapter, tap, vf } = vnic;
     return [name, String(id), mac, vlanText(vnic), adapter, tap, pathCell(vnic), wantText(vnic), vf ?? '-', ...sums, reasonCell(vnic)];
   });
@@ -119,6 +148,22 @@ function printOne(context: Context, vnic: VnicStatus, counters: Counters | null)
     ['flows expired', String(counters.flows_expired)],
     ['path changes', String(counters.path_changes)],
   ]);
+}
+
+const WANTED: Readonly<Record<Verb, string>> = {
+  accelerate: 'would be asked to be on the accelerated path',
+  software: 'would be asked to be on the software path',
+  auto: 'would be on the path that the configuration wants',
+};
+
+/** Whoever wants it now, the other conditions stay what they are. */
+async function foresee(context: Context, name: string, verb: Verb): Promise<void> {
+  const client = context.client();
+  const { vnic, conditions } = await client.why(named('vNIC', name, (await client.status()).vnics).name);
+  const inTheWay = verb === 'software' ? [] : conditions.filter((condition) => condition.name !== 'wanted' && condition.reason !== null);
+  if (context.json) return context.printJson({ dry_run: true, vnic, in_the_way: inTheWay });
+  context.printLine(`${vnic.name} ${WANTED[verb]}; now ${vnic.path}, wanted on ${wantText(vnic)}`);
+  for (const { name: condition, remedy } of inTheWay) context.printLine({ text: condition, style: 'bad' }, `: ${remedy}`);
 }
 
 async function act(context: Context, name: string, verb: Verb, wait: string | undefined): Promise<void> {

@@ -11,6 +11,7 @@ import {
   type MonitorEvent,
   PROTOCOL_SCHEMA,
   type ReloadReply,
+  type ReloadRequest,
   type StatusReply,
   type WhyReply,
 } from './protocol.js';
@@ -133,8 +134,8 @@ export class ControlClient {
   }
 
   /** Takes as long as what the new configuration asks for. */
-  reload(waitMs = 60_000): Promise<ReloadReply> {
-    return this.#json('POST', '/v1/config/reload', {}, waitMs);
+  reload(dryRun = false, waitMs = 60_000): Promise<ReloadReply> {
+    return this.#json('POST', '/v1/config/reload', { dry_run: dryRun } satisfies ReloadRequest, waitMs);
   }
 
   /** Everything is undone and the daemon ends. */

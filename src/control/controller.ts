@@ -29,6 +29,8 @@ export interface Controller {
   rssStatus(): RssStatus;
   /** `vnic` null: for the host. Resolves when frames are spread accordingly. @throws UnknownNameError, RssRefusedError */
   setRss(vnic: string | null, request: RssRequest): Promise<RssSetResult>;
+  /** What another configuration would add, remove and change. */
+  difference(desired: Desired): Omit<ReloadReply, 'schema'>;
   /** Replaces what is asked for; resolves when the difference has been acted on. */
   setDesired(desired: Desired): Promise<Omit<ReloadReply, 'schema'>>;
   onEvent(listener: (event: MonitorEvent) => void): () => void;

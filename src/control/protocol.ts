@@ -18,7 +18,7 @@
  *   POST /v1/vms/NAME/migrate            MigrateRequest -> MigrateReply   (answers when it is over)
  *   POST /v1/vms/NAME/cancel             {} -> {}
  *   POST /v1/flow/explain                ExplainRequest -> ExplainReply   (changes nothing)
- *   POST /v1/config/reload               {} -> ReloadReply
+ *   POST /v1/config/reload               ReloadRequest -> ReloadReply
  *   POST /v1/down                        {} -> DownReply          (everything undone, then the daemon ends)
  *   GET  /metrics                        -> Prometheus text
  * An error is ErrorReply with a 4xx/5xx status.
@@ -168,6 +168,11 @@ export interface WhyReply {
   readonly schema: number;
   readonly vnic: VnicStatus;
   readonly conditions: readonly ConditionStatus[];
+}
+
+export interface ReloadRequest {
+  /** Only say what would be done. */
+  readonly dry_run: boolean;
 }
 
 export interface ReloadReply {

@@ -46,8 +46,8 @@ export interface ControlTarget {
   explain(request: ExplainRequest): Promise<Omit<ExplainReply, 'schema'>>;
   readonly vms: VmTarget;
   readonly flows: FlowTarget;
-  /** Reads the configuration again and acts on it. */
-  reload(): Promise<Omit<ReloadReply, 'schema'>>;
+  /** Reads the configuration again and acts on it, or only says what that would do. */
+  reload(dryRun: boolean): Promise<Omit<ReloadReply, 'schema'>>;
   /** Called when everything was undone and the answer is on its way. */
   ended(): void;
 }
@@ -71,6 +71,7 @@ const migrateRequest = z.strictObject({
   downtime_ms: z.number().int().min(1).max(60_000).optional(),
 });
 const actRequest = z.strictObject({ wait_ms: z.number().min(0).max(MAX_WAIT_MS).default(0) });
+const reloadRequest = z.strictObject({ dry_run: z.boolean().default(false) });
 const emptyRequest = z.strictObject({});
 const rssRequest: z.ZodType<RssRequest> = z.strictObject({
   key: z.string().optional(),
@@ -216,8 +217,7 @@ export class ControlServer {
         return sendJson(response, 200, await target.explain(await readBody(request, explainRequest, EXPLAIN_LIMIT_BYTES)));
       case '/v1/config/reload':
         allow(request, 'POST');
-        await readBody(request, emptyRequest);
-        return sendJson(response, 200, await target.reload());
+        return sendJson(response, 200, await target.reload((await readBody(request, reloadRequest)).dry_run));
       case '/v1/down':
         allow(request, 'POST');
         await readBody(request, emptyRequest);

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VnicStatus } from '../control/protocol.js';
 import type { MigrateReply, MigrateRequest, VmsReply, VmStatus } from '../control/vm_protocol.js';
+import { nearName } from '../core/near_name.js';
 import type { LiveMachine } from './machine_source.js';
 import type { MachineHypervisor } from './machines.js';
 import { freePorts, migrating } from './qemu/machine.js';
@@ -125,7 +126,9 @@ export class VmControl {
     const all = this.#machines.machines();
     const live = all.find((candidate) => candidate.name === name);
     if (live !== undefined) return live;
-    throw new VmError(`there is no virtual machine "${name}"; there are: ${all.map((one) => one.name).join(', ') || 'none'}`, 'unknown_vm');
+    const near = nearName(name, all.map((one) => one.name));
+    const hint = near === null ? `there are: ${all.map((one) => one.name).join(', ') || 'none'}` : `did you mean "${near}"?`;
+    throw new VmError(`there is no virtual machine "${name}"; ${hint}`, 'unknown_vm');
   }
 
   #park(name: string, parked: boolean): void {

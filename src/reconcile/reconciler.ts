@@ -211,8 +211,12 @@ export class Reconciler implements Controller {
     return { dry_run: request.dry_run === true, changes, rss: this.rssStatus() };
   }
 
+  difference(desired: Desired): Omit<ReloadReply, 'schema'> {
+    return differenceOf(this.#configured, desired);
+  }
+
   async setDesired(desired: Desired): Promise<Omit<ReloadReply, 'schema'>> {
-    const difference = differenceOf(this.#configured, desired);
+    const difference = this.difference(desired);
     this.#configured = desired;
     await this.#resolve();
     this.#report.event('config', null, null, 'the configuration was replaced', {

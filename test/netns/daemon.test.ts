@@ -205,6 +205,8 @@ daemonTest('SIGHUP and reload: a good file is taken, a bad one is not', async (t
   await t.throwsAsync(site.client.reload(), { message: /unipath\.yaml:\d+:\d+: vnics: must be a list, not text/ });
 
   site.writeConfig({ vnics: [], flows_per_vnic: 128 });
+  t.deepEqual((await site.client.reload(true)).removed, ['vnic g1']);
+  t.true((await site.client.status()).vnics.some(({ name }) => name === 'g1'));
   t.deepEqual((await site.client.reload()).removed, ['vnic g1']);
   await daemon.says(/the other settings take effect with the next start/);
   t.deepEqual(await names(), []);

@@ -170,6 +170,10 @@ export class FakeController implements Controller {
     return { dry_run: request.dry_run === true, changes: [{ vnic: 'g1', device: 'tap-g1', what, buckets_moved: 32 }], rss: this.rss };
   }
 
+  difference(): { added: string[]; removed: string[]; changed: string[] } {
+    return { added: [], removed: ['vnic g2'], changed: [] };
+  }
+
   async setDesired(desired: Desired): Promise<{ added: string[]; removed: string[]; changed: string[] }> {
     this.calls.push('setDesired');
     return { added: desired.vnics.map(({ name }) => name), removed: [], changed: [] };

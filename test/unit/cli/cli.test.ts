@@ -97,6 +97,44 @@ test('colour only where asked for', async (t) => {
   t.is(coloured.replace(/\u001b\[[0-9;]*m/g, ''), (await run(`-S ${socket} vnic show`)).out);
 });
 
+test('-br: a line for each, without headings, before or behind the command', async (t) => {
+  const { socket } = await fakeDaemon(t);
+  const lines = `g1  accelerated  vfp0    -\ng2  software     tap-g2  no_free_vf\n`;
+  for (const line of ['-br vnic show', 'vnic show -br', 'vnic --brief show']) t.is((await run(`-S ${socket} ${line}`)).out, lines, line);
+  t.is((await run(`-S ${socket} vnic show g2 -br`)).out, 'g2  software  tap-g2  no_free_vf\n');
+  t.is((await run(`-S ${socket} -br -s vnic show g2`)).out, 'g2  software  tap-g2  0  0  no_free_vf\n');
+  t.regex((await run(`-S ${socket} -br status`)).out, /^DEGRADED uplinks/);
+  t.regex((await run(`-S ${socket} -br adapter show nic0`)).out, /^nic0 {2}pf0 {2}native {2}1\/2\n/);
+  t.regex((await run(`-S ${socket} -br rss show`)).out, /^g1 {2}tap-g1 {2}2 {2}50\.0\/50\.0\n$/);
+  t.is((await run(`-S ${socket} -br vm show`)).out, '');
+});
+
+test('-d: everything about each', async (t) => {
+  const nic = { id: 'net0', mac: '52:54:00:00:00:01', tap: 'tap-g1', failover: true, failover_negotiated: null, queues: 2 };
+  const vm = { name: 'web', run_state: 'running', migration: null, version: '7.2.0', nics: [nic], free_ports: ['rp1'], vnics: ['g1'] };
+  const vms = { status: () => ({ vms: [vm], problems: { db: 'no socket' } }), receive: async () => undefined, cancel: async () => undefined };
+  const { socket } = await fakeDaemon(t, { vms: { ...vms, migrate: () => new Promise(() => undefined) } });
+  const both = (await run(`-S ${socket} -d vnic show`)).out;
+  t.regex(both, /^name {9}g1$[^]*\n\nname {9}g2$/m);
+  const machine = await run(`-S ${socket} vm show -d`);
+  t.regex(machine.out, /^version {5}7\.2\.0$/m);
+  t.regex(machine.out, /^net0 {2}52:54:00:00:00:01 {2}tap-g1 +2 {2}on, unknown$/m);
+  t.is(machine.err, 'db: no socket\n');
+});
+
+test('-t: when it was so, as a line or a key', async (t) => {
+  const { socket } = await fakeDaemon(t);
+  const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\n/;
+  for (const line of ['status', 'vnic show', 'adapter show', 'vm show', 'rss show', 'explain g1']) t.regex((await run(`-S ${socket} -t ${line}`)).out, time, line);
+  t.notRegex((await run(`-S ${socket} status`)).out, time);
+  t.regex((JSON.parse((await run(`-S ${socket} -t -j vnic show`)).out) as { time: string }).time, /^\d{4}-/);
+});
+
+test('monitor of a vNIC that does not exist suggests the near one', async (t) => {
+  const { socket } = await fakeDaemon(t);
+  t.deepEqual(await run(`-S ${socket} monitor --vnic g11`), { code: 1, out: '', err: 'unipath: there is no vNIC "g11"\n  did you mean "g1"?\n' });
+});
+
 test('--color decides against the terminal, and for it', async (t) => {
   const { socket } = await fakeDaemon(t);
   const isColoured = async (line: string, colour: boolean): Promise<boolean> => (await run(`-S ${socket} ${line}`, { colour })).out.includes('\u001b[');
