@@ -24,16 +24,22 @@ const HELP_TAIL = `
 Options may stand behind the command too. unipath COMMAND --help tells more.
 Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 daemon unreachable, 4 degraded (status, guest check, doctor), 5 timed out.`;
 
-/** Runs one command line. @returns its exit code */
-export async function runCli(args: readonly string[], io: Io): Promise<number> {
+/** The tree of commands. Of those that bring much with them, only the ones that `args` name are whole. */
+export async function programFor(args: readonly string[], io: Io): Promise<Command> {
   const program = new Command('unipath')
     .description('accelerated-path controller for KVM hosts: moves each virtual machine NIC between its software path and a VF')
     .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ writeOut: io.out, writeErr: io.err })
     .addHelpText('after', HELP_TAIL);
+  await register(program, io, args);
+  return program;
+}
+
+/** Runs one command line. @returns its exit code */
+export async function runCli(args: readonly string[], io: Io): Promise<number> {
   try {
-    await register(program, io, args);
+    const program = await programFor(args, io);
     await program.parseAsync([...withBrief(args)], { from: 'user' });
     return ExitCode.ok;
   } catch (error) {
