@@ -5,6 +5,7 @@ import { LookupError } from '../dataplane/site_names.js';
 import { AdapterError } from '../sriov/error.js';
 import { registerAdapter } from './adapter.js';
 import { withBrief } from './arguments.js';
+import { registerBatch } from './batch.js';
 import { registerCompletion } from './completion.js';
 import { registerConfig } from './config.js';
 import { addCommonOptions, Context, type GlobalOptions, type Io } from './context.js';
@@ -54,7 +55,7 @@ async function register(program: Command, io: Io, args: readonly string[]): Prom
     if (args.includes(part.name)) (await part.load())(program, context);
     else program.command(part.name).description(part.description).helpOption(false);
   }
-  for (const part of [registerConfig, registerOther, registerRss, registerGuest, registerDoctor, registerCompletion]) part(program, context);
+  for (const part of [registerConfig, registerOther, registerRss, registerGuest, registerDoctor, registerBatch, registerCompletion]) part(program, context);
   await registerLab(program, args);
   addToAll(program);
 }
