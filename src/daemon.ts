@@ -3,6 +3,7 @@
  * unipathd: wires configuration, data plane, host, hypervisor, reconciler, control socket and metrics. The only file that
  * knows them all. Ending it - by a signal or by a crash - leaves the data plane as it is; only `unipath down` undoes it.
  */
+import { resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { pino } from 'pino';
 import { explainRequest } from './capture/explain_request.js';
@@ -155,6 +156,7 @@ async function start(config: Config, configFile: string, control: ControlServer)
     metrics,
     version,
     pins: settings.pins,
+    configFile: resolve(configFile),
     adopted: dataPlane.adopted,
     counters: () => countersOf(dataPlane.tallies(), dataPlane.redirectErrors(), controller.vnicIds()),
     explain: async (request) => explainRequest(await openSite(settings.pins, controller.vnicIds(), process.pid), request),

@@ -6,6 +6,7 @@ import { AdapterError } from '../sriov/error.js';
 import { registerAdapter } from './adapter.js';
 import { withBrief } from './arguments.js';
 import { registerBatch } from './batch.js';
+import { registerBugreport } from './bugreport.js';
 import { registerCompletion } from './completion.js';
 import { registerConfig } from './config.js';
 import { addCommonOptions, Context, type GlobalOptions, type Io } from './context.js';
@@ -55,7 +56,7 @@ async function register(program: Command, io: Io, args: readonly string[]): Prom
     if (args.includes(part.name)) (await part.load())(program, context);
     else program.command(part.name).description(part.description).helpOption(false);
   }
-  for (const part of [registerConfig, registerOther, registerRss, registerGuest, registerDoctor, registerBatch, registerCompletion]) part(program, context);
+  for (const part of [registerConfig, registerOther, registerRss, registerGuest, registerDoctor, registerBugreport, registerBatch, registerCompletion]) part(program, context);
   await registerLab(program, args);
   addToAll(program);
 }

@@ -107,7 +107,7 @@ class Screen {
   #terminal: Terminal | null = null;
   #before: Sample | null = null;
   #rows: readonly TopRow[] = [];
-  #events: MonitorEvent[] = [];
+  #events: readonly MonitorEvent[] = [];
   #problems: readonly string[] = [];
   /** Ends the wait for the next look. */
   #hurry = new AbortController();
@@ -121,6 +121,7 @@ class Screen {
   async run(): Promise<void> {
     // An error that is there from the start is better read on the usual screen.
     this.#before = await sampleOf(this.#client);
+    this.#events = (await this.#client.recentEvents()).slice(-EVENTS_KEPT);
     const interrupted = this.#context.io.interrupted();
     interrupted.addEventListener('abort', () => this.#stop(), { once: true });
     this.#terminal = this.#context.io.openTerminal?.((key) => this.#pressed(key), () => this.#draw()) ?? null;

@@ -6,6 +6,7 @@ import {
   type CountersReply,
   type DownReply,
   type ErrorReply,
+  type EventsReply,
   type ExplainReply,
   type ExplainRequest,
   type MonitorEvent,
@@ -145,6 +146,11 @@ export class ControlClient {
 
   async metrics(): Promise<string> {
     return this.#text(await this.#open('GET', '/metrics', undefined, 0));
+  }
+
+  /** The last ones, oldest first. */
+  async recentEvents(): Promise<readonly MonitorEvent[]> {
+    return (await this.#json<EventsReply>('GET', '/v1/events/recent')).events;
   }
 
   /** Every event from now on, until the daemon ends or `signal` is aborted. */

@@ -33,6 +33,8 @@ export interface Controller {
   difference(desired: Desired): Omit<ReloadReply, 'schema'>;
   /** Replaces what is asked for; resolves when the difference has been acted on. */
   setDesired(desired: Desired): Promise<Omit<ReloadReply, 'schema'>>;
+  /** The last ones, oldest first. */
+  recentEvents(): readonly MonitorEvent[];
   onEvent(listener: (event: MonitorEvent) => void): () => void;
   /** Calls back after every look at the host. */
   onLook(listener: (look: LookReport) => void): () => void;

@@ -4,6 +4,7 @@
  *   GET  /v1/status                      -> StatusReply
  *   GET  /v1/counters                    -> CountersReply
  *   GET  /v1/events                      -> one MonitorEvent per line until the client goes away
+ *   GET  /v1/events/recent               -> EventsReply          (the last ones, oldest first)
  *   POST /v1/vnics/NAME/accelerate       ActRequest -> ActReply
  *   POST /v1/vnics/NAME/software         ActRequest -> ActReply
  *   POST /v1/vnics/NAME/auto             ActRequest -> ActReply   (the configuration's policy holds again)
@@ -93,6 +94,8 @@ export interface StatusReply {
   readonly pid: number;
   /** Folder of its maps and programs in the BPF file system, without the version. */
   readonly pins: string;
+  /** Its configuration, as an absolute path. */
+  readonly config_file: string;
   /** True when the programs of an earlier daemon were taken over as they were. */
   readonly adopted: boolean;
   /** Milliseconds since the last completed reconcile; null before the first. */
@@ -139,6 +142,11 @@ export interface MonitorEvent {
   readonly adapter: string | null;
   readonly message: string;
   readonly fields: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+export interface EventsReply {
+  readonly schema: number;
+  readonly events: readonly MonitorEvent[];
 }
 
 export interface ActRequest {

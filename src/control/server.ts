@@ -39,6 +39,7 @@ export interface ControlTarget {
   readonly version: string;
   /** Folder of its maps and programs in the BPF file system, without the version. */
   readonly pins: string;
+  readonly configFile: string;
   /** True when the programs of an earlier daemon were taken over as they were. */
   readonly adopted: boolean;
   counters(): Omit<CountersReply, 'schema'>;
@@ -212,6 +213,9 @@ export class ControlServer {
       case '/v1/events':
         allow(request, 'GET');
         return this.#stream(target.controller, response);
+      case '/v1/events/recent':
+        allow(request, 'GET');
+        return sendJson(response, 200, { events: target.controller.recentEvents() });
       case '/v1/flow/explain':
         allow(request, 'POST');
         return sendJson(response, 200, await target.explain(await readBody(request, explainRequest, EXPLAIN_LIMIT_BYTES)));
@@ -249,12 +253,13 @@ export class ControlServer {
   }
 }
 
-function statusOf({ controller, version, pins, adopted }: ControlTarget): Omit<StatusReply, 'schema'> {
+function statusOf({ controller, version, pins, configFile, adopted }: ControlTarget): Omit<StatusReply, 'schema'> {
   const { lastReconcileAgeMs, error } = controller.health();
   return {
     version,
     pid: process.pid,
     pins,
+    config_file: configFile,
     adopted,
     last_reconcile_age_ms: lastReconcileAgeMs,
     reconcile_error: error,

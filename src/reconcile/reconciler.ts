@@ -228,6 +228,10 @@ export class Reconciler implements Controller {
     return difference;
   }
 
+  recentEvents(): readonly MonitorEvent[] {
+    return this.#report.recent;
+  }
+
   onEvent(listener: (event: MonitorEvent) => void): () => void {
     return this.#report.onEvent(listener);
   }

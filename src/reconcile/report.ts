@@ -12,6 +12,8 @@ export interface Logger {
 export const silentLogger: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 const REPEAT_MS = 60_000;
+/** Enough for what led to the trouble that somebody reports. */
+const EVENTS_KEPT = 200;
 /** More different errors than this within a minute are not told apart any more. */
 const MAX_REMEMBERED = 1000;
 
@@ -21,11 +23,17 @@ export class Reporter {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #listeners = new Set<(event: MonitorEvent) => void>();
+  #recent: readonly MonitorEvent[] = [];
   readonly #said = new Map<string, { readonly atMs: number; suppressed: number }>();
 
   constructor(clock: Clock, log: Logger) {
     this.#clock = clock;
     this.#log = log;
+  }
+
+  /** The last ones, oldest first. */
+  get recent(): readonly MonitorEvent[] {
+    return this.#recent;
   }
 
   onEvent(listener: (event: MonitorEvent) => void): () => void {
@@ -70,6 +78,7 @@ export class Reporter {
       message,
       fields,
     };
+    this.#recent = [...this.#recent, event].slice(-EVENTS_KEPT);
     for (const listener of this.#listeners) listener(event);
   }
 }

@@ -34,6 +34,7 @@ export async function fakeDaemon(t: ExecutionContext, change: Partial<ControlTar
     controller,
     version: '1.2.3',
     pins: '/sys/fs/bpf/nowhere',
+    configFile: join(folder, 'unipath.yaml'),
     adopted: false,
     metrics: { contentType: 'text/plain; version=0.0.4', render: async () => 'unipath_up 1\n' },
     counters: () => ({ vnics: [], unknown: {}, redirect_errors: [] }),

@@ -179,6 +179,12 @@ export class FakeController implements Controller {
     return { added: desired.vnics.map(({ name }) => name), removed: [], changed: [] };
   }
 
+  recent: readonly MonitorEvent[] = [];
+
+  recentEvents(): readonly MonitorEvent[] {
+    return this.recent;
+  }
+
   onEvent(listener: (event: MonitorEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

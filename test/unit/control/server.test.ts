@@ -33,13 +33,14 @@ function raw(socketPath: string, method: string, path: string, body: string | Bu
 }
 
 test('status has everything under a schema number', async (t) => {
-  const { socket, controller } = await fakeDaemon(t);
+  const { socket, controller, folder } = await fakeDaemon(t);
   const status = await new ControlClient(socket).status();
   t.deepEqual(status, {
     schema: 1,
     version: '1.2.3',
     pid: process.pid,
     pins: '/sys/fs/bpf/nowhere',
+    config_file: join(folder, 'unipath.yaml'),
     adopted: false,
     last_reconcile_age_ms: 1500,
     reconcile_error: null,
@@ -61,6 +62,13 @@ test('RSS settings: shown, set for the host and for one vNIC, refused with what 
   t.is((await raw(socket, 'POST', '/v1/rss', '{"weights":["1"]}')).body.error?.code, 'bad_request');
   t.is((await raw(socket, 'GET', '/v1/vnics/g1/rss')).body.error?.code, 'wrong_method');
   t.deepEqual(failures, []);
+});
+
+test('the last events', async (t) => {
+  const { socket, controller } = await fakeDaemon(t);
+  controller.recent = [monitorEvent(), monitorEvent({ message: 'later' })];
+  t.deepEqual(await new ControlClient(socket).recentEvents(), controller.recent);
+  t.is((await raw(socket, 'POST', '/v1/events/recent')).body.error?.code, 'wrong_method');
 });
 
 test('why a vNIC is on its path: only read, and only of one that is there', async (t) => {
