@@ -1,8 +1,8 @@
 /** What may stand at the end of a command line that is being typed, from the definitions of the commands. Pure. */
 import type { Command, Option } from 'commander';
 
-/** What only the daemon knows. */
-export type NameKind = 'vnic' | 'vm' | 'adapter' | 'interface';
+/** What only the daemon knows, or the machine. */
+export type NameKind = 'vnic' | 'vm' | 'adapter' | 'interface' | 'pf';
 
 export interface Candidate {
   readonly word: string;
@@ -20,7 +20,7 @@ export interface Completion {
   readonly socket: string | null;
 }
 
-const NAME_KINDS: readonly string[] = ['vnic', 'vm', 'adapter', 'interface'] satisfies NameKind[];
+const NAME_KINDS: readonly string[] = ['vnic', 'vm', 'adapter', 'interface', 'pf'] satisfies NameKind[];
 /** Placeholders that stand for a file. */
 const FILE_WORDS = ['file', 'path', 'socket'];
 

@@ -92,6 +92,10 @@ const NAMES: Readonly<Record<NameKind, (client: ControlClient) => Promise<readon
   vnic: async (client) => (await client.status()).vnics.map(({ name }) => name),
   adapter: async (client) => (await client.status()).adapters.map(({ name }) => name),
   vm: async (client) => (await client.vms()).vms.map(({ name }) => name),
+  pf: async () => {
+    const [{ discoverPfs }, { pfName }] = await Promise.all([import('../sriov/discover.js'), import('../sriov/pf_name.js')]);
+    return (await discoverPfs()).map(pfName);
+  },
   interface: async (client) => {
     const { adapters, vnics } = await client.status();
     const ports = vnics.flatMap(({ tap, vf }) => (vf === null ? [tap] : [tap, vf]));

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { CliError, ExitCode, ExitWith } from '../cli/exit.js';
+import { nearName } from '../core/near_name.js';
 import { missingCommandHint } from '../host/exec.js';
 import { packageRoot } from '../paths.js';
 import { labDown } from './down.js';
@@ -123,6 +124,12 @@ async function run(options: RunOptions, command: Command): Promise<void> {
   if (!passed) throw new ExitWith(ExitCode.failed);
 }
 
+async function absentText(place: LabPlace, name: string): Promise<string> {
+  const names = (await labStatus(place)).namespaces.map((namespace) => namespace.name.slice(place.prefix.length + 1));
+  const near = nearName(name, names);
+  return `the lab has no namespace and no running guest "${name}"; ${near === null ? `there are: ${names.join(', ')}` : `did you mean "${near}"?`}`;
+}
+
 /** Runs a command in a namespace of the lab, on the caller's terminal, or in a machine; ends as it ended. */
 async function exec(name: string, words: readonly string[], options: PlaceOptions): Promise<void> {
   // Options are passed on, and with them what separates them.
@@ -137,7 +144,7 @@ async function exec(name: string, words: readonly string[], options: PlaceOption
     return;
   }
   if (!existsSync(namespacePath(netns))) {
-    say(journal === null ? 'no lab is up; make one with `unipath lab up`' : `the lab has no namespace and no running guest "${name}"`);
+    say(journal === null ? 'no lab is up; make one with `unipath lab up`' : await absentText(place, name));
     throw new ExitWith(ExitCode.failed);
   }
   const mark = journal?.head?.mark ?? '';

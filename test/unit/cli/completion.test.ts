@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import fc from 'fast-check';
+import { discoverPfs } from '../../../src/sriov/discover.js';
+import { pfName } from '../../../src/sriov/pf_name.js';
 import { run } from '../../support/cli.js';
 import { fakeDaemon, temporaryFolder } from '../../support/control_socket.js';
 import { needs, testWith } from '../../support/require.js';
@@ -59,13 +61,17 @@ test('names from the daemon whose socket the line names', async (t) => {
   }
 });
 
+test('PFs come from the machine, and need no daemon', async (t) => {
+  t.deepEqual(await words('-S /nonexistent/x.sock adapter setup '), (await discoverPfs()).map(pfName));
+});
+
 test('files where files are wanted; nothing at all where there is no daemon', async (t) => {
   for (const line of ['config check ', '-S ', 'capture --write ', 'guest check --pins ']) t.deepEqual(await words(line), [':files'], line);
   t.deepEqual(await words('-S /nonexistent/x.sock vnic show '), []);
 });
 
 test('whatever is typed, completing it succeeds', async (t) => {
-  const word = fc.constantFrom('', '-', '--', '=', '-j', '-S', '/nonexistent/s', '--vnic', '--wait=', 'vnic', 'show', 'g1', 'completion', 'config', 'check', ':', '\t', '--nothing=x');
+  const word = fc.constantFrom('', '-', '--', '=', '-j', '-S', '/nonexistent/s', '--vnic', '--wait=', 'vnic', 'show', 'g1', 'completion', 'adapter', 'setup', 'config', 'check', ':', '\t', '--nothing=x');
   await fc.assert(
     fc.asyncProperty(fc.array(word, { maxLength: 6 }), async (typed) => {
       const { code, err } = await run(['__complete', '--', '-S', '/nonexistent/s', ...typed]);
