@@ -169,7 +169,8 @@ class Screen {
       this.#before = now;
     } catch (error) {
       this.#problems = [problemOf(error)];
-      // What was counted meanwhile did not happen in one interval.
+      // What it was is not what it is; and what is counted meanwhile will not have happened in one interval.
+      this.#rows = [];
       this.#before = null;
     }
   }

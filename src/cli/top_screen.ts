@@ -91,12 +91,22 @@ export function pageSize(lines: number): number {
   return Math.max(0, lines - 3 - (events === 0 ? 0 : events + 1));
 }
 
-function head({ time, rows, problems, view }: Picture): { readonly text: string; readonly state: Cell } {
+/** What matters most stands first: the rest may be cut off. */
+function head({ time, rows, problems, view, columns, colour }: Picture): string {
   const accelerated = rows.filter(({ path }) => path === 'accelerated').length;
   const filters = [view.filter === '' ? '' : ` /${view.filter}`, view.paths === 'all' ? '' : ` ${view.paths}`].join('');
   const pace = view.paused ? 'paused' : `every ${view.intervalMs / 1000} s`;
   const state: Cell = problems.length === 0 ? { text: 'OK', style: 'good' } : { text: 'DEGRADED', style: 'bad' };
-  return { state, text: `unipath top ${time} ${pace}, accelerated ${accelerated}/${rows.length}, by ${view.sort}${view.reverse ? ' reversed' : ''}${filters} ` };
+  const begin = cut(`unipath top ${time} `, columns);
+  const shown = cut(state.text, columns - begin.length);
+  const end = ` ${pace}, accelerated ${accelerated}/${rows.length}, by ${view.sort}${view.reverse ? ' reversed' : ''}${filters}`;
+  return begin + painted({ ...state, text: shown }, colour) + cut(end, columns - begin.length - shown.length);
+}
+
+/** In the place of rows. */
+function emptyText({ rows, problems }: Picture): string {
+  if (rows.length > 0) return 'no vNIC is like that: Esc shows all';
+  return problems[0] ?? 'there are no vNICs';
 }
 
 const eventLine = ({ time, vnic, adapter, message }: MonitorEvent): string => `${time.slice(11, 19)} ${vnic ?? adapter ?? '-'}: ${message}`;
@@ -104,16 +114,13 @@ const eventLine = ({ time, vnic, adapter, message }: MonitorEvent): string => `$
 /** At most `lines` lines, none wider than `columns`. */
 export function picture(input: Picture): readonly string[] {
   const { columns: width, lines, colour, rows, events, problems, view } = input;
-  const { text, state } = head(input);
-  const shownHead = cut(text, width);
-  const room = Math.max(0, width - [...shownHead].length);
-  const first = shownHead + painted({ ...state, text: cut(state.text, room) }, colour);
   const columns = columnsFor(width);
   const headings = columns.map((column) => fitted(column, column.heading, false)).join(' ').trimEnd();
   const chosen = chosenRows(rows, view);
   const page = pageSize(lines);
   const start = Math.min(view.scroll, Math.max(0, chosen.length - page));
-  const body = chosen.slice(start, start + page).map((row) => columns.map((column) => fitted(column, column.cell(row), colour)).join(' ').trimEnd());
+  const shown = chosen.slice(start, start + page).map((row) => columns.map((column) => fitted(column, column.cell(row), colour)).join(' ').trimEnd());
+  const body = chosen.length === 0 ? [cut(emptyText(input), width)].slice(0, page) : shown;
   const padding = Array.from({ length: Math.max(0, page - body.length) }, () => '');
   const many = eventLines(lines);
   const unwell = many === 0 ? [] : problems.slice(0, 1).map((problem) => {
@@ -125,5 +132,5 @@ export function picture(input: Picture): readonly string[] {
   );
   const below = many === 0 ? [] : ['', ...unwell, ...news, ...Array.from({ length: many - unwell.length - news.length }, () => '')];
   const last = view.typing ? `filter: ${view.filter}_   Enter keeps it, Esc clears it` : KEYS;
-  return [first, cut(headings, width), ...body, ...padding, ...below, cut(last, width)].slice(0, lines);
+  return [head(input), cut(headings, width), ...body, ...padding, ...below, cut(last, width)].slice(0, lines);
 }
