@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { type ControlClient, DaemonUnreachableError, RequestError, RequestTimeoutError } from '../control/client.js';
 import type { MonitorEvent } from '../control/protocol.js';
-import { wordsOf } from './arguments.js';
+import { wholeNumber, wordsOf } from './arguments.js';
 import { type Context, milliseconds } from './context.js';
 import { CliError, ExitCode } from './exit.js';
 import type { Terminal } from './terminal.js';
@@ -54,11 +54,10 @@ function viewOf({ interval, sort }: TopOptions): View {
 
 async function top(context: Context, options: TopOptions): Promise<void> {
   const view = viewOf(options);
-  const times = options.number === undefined ? (options.once === true ? 1 : Number.POSITIVE_INFINITY) : Number(options.number);
-  if (!(times >= 1)) throw new CliError(`--number ${options.number}: not a whole number from 1`, 'usage', null, ExitCode.usage);
-  const onTerminal = context.io.openTerminal !== undefined && !context.json && times === Number.POSITIVE_INFINITY;
-  if (onTerminal) await new Screen(context, view).run();
-  else await print(context, view, times);
+  const number = options.number === undefined ? null : wholeNumber(options.number, '--number', 1, 1_000_000);
+  const times = options.once === true ? 1 : number;
+  if (context.io.openTerminal !== undefined && !context.json && times === null) await new Screen(context, view).run();
+  else await print(context, view, times ?? Number.POSITIVE_INFINITY);
 }
 
 async function sampleOf(client: ControlClient): Promise<Sample> {
