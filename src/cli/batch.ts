@@ -27,14 +27,17 @@ async function batch(context: Context, file: string, keepGoing: boolean): Promis
   let number = 0;
   const input = file === '-' ? process.stdin : createReadStream(file);
   // What goes wrong with the file comes up while it is read.
-  const problem = new Promise<never>((_, reject) => input.once('error', (error: Error) => reject(new CliError(`${file}: ${error.message}`, 'no_file', 'name a file that can be read'))));
+  const problem = new Promise<never>((_, reject) => {
+    input.once('error', ({ message }: Error) => reject(new CliError(`${file}: ${message}`, 'no_file', 'name a file that can be read')));
+  });
   problem.catch(() => undefined);
   const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })[Symbol.asyncIterator]();
   for (;;) {
     const { done, value } = await Promise.race([lines.next(), problem]);
     if (done === true) break;
-    const code = await line(value, common, (words) => runCli(words, context.io), context, `${file}:${++number}`);
-    if (code !== ExitCode.ok) context.io.err(`${file}:${number}: exit code ${code}\n`);
+    const where = `${file}:${++number}`;
+    const code = await line(context, value, where, (words) => runCli([...common, ...words], context.io));
+    if (code !== ExitCode.ok) context.io.err(`${where}: exit code ${code}\n`);
     if (failed === ExitCode.ok) failed = code;
     if (failed !== ExitCode.ok && !keepGoing) break;
   }
@@ -42,13 +45,16 @@ async function batch(context: Context, file: string, keepGoing: boolean): Promis
   if (failed !== ExitCode.ok) throw new ExitWith(failed);
 }
 
-async function line(text: string, common: readonly string[], run: (words: readonly string[]) => Promise<number>, context: Context, where: string): Promise<number> {
+type Runner = (words: readonly string[]) => Promise<number>;
+
+/** @returns its exit code */
+async function line(context: Context, text: string, where: string, run: Runner): Promise<number> {
   try {
     const words = wordsOfLine(text);
     if (words.length === 0) return ExitCode.ok;
     // A batch in a batch may be itself.
     if (words.find((word) => !word.startsWith('-')) === 'batch') throw new RangeError('batch has no place in a batch');
-    return await run([...common, ...words]);
+    return await run(words);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     context.io.err(`unipath: ${where}: ${error.message}\n`);

@@ -40,7 +40,8 @@ async function toolVersions(): Promise<Record<string, string>> {
 
 function kernel(): object {
   const system = /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? null;
-  return { release: release(), version: kernelVersion(), architecture: arch(), system, cpus: cpus().length, cpu: cpus()[0]?.model ?? null, memory_bytes: totalmem() };
+  const machine = { architecture: arch(), cpus: cpus().length, cpu: cpus()[0]?.model ?? null, memory_bytes: totalmem() };
+  return { release: release(), version: kernelVersion(), system, ...machine };
 }
 
 /** The daemon's own network namespace need not be ours. */

@@ -22,9 +22,11 @@ async function explain(context: Context, name: string): Promise<void> {
   const client = context.client();
   const { vnics } = await client.status();
   const { vnic, conditions } = await client.why(named('vNIC', name, vnics).name);
-  if (context.json) return context.printJson({ vnic: vnic.name, path: vnic.path, want: vnic.want, reason: vnic.reason, reason_text: vnic.reason_text, conditions });
+  const { path, want, reason, reason_text } = vnic;
+  if (context.json) return context.printJson({ vnic: vnic.name, path, want, reason, reason_text, conditions });
   context.printTime();
-  context.printLine(`${vnic.name} is on the `, pathCell(vnic), ` path${isAsWanted(vnic) ? ', as wanted' : `, wanted on the ${vnic.want} one`}: ${vnic.reason_text}`);
+  const wanted = isAsWanted(vnic) ? 'as wanted' : `wanted on the ${want} one`;
+  context.printLine(`${vnic.name} is on the `, pathCell(vnic), ` path, ${wanted}: ${reason_text}`);
   context.printLine('');
   context.printTable(
     ['CONDITION', 'HOLDS', 'WHAT WAS SEEN'],

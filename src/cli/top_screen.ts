@@ -36,9 +36,17 @@ const number = (heading: string, width: number, value: (row: TopRow) => number):
   heading, width, right: true, cell: (row) => scaled(value(row)),
 });
 
+function pathCell({ path, as_wanted }: TopRow): Cell {
+  return { text: path === 'accelerated' ? 'accel' : 'soft', style: as_wanted ? 'good' : 'busy' };
+}
+
+function reasonCell({ reason, as_wanted }: TopRow): Cell | string {
+  return reason === 'none' ? '-' : { text: reason, style: as_wanted ? 'quiet' : 'busy' };
+}
+
 const COLUMNS: readonly Column[] = [
   { heading: 'VNIC', width: NAME_WIDTH, right: false, cell: ({ vnic }) => vnic },
-  { heading: 'PATH', width: 5, right: false, cell: ({ path, as_wanted }) => ({ text: path === 'accelerated' ? 'accel' : 'soft', style: as_wanted ? 'good' : 'busy' }) },
+  { heading: 'PATH', width: 5, right: false, cell: pathCell },
   number('TAP-PPS', 7, ({ tap }) => tap.packets_per_second),
   number('TAP-BPS', 7, ({ tap }) => tap.bits_per_second),
   number('VF-PPS', 7, ({ vf }) => vf.packets_per_second),
@@ -50,9 +58,7 @@ const COLUMNS: readonly Column[] = [
   },
   { heading: 'QUEUES-%', width: 11, right: false, cell: ({ queue_percents }) => queuesText(queue_percents) },
 ];
-const REASON: Column = {
-  heading: 'REASON', width: REASON_WIDTH, right: false, cell: ({ reason, as_wanted }) => (reason === 'none' ? '-' : { text: reason, style: as_wanted ? 'quiet' : 'busy' }),
-};
+const REASON: Column = { heading: 'REASON', width: REASON_WIDTH, right: false, cell: reasonCell };
 
 /** "28/72"; of many queues the largest share. */
 export function queuesText(percents: readonly number[]): string {

@@ -31,7 +31,8 @@ function body(command: CommandReference): string[] {
 }
 
 function head(name: string, description: string, version: string): string[] {
-  return [`.TH ${argument(name.toUpperCase())} 1 "" ${argument(`unipath ${version}`)} "unipath"`, '.SH NAME', `${escaped(name)} \\- ${escaped(description)}`];
+  const title = `.TH ${argument(name.toUpperCase())} 1 "" ${argument(`unipath ${version}`)} "unipath"`;
+  return [title, '.SH NAME', `${escaped(name)} \\- ${escaped(description)}`];
 }
 
 /** Of one command and all below it. */
@@ -39,7 +40,8 @@ function pageOf(command: CommandReference, below: readonly CommandReference[], v
   const name = pageName(command.name);
   const all = below.length === 0 ? [command] : below;
   const synopsis = all.flatMap(({ usage }, i) => [...(i === 0 ? [] : ['.br']), `.B ${argument(usage)}`]);
-  const commands = below.flatMap((each) => [`.SH ${argument(each.name.toUpperCase().replace('UNIPATH ', ''))}`, escaped(sentence(each.description)), ...body(each)]);
+  const heading = ({ name: whole }: CommandReference): string => argument(whole.replace('unipath ', '').toUpperCase());
+  const commands = below.flatMap((each) => [`.SH ${heading(each)}`, escaped(sentence(each.description)), ...body(each)]);
   return {
     file: `${name}.1`,
     text: [
