@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { whyNoHostMachine } from '../../src/lab/sriov/available.js';
 import { HostMachine, type HostMachineStart } from '../../src/lab/sriov/machine.js';
-import { testWith } from '../support/require.js';
+import { needs, testWith } from '../support/require.js';
 
 /** MAC addresses of the PFs, which are eth0 and eth1. */
 export const PF_MACS = ['52:54:00:5a:00:01', '52:54:00:5a:01:01'] as const;
@@ -20,6 +20,7 @@ const COMMAND_MS = 120_000;
 const SERVER = { input: '/run/unipath-test.in', output: '/run/unipath-test.out', log: '/run/unipath-test.log' } as const;
 
 const declare = testWith(whyNoHostMachine());
+const declareLong = testWith(whyNoHostMachine(), needs.time());
 const started: { folder: string | null; machine: HostMachine | null; why: unknown } = { folder: null, machine: null, why: null };
 
 type MachineKind = Omit<HostMachineStart, 'name' | 'folder'>;
@@ -56,9 +57,9 @@ test.after.always('the machine is taken away', async () => {
   if (started.folder !== null) rmSync(started.folder, { recursive: true, force: true });
 });
 
-/** A test with the machine, which is as the test before it left it. */
-export function sriovTest(title: string, body: (t: ExecutionContext, machine: HostMachine) => Promise<void>): void {
-  declare.serial(title, async (t) => {
+/** A test with the machine, which is as the test before it left it. `long`: only where there is time (needs.time()). */
+export function sriovTest(title: string, body: (t: ExecutionContext, machine: HostMachine) => Promise<void>, { long = false } = {}): void {
+  (long ? declareLong : declare).serial(title, async (t) => {
     t.timeout(TIMEOUT_MS + (kind.bootMs ?? 0));
     const before = performance.now();
     const machine = await hostMachine(t);

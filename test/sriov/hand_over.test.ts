@@ -21,4 +21,4 @@ sriovTest('hand-over to a VF and back: every question of the wire, of another VF
   t.true((back?.vf ?? 1) === 0 && (back?.tap ?? 0) > 50, JSON.stringify(back));
   t.deepEqual(after, before);
   t.true(ownAddress);
-});
+}, { long: true });

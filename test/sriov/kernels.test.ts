@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hostKernels, whyNoHostMachine } from '../../src/lab/sriov/available.js';
 import { HostMachine } from '../../src/lab/sriov/machine.js';
-import { testWith } from '../support/require.js';
+import { needs, testWith } from '../support/require.js';
 import { PF_MACS } from './bed.js';
 
 const TIMEOUT_MS = 290_000;
@@ -16,7 +16,7 @@ const releases = missing === null ? hostKernels().map(({ release }) => release) 
 const tooManyWays = (release: string): string | null => (release.startsWith('6.1.') ? 'a verifier that takes steer_guest, which that of Linux 6.1 does not' : null);
 
 for (const release of releases) {
-  testWith(missing, tooManyWays(release)).serial(`Linux ${release}: the tables of frames`, async (t) => {
+  testWith(missing, tooManyWays(release), needs.time()).serial(`Linux ${release}: the tables of frames`, async (t) => {
     t.timeout(TIMEOUT_MS);
     const folder = mkdtempSync(join(tmpdir(), 'unipath-sriov-'));
     t.teardown(() => rmSync(folder, { recursive: true, force: true }));

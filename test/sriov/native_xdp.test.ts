@@ -69,4 +69,4 @@ sriovTest('the first attach darkens a VF, a daemon that is killed and comes back
   t.regex(counted, /^unipath_\w+\{.*reason="pass_software".*\} [1-9]/m);
   await unipathDone(machine, `-S ${SOCKET} --timeout 60 down`);
   t.regex(await unipathDone(machine, 'adapter show eth0'), /^XDP program +none is attached$/m);
-});
+}, { long: true });

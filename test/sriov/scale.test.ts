@@ -29,4 +29,4 @@ sriovTest(`${VFS} VFs are made, given to VFIO and taken back`, async (t, machine
   t.is(await count('virtfn*'), 0);
   const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
   t.log(`${VFS} VFs made and bound in ${seconds(made - before)}, taken back in ${seconds(performance.now() - looked)}`);
-});
+}, { long: true });
