@@ -115,7 +115,11 @@ function emptyText({ rows, problems }: Picture): string {
   return problems[0] ?? 'there are no vNICs';
 }
 
-const eventLine = ({ time, vnic, adapter, message }: MonitorEvent): string => `${time.slice(11, 19)} ${vnic ?? adapter ?? '-'}: ${message}`;
+/** Most messages say themselves whom they are about. */
+function eventLine({ time, vnic, adapter, message }: MonitorEvent): string {
+  const who = vnic ?? adapter;
+  return `${time.slice(11, 19)} ${who === null || message.includes(who) ? '' : `${who}: `}${message}`;
+}
 
 /** At most `lines` lines, none wider than `columns`. */
 export function picture(input: Picture): readonly string[] {

@@ -73,7 +73,7 @@ const ASK: Readonly<Record<ConditionName, (seen: Seen) => Answer>> = {
   address: ({ tenant: { spec }, desired }) =>
     duplicateNames(desired).has(spec.name)
       ? no(`${spec.mac} is another vNIC's too`, 'duplicate_mac')
-      : yes(`${spec.mac} is its own in VLAN ${spec.vlans.join(', ')}`),
+      : yes(`${spec.mac} is its own, ${spec.vlans.map((vlan) => (vlan === 0 ? 'untagged' : `VLAN ${vlan}`)).join(', ')}`),
   uplink: ({ tenant: { adapter }, observed }) =>
     observed.links.has(adapter.uplink) ? yes(`${adapter.uplink} is there`) : no(`${adapter.uplink || adapter.name} is not there`, 'uplink_missing'),
   program: ({ tenant: { adapter }, adapterTroubles, observed }) => {
