@@ -1,5 +1,6 @@
 /** Every metric family that unipathd exports, as it is before anything has been read. */
-import { type FamilyInfo, Metrics } from './registry.js';
+import type { FamilyInfo } from './readings.js';
+import { Metrics } from './registry.js';
 
 export function allFamilies(): FamilyInfo[] {
   const nobody = (): (() => void) => () => undefined;

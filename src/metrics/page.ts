@@ -1,7 +1,7 @@
 /** The page that documents metrics, made from their definitions. Pure. */
 import { reasonTexts } from '../capture/reason_texts.js';
 import { NOT_ACCELERATED_REASONS } from '../core/model.js';
-import type { FamilyInfo } from './registry.js';
+import type { FamilyInfo } from './readings.js';
 
 /** In the order of the page; a family belongs to the first that fits. */
 const SECTIONS: readonly (readonly [title: string, names: RegExp])[] = [

@@ -18,6 +18,7 @@ import { reconcileCollector } from './collectors/reconcile.js';
 import { switchDurations } from './collectors/switches.js';
 import { trafficCollector } from './collectors/traffic.js';
 import { vnicCollector } from './collectors/vnics.js';
+import { type FamilyInfo, Readings } from './readings.js';
 
 const EVENT_KINDS: readonly MonitorEvent['kind'][] = [
   'path', 'phase', 'reason', 'vf', 'hold', 'guest', 'link', 'action', 'config', 'error',
@@ -35,16 +36,10 @@ export interface MetricsParts {
   readonly failed?: (collector: string, error: Error) => void;
 }
 
-/** One metric family, as it is documented. */
-export interface FamilyInfo {
-  readonly name: string;
-  readonly type: string;
-  readonly labelNames: readonly string[];
-  readonly help: string;
-}
-
 export class Metrics {
+  /** What is counted as it happens. */
   readonly #registry = new Registry();
+  readonly #readings = new Readings();
   readonly #collectors: readonly Collector[];
   readonly #failed: (collector: string, error: Error) => void;
   readonly #errors: Counter<'collector'>;
@@ -54,6 +49,7 @@ export class Metrics {
 
   constructor({ version, controller, dataPlane, vms, failed = () => undefined }: MetricsParts) {
     const registry = this.#registry;
+    const readings = this.#readings;
     this.#failed = failed;
     new Gauge({ name: 'unipath_build_info', help: 'What is running.', labelNames: ['version', 'node_version'], registers: [registry] })
       .labels(version, process.version)
@@ -62,19 +58,19 @@ export class Metrics {
     const holds = holdCollector(registry, vnicNames);
     const announcements = announcementCollector(registry, vnicNames);
     this.#collectors = [
-      reconcileCollector(registry, controller),
-      adapterCollector(registry, () => controller.adapterStatus()),
-      vnicCollector(registry, () => controller.vnicStatus()),
-      trafficCollector(registry, {
+      reconcileCollector(readings, controller),
+      adapterCollector(readings, () => controller.adapterStatus()),
+      vnicCollector(readings, () => controller.vnicStatus()),
+      trafficCollector(readings, {
         tallies: () => dataPlane.tallies(),
         redirectErrors: () => dataPlane.redirectErrors(),
         vnicIds: () => controller.vnicIds(),
       }),
       holds,
       announcements,
-      machineCollector(registry, vms),
-      mapCollector(registry, () => dataPlane.mapUsage()),
-      programCollector(registry, () => dataPlane.programRuns()),
+      machineCollector(readings, vms),
+      mapCollector(readings, () => dataPlane.mapUsage()),
+      programCollector(readings, () => dataPlane.programRuns()),
     ];
     const events = new Counter({
       name: 'unipath_events_total',
@@ -119,7 +115,7 @@ export class Metrics {
   readonly contentType = Metrics.contentType;
 
   /** Never fails because of a collector. */
-  render(): Promise<string> {
+  async render(): Promise<string> {
     for (const collector of this.#collectors) {
       const start = process.hrtime.bigint();
       try {
@@ -130,8 +126,8 @@ export class Metrics {
       }
       this.#durations.set({ collector: collector.name }, Number(process.hrtime.bigint() - start) / 1e9);
     }
-    // The registry copies every value before it first gives the event loop back.
-    return this.#registry.metrics();
+    // Both copy every value before they first give the event loop back.
+    return this.#readings.render() + (await this.#registry.metrics());
   }
 
   /** From now on measures how late events of the packet programs are read. */
@@ -141,10 +137,11 @@ export class Metrics {
 
   /** Every family that is exported, in the order of the output. */
   families(): FamilyInfo[] {
-    return this.#registry.getMetricsAsArray().map((metric) => {
+    const counted = this.#registry.getMetricsAsArray().map((metric) => {
       const { name, help, type, labelNames } = metric as unknown as FamilyInfo;
       return { name, help, type, labelNames: [...labelNames] };
     });
+    return [...this.#readings.families(), ...counted];
   }
 
   configReloaded(successful: boolean): void {

@@ -1,15 +1,15 @@
 /** The VF pool and the queue budget of each adapter. */
-import type { Registry } from 'prom-client';
 import type { AdapterStatus } from '../../control/protocol.js';
-import { type Collector, gauge } from '../collector.js';
+import type { Collector } from '../collector.js';
+import type { Readings } from '../readings.js';
 
 const VF_STATES = ['free', 'used', 'lost'] as const;
 
-export function adapterCollector(registry: Registry, status: () => readonly AdapterStatus[]): Collector {
-  const byAdapter = (name: string, help: string) => gauge(registry, `unipath_adapter_${name}`, help, ['adapter']);
-  const info = gauge(registry, 'unipath_adapter_info', 'What an adapter is; join on adapter.', ['adapter', 'uplink', 'bridge', 'xdp_mode']);
+export function adapterCollector(readings: Readings, status: () => readonly AdapterStatus[]): Collector {
+  const byAdapter = (name: string, help: string) => readings.gauge(`unipath_adapter_${name}`, help, ['adapter']);
+  const info = readings.gauge('unipath_adapter_info', 'What an adapter is; join on adapter.', ['adapter', 'uplink', 'bridge', 'xdp_mode']);
   const attached = byAdapter('attached', '1 when the uplink program is attached.');
-  const vfs = gauge(registry, 'unipath_adapter_vfs', 'VFs of an adapter by what they are doing.', ['adapter', 'state']);
+  const vfs = readings.gauge('unipath_adapter_vfs', 'VFs of an adapter by what they are doing.', ['adapter', 'state']);
   const vfsLimit = byAdapter('vfs_limit', 'VFs that may be handed out at once.');
   const queuesUsed = byAdapter('queues_used', 'Queues of the VFs that are handed out.');
   const queuesLimit = byAdapter('queues_limit', 'Queues that may be handed out at once.');

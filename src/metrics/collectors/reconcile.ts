@@ -1,17 +1,17 @@
 /** Is the control plane doing its work? */
-import type { Registry } from 'prom-client';
 import type { ReconcileHealth } from '../../control/controller.js';
-import { type Collector, gauge } from '../collector.js';
+import type { Collector } from '../collector.js';
+import type { Readings } from '../readings.js';
 
 export interface HealthSource {
   health(): ReconcileHealth;
   adapterStatus(): readonly { readonly attached: boolean }[];
 }
 
-export function reconcileCollector(registry: Registry, source: HealthSource): Collector {
-  const up = gauge(registry, 'unipath_up', '1 when every uplink program is attached and the last reconcile succeeded.');
-  const age = gauge(registry, 'unipath_last_reconcile_age_seconds', 'Time since the last completed reconcile; absent before the first.');
-  const failed = gauge(registry, 'unipath_reconcile_failed', '1 when the last reconcile ended in an error.');
+export function reconcileCollector(readings: Readings, source: HealthSource): Collector {
+  const up = readings.gauge('unipath_up', '1 when every uplink program is attached and the last reconcile succeeded.');
+  const age = readings.gauge('unipath_last_reconcile_age_seconds', 'Time since the last completed reconcile; absent before the first.');
+  const failed = readings.gauge('unipath_reconcile_failed', '1 when the last reconcile ended in an error.');
 
   return {
     name: 'reconcile',

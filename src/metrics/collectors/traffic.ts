@@ -1,8 +1,9 @@
 /** What the data plane has counted. */
 import { getSystemErrorName } from 'node:util';
-import type { Registry } from 'prom-client';
+import type { VnicPath } from '../../core/model.js';
 import type { RedirectErrorTally, Tally, VnicTally } from '../../dataplane/port.js';
-import { type Collector, counter } from '../collector.js';
+import type { Collector } from '../collector.js';
+import type { Cell, Family, Labels, Readings } from '../readings.js';
 
 /** Where the numbers come from. */
 export interface TrafficSource {
@@ -33,11 +34,11 @@ function errnoName(errno: number): string {
   }
 }
 
-export function trafficCollector(registry: Registry, source: TrafficSource): Collector {
-  const count = (name: string, help: string, labels: readonly string[]) => counter(registry, `unipath_${name}`, help, labels);
-  const byReason = ['vnic', 'verdict', 'reason'];
-  const frames = count('vnic_frames_total', 'Frames of a vNIC by what was decided and why.', byReason);
-  const bytes = count('vnic_bytes_total', 'Bytes of a vNIC by what was decided and why.', byReason);
+export function trafficCollector(readings: Readings, source: TrafficSource): Collector {
+  const count = (name: string, help: string, labels: readonly string[]) => readings.counter(`unipath_${name}`, help, labels);
+  const reasonLabels = ['vnic', 'verdict', 'reason'];
+  const frames = count('vnic_frames_total', 'Frames of a vNIC by what was decided and why.', reasonLabels);
+  const bytes = count('vnic_bytes_total', 'Bytes of a vNIC by what was decided and why.', reasonLabels);
   const sentFrames = count('vnic_transmit_frames_total', 'Frames that the guest sent, by the path on which it did.', ['vnic', 'path']);
   const sentBytes = count('vnic_transmit_bytes_total', 'Bytes that the guest sent, by the path on which it did.', ['vnic', 'path']);
   const queues = count('vnic_queue_frames_total', 'Frames redirected to a queue of the guest, by path and queue.', [
@@ -54,49 +55,75 @@ export function trafficCollector(registry: Registry, source: TrafficSource): Col
   const unknownFrames = count('unknown_frames_total', 'Frames of no known vNIC by what was decided and why.', ['verdict', 'reason']);
   const unknownBytes = count('unknown_bytes_total', 'Bytes of no known vNIC by what was decided and why.', ['verdict', 'reason']);
   const errors = count('redirect_errors_total', 'Frames lost after they were redirected, by place and error; none: the kernel gives none.', ['kind', 'error']);
-  const perVnic = [frames, bytes, sentFrames, sentBytes, queues, handovers, learnt, moved, replaced, expired, changes];
+  const single: readonly (readonly [Family, (row: VnicTally) => bigint])[] = [
+    [handovers, (row) => row.cpuHandovers],
+    [learnt, (row) => row.flowsLearnt],
+    [moved, (row) => row.flowsMoved],
+    [replaced, (row) => row.flowsReplaced],
+    [expired, (row) => row.flowsExpired],
+    [changes, (row) => row.pathChanges],
+  ];
+  const perVnic = [frames, bytes, sentFrames, sentBytes, queues, ...single.map(([family]) => family)];
 
-  const reasons = (
-    labels: Readonly<Record<string, string>>,
-    all: Readonly<Record<string, Tally>>,
-    packets: typeof frames,
-    octets: typeof bytes,
-  ) => {
-    for (const [reason, tally] of Object.entries(all)) {
-      const named = { ...labels, verdict: verdictOf(reason), reason };
-      packets.set(named, tally.packets);
-      octets.set(named, tally.bytes);
-    }
+  /** The series of each reason, made when it is first seen. */
+  const byReason = (labels: Labels, packets: Family, octets: Family): ((all: VnicTally['reasons']) => void) => {
+    const cells = new Map<string, { readonly packets: Cell; readonly octets: Cell }>();
+    return (all) => {
+      for (const reason in all) {
+        let cell = cells.get(reason);
+        if (cell === undefined) {
+          const named = { ...labels, verdict: verdictOf(reason), reason };
+          cells.set(reason, (cell = { packets: packets.cell(named), octets: octets.cell(named) }));
+        }
+        cell.packets.set(all[reason]?.packets ?? 0);
+        cell.octets.set(all[reason]?.bytes ?? 0);
+      }
+    };
   };
 
-  const addVnic = (vnic: string, row: VnicTally): void => {
-    reasons({ vnic }, row.reasons, frames, bytes);
-    for (const [path, tally, perQueue] of [
-      ['software', row.fromTap, row.tapQueues],
-      ['accelerated', row.fromVf, row.vfQueues],
-    ] as const) {
-      sentFrames.set({ vnic, path }, tally.packets);
-      sentBytes.set({ vnic, path }, tally.bytes);
-      // There are 64 rows whatever the port has: those never used say nothing, and would be most of the scrape.
-      for (const [queue, packets] of perQueue.entries()) if (packets > 0n) queues.set({ vnic, path, queue: String(queue) }, packets);
-    }
-    handovers.set({ vnic }, row.cpuHandovers);
-    learnt.set({ vnic }, row.flowsLearnt);
-    moved.set({ vnic }, row.flowsMoved);
-    replaced.set({ vnic }, row.flowsReplaced);
-    expired.set({ vnic }, row.flowsExpired);
-    changes.set({ vnic }, row.pathChanges);
+  const byPath = (vnic: string, path: VnicPath): ((sent: Tally, perQueue: readonly bigint[]) => void) => {
+    const [packets, octets] = [sentFrames.cell({ vnic, path }), sentBytes.cell({ vnic, path })];
+    const cells: Cell[] = [];
+    return (sent, perQueue) => {
+      packets.set(sent.packets);
+      octets.set(sent.bytes);
+      for (let queue = 0; queue < perQueue.length; queue++) {
+        // There are 64 rows whatever the port has: those never used say nothing, and would be most of the scrape.
+        if (perQueue[queue] === 0n) continue;
+        (cells[queue] ??= queues.cell({ vnic, path, queue: String(queue) })).set(perQueue[queue] ?? 0n);
+      }
+    };
   };
+
+  /** Everything of one vNIC. */
+  const filler = (vnic: string): ((row: VnicTally) => void) => {
+    const reasons = byReason({ vnic }, frames, bytes);
+    const [software, accelerated] = [byPath(vnic, 'software'), byPath(vnic, 'accelerated')];
+    const others = single.map(([family, read]) => ({ cell: family.cell({ vnic }), read }));
+    return (row) => {
+      reasons(row.reasons);
+      software(row.fromTap, row.tapQueues);
+      accelerated(row.fromVf, row.vfQueues);
+      for (const { cell, read } of others) cell.set(read(row));
+    };
+  };
+  const fillers = new Map<string, (row: VnicTally) => void>();
+  const fillUnknown = byReason({}, unknownFrames, unknownBytes);
 
   return {
     name: 'traffic',
     collect() {
       for (const family of [...perVnic, unknownFrames, unknownBytes, errors]) family.clear();
       const names = source.vnicIds();
+      const present = new Set(names.values());
+      for (const vnic of fillers.keys()) if (!present.has(vnic)) fillers.delete(vnic);
       for (const row of source.tallies()) {
+        if (row.id === NO_VNIC) fillUnknown(row.reasons);
         const vnic = names.get(row.id);
-        if (row.id === NO_VNIC) reasons({}, row.reasons, unknownFrames, unknownBytes);
-        else if (vnic !== undefined) addVnic(vnic, row);
+        if (vnic === undefined) continue;
+        const fill = fillers.get(vnic) ?? filler(vnic);
+        fillers.set(vnic, fill);
+        fill(row);
       }
       for (const kind of ERROR_KINDS) errors.set({ kind, error: 'none' }, 0);
       // By kind and error only: interfaces come and go, and their numbers mean nothing after a while.

@@ -1,23 +1,23 @@
 /** On which path each vNIC is, and why. */
-import type { Registry } from 'prom-client';
 import type { VnicStatus } from '../../control/protocol.js';
 import type { VnicPath, VnicPhase } from '../../core/model.js';
-import { type Collector, gauge } from '../collector.js';
+import type { Collector } from '../collector.js';
+import type { Readings } from '../readings.js';
 
 const PATHS: readonly VnicPath[] = ['software', 'accelerated'];
 const PHASES: readonly VnicPhase[] = ['absent', 'software', 'plugging', 'accelerated', 'draining'];
 
-export function vnicCollector(registry: Registry, status: () => readonly VnicStatus[]): Collector {
-  const info = gauge(registry, 'unipath_vnic_info', 'What a vNIC is; join on vnic.', ['vnic', 'mac', 'vlan', 'adapter', 'tap']);
-  const path = gauge(registry, 'unipath_vnic_path', '1 for the path that the vNIC is on, 0 for the other.', ['vnic', 'path']);
-  const want = gauge(registry, 'unipath_vnic_want', '1 for the path that the vNIC is wanted on, 0 for the other.', ['vnic', 'path']);
-  const phase = gauge(registry, 'unipath_vnic_phase', '1 for the phase that the vNIC is in, 0 for the others.', ['vnic', 'phase']);
-  const reason = gauge(registry, 'unipath_vnic_reason', '1 for the reason why the vNIC is not accelerated; none when it is.', [
+export function vnicCollector(readings: Readings, status: () => readonly VnicStatus[]): Collector {
+  const info = readings.gauge('unipath_vnic_info', 'What a vNIC is; join on vnic.', ['vnic', 'mac', 'vlan', 'adapter', 'tap']);
+  const path = readings.gauge('unipath_vnic_path', '1 for the path that the vNIC is on, 0 for the other.', ['vnic', 'path']);
+  const want = readings.gauge('unipath_vnic_want', '1 for the path that the vNIC is wanted on, 0 for the other.', ['vnic', 'path']);
+  const phase = readings.gauge('unipath_vnic_phase', '1 for the phase that the vNIC is in, 0 for the others.', ['vnic', 'phase']);
+  const reason = readings.gauge('unipath_vnic_reason', '1 for the reason why the vNIC is not accelerated; none when it is.', [
     'vnic',
     'reason',
   ]);
-  const queues = gauge(registry, 'unipath_vnic_queues', 'Queues of the port of a path.', ['vnic', 'path']);
-  const unreachable = gauge(registry, 'unipath_vnic_queues_unreachable', 'Queues of the port of a path that no CPU reaches.', [
+  const queues = readings.gauge('unipath_vnic_queues', 'Queues of the port of a path.', ['vnic', 'path']);
+  const unreachable = readings.gauge('unipath_vnic_queues_unreachable', 'Queues of the port of a path that no CPU reaches.', [
     'vnic',
     'path',
   ]);
