@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** Writes docs/metrics.md: `npm run docs:metrics`. */
+/** Writes docs/metrics.md: `npm run docs`. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../paths.js';

@@ -45,7 +45,7 @@ const LABELS: Readonly<Record<string, string>> = {
 
 const HEAD = `# Metrics
 
-What \`unipath metrics\` and \`http://ADDRESS/metrics\` (\`metrics: {listen: 127.0.0.1:9435}\`) show. Made by \`npm run docs:metrics\` from the definitions in
+What \`unipath metrics\` and \`http://ADDRESS/metrics\` (\`metrics: {listen: 127.0.0.1:9435}\`) show. Made by \`npm run docs\` from the definitions in
 \`src/metrics/\`. Dashboards and alert rules on them: \`grafana/\`.
 
 - Units are seconds, bytes, frames and ratios. Counters end in \`_total\`; histograms have \`_bucket\`, \`_sum\` and \`_count\`.
