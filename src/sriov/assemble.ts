@@ -48,7 +48,9 @@ function vfFacts(vf: VirtualFunction, answers: PfAnswers): VfFacts {
   const { settings } = answers;
   const driver = valueOf(answers.pf.driver);
   const own = valueOf(settings)?.find(({ index }) => index === vf.index);
-  const configuration = settings.answer !== 'yes' ? settings : own === undefined ? unknown<VfConfiguration>('the PF does not list it') : yes(configurationOf(own, driver));
+  let configuration: Fact<VfConfiguration>;
+  if (settings.answer !== 'yes') configuration = settings;
+  else configuration = own === undefined ? unknown('the PF does not list it') : yes(configurationOf(own, driver));
   return { ...vf, representor: representorOf(answers, vf.index), configuration };
 }
 

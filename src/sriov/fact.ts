@@ -13,8 +13,3 @@ export const unknown = <T>(why: string): Fact<T> => ({ answer: 'unknown', why })
 export function valueOf<T>(fact: Fact<T>): T | null {
   return fact.answer === 'yes' ? fact.value : null;
 }
-
-/** The same answer about something that follows from it. */
-export function mapFact<T, U>(fact: Fact<T>, follow: (value: T) => U): Fact<U> {
-  return fact.answer === 'yes' ? yes(follow(fact.value)) : fact;
-}

@@ -37,7 +37,8 @@ function openVfioFiles(): ReadonlyMap<string, string> {
 function vfioHolder(vf: VfFacts, open: ReadonlyMap<string, string>): string | null {
   const group = valueOf(vf.iommuGroup);
   const devices = realSysfs.list(`${deviceFolder(vf.pci)}/vfio-dev`).map((name) => `/dev/vfio/devices/${name}`);
-  return [...(group === null ? [] : [`/dev/vfio/${group}`, `/dev/vfio/noiommu-${group}`]), ...devices].map((path) => open.get(path)).find((by) => by !== undefined) ?? null;
+  const files = [...(group === null ? [] : [`/dev/vfio/${group}`, `/dev/vfio/noiommu-${group}`]), ...devices];
+  return files.map((path) => open.get(path)).find((by) => by !== undefined) ?? null;
 }
 
 interface LinkJson {

@@ -15,6 +15,13 @@ const CAPABILITIES: readonly (readonly [bit: number, name: string, why: string])
   [39, 'CAP_BPF', 'load programs'],
 ];
 
+const NO_PF = finding(
+  'warn',
+  'adapters',
+  'no network adapter here can have VFs: guests have the software path',
+  'is SR-IOV switched on in the firmware, of the machine and of the adapter?',
+);
+
 export function judgeHost(facts: HostFacts): Finding[] {
   return [
     ...judgeKernel(facts),
@@ -24,7 +31,7 @@ export function judgeHost(facts: HostFacts): Finding[] {
     ...judgeVfio(facts),
     ...facts.pfs.flatMap((pf) => [...judgePf(pf), ...judgeNote(pf, facts)]),
     ...judgeLostPfs(facts),
-    ...(facts.pfs.length === 0 ? [finding('warn', 'adapters', 'no network adapter here can have VFs: guests have the software path', 'is SR-IOV switched on in the firmware, of the machine and of the adapter?')] : []),
+    ...(facts.pfs.length === 0 ? [NO_PF] : []),
     ...facts.unknown.map((what) => finding('warn', 'doctor', `could not be found out: ${what}`)),
   ];
 }
@@ -42,7 +49,8 @@ function judgeKernel({ kernel, unfit, btf, bpffs }: HostFacts): Finding[] {
 function judgeRights({ capabilities }: HostFacts): Finding[] {
   const missing = CAPABILITIES.filter(([bit]) => (capabilities & (1n << BigInt(bit))) === 0n);
   if (missing.length === 0) return [finding('ok', 'rights', `all capabilities are here: ${CAPABILITIES.map(([, name]) => name).join(', ')}`)];
-  return missing.map(([, name, why]) => finding('problem', 'rights', `${name} is missing, which is needed to ${why}`, 'run as root, or give unipathd the capability'));
+  const remedy = 'run as root, or give unipathd the capability';
+  return missing.map(([, name, why]) => finding('problem', 'rights', `${name} is missing, which is needed to ${why}`, remedy));
 }
 
 function judgePrograms({ missingPrograms, libbpf }: HostFacts): Finding[] {
@@ -54,7 +62,10 @@ function judgePrograms({ missingPrograms, libbpf }: HostFacts): Finding[] {
 function judgeVirtualization({ kvm, tun }: HostFacts): Finding[] {
   const findings: Finding[] = [];
   if (kvm) findings.push(finding('ok', 'KVM', 'guests run with KVM'));
-  else findings.push(finding('warn', 'KVM', 'there is no /dev/kvm: guests are emulated, and slow', 'load kvm_intel or kvm_amd, and switch virtualization on in the firmware'));
+  else {
+    const remedy = 'load kvm_intel or kvm_amd, and switch virtualization on in the firmware';
+    findings.push(finding('warn', 'KVM', 'there is no /dev/kvm: guests are emulated, and slow', remedy));
+  }
   if (!tun) findings.push(finding('problem', 'taps', 'there is no /dev/net/tun', 'run: modprobe tun'));
   return findings;
 }
@@ -87,18 +98,22 @@ function judgePf(pf: PfFacts): Finding[] {
   if (enabled === 0) findings.push(finding('warn', about, 'it has no VFs yet', `run: unipath adapter setup ${nic.name} --vfs ${total}`));
   if (nic.xdpFeatures.answer === 'no') findings.push(finding('warn', about, `its XDP: ${nic.xdpFeatures.why}`));
   const alone = pf.vfs.filter((vf) => vf.iommuGroup.answer === 'no');
-  if (alone.length > 0) findings.push(finding('problem', about, `in no IOMMU group, and so for no virtual machine: VF ${alone.map(({ index }) => index).join(', ')}`));
+  const list = alone.map(({ index }) => index).join(', ');
+  if (alone.length > 0) findings.push(finding('problem', about, `in no IOMMU group, and so for no virtual machine: VF ${list}`));
   return findings;
 }
 
 function judgeNote(pf: PfFacts, { notes }: HostFacts): Finding[] {
   const note = notes.find(({ pci }) => pci === pf.pci);
   const drift = note === undefined ? null : driftOf(pf, note);
-  return drift === null ? [] : [finding('warn', pfName(pf), drift, `to make it so again: unipath adapter setup ${pfName(pf)}; to give it up: unipath adapter reset ${pfName(pf)}`)];
+  if (drift === null) return [];
+  const name = pfName(pf);
+  return [finding('warn', name, drift, `to make it so again: unipath adapter setup ${name}; to give it up: unipath adapter reset ${name}`)];
 }
 
 /** Pulled out, or moved to another slot. */
 function judgeLostPfs({ notes, pfs }: HostFacts): Finding[] {
   const lost = notes.filter(({ pci }) => pfs.every((pf) => pf.pci !== pci));
-  return lost.map(({ pci }) => finding('warn', pci, 'unipath made VFs of this PF, and it is not there', 'if it will not come back, remove its note from the state folder'));
+  const remedy = 'if it will not come back, remove its note from the state folder';
+  return lost.map(({ pci }) => finding('warn', pci, 'unipath made VFs of this PF, and it is not there', remedy));
 }

@@ -128,12 +128,6 @@ export function listPfs(sysfs: Sysfs): PciAddress[] {
   });
 }
 
-/** The PF that a VF belongs to; null: it is no VF. */
-export function pfOf(sysfs: Sysfs, vf: PciAddress): PciAddress | null {
-  const pf = sysfs.link(`${deviceFolder(vf)}/physfn`);
-  return pf !== null && isPciAddress(pf) ? pf : null;
-}
-
 /** One VF alone: of many, all are much to read. null: there is none of this number. */
 export function readVf(sysfs: Sysfs, pf: PciAddress, index: number): VirtualFunction | null {
   const vf = sysfs.link(`${deviceFolder(pf)}/virtfn${index}`);
@@ -161,7 +155,7 @@ export function readPf(sysfs: Sysfs, pci: PciAddress): PhysicalFunction {
 }
 
 /** A netdev's place in the adapter's switch: the PF itself, the representor of a VF, or something else (a subfunction). */
-export type SwitchPort = { readonly kind: 'pf' } | { readonly kind: 'vf'; readonly index: number } | { readonly kind: 'other' };
+type SwitchPort = { readonly kind: 'pf' } | { readonly kind: 'vf'; readonly index: number } | { readonly kind: 'other' };
 
 /** By its phys_port_name, for which drivers agree on "p0", "pf0", "pf0vf3" (devlink_port.c of the kernel); null: it has none. */
 export function switchPortOf(physPortName: string | null): SwitchPort {

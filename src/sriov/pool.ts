@@ -8,7 +8,18 @@ import { findHolders } from './holders.js';
 import { pfName } from './pf_name.js';
 import { deviceFolder, type PciAddress, readFunction, readPf, readVf } from './pci.js';
 import { readNote, removeNote, writeNote } from './pool_notes.js';
-import { type BindTarget, noteOf, planReset, planSetup, type PoolPlan, type PoolStep, type PoolWish, stepText, targetOf, VFIO_DRIVER } from './pool_plan.js';
+import {
+  type BindTarget,
+  noteOf,
+  planReset,
+  planSetup,
+  type PoolPlan,
+  type PoolStep,
+  type PoolWish,
+  stepText,
+  targetOf,
+  VFIO_DRIVER,
+} from './pool_plan.js';
 import { doSteps } from './steps.js';
 import { realSysfs } from './sysfs.js';
 import { writeSysfs, writeSysfsApart } from './sysfs_write.js';
@@ -158,8 +169,9 @@ async function bindVf(pf: PciAddress, index: number, to: BindTarget): Promise<vo
   if (to.kind !== 'own' && (to.kind === 'none' || to.override !== to.driver)) await override(to.override);
   const bound = readFunction(realSysfs, vf.pci).driver;
   const name = bound.answer === 'yes' ? bound.value : null;
-  if (to.kind === 'driver' && name !== to.driver) throw new AdapterError(`VF ${index} (${vf.pci}): ${to.driver} did not take it`, 'the kernel log (dmesg) says why');
-  if (to.kind === 'own' && name === null) throw new AdapterError(`VF ${index} (${vf.pci}): no driver of this host took it`, 'load the driver of the VFs (modinfo names its devices)');
+  const about = `VF ${index} (${vf.pci})`;
+  if (to.kind === 'driver' && name !== to.driver) throw new AdapterError(`${about}: ${to.driver} did not take it`, 'the kernel log (dmesg) says why');
+  if (to.kind === 'own' && name === null) throw new AdapterError(`${about}: no driver of this host took it`, 'load the driver of the VFs');
 }
 
 /** VFIO gives away whole groups: nobody else may be in it but bridges and VFs of the same PF. @throws AdapterError */
