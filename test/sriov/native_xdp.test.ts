@@ -62,6 +62,4 @@ sriovTest('the first attach darkens a VF, a daemon that is killed and comes back
   t.log(`dark for ${first.darkS.toFixed(2)} s at the first attach, ${again.darkS.toFixed(2)} s when the daemon was killed and came back (${again.lost} of ${again.asked} lost)`);
   t.true(again.asked > 40, JSON.stringify(again));
   t.is(again.lost, 0);
-  await unipathDone(machine, `-S ${SOCKET} --timeout 60 down`);
-  t.regex(await unipathDone(machine, 'adapter show eth0'), /^XDP program +none is attached$/m);
-}, { long: true });
+});
