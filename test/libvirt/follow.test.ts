@@ -25,7 +25,7 @@ const followTest = testWith(needs.root(), needs.bpffs(), ...tools, whyNoGuests()
 
 /** A machine with much else to do is slow. */
 const DEADLINE_MS = 40_000;
-const ATTEMPTS = 3;
+const ATTEMPTS = 4;
 const WHOLE = { lost: 0, duplicated: 0, reordered: 0, corrupt: 0, echoLost: 0, echoDuplicated: 0, echoReordered: 0, echoCorrupt: 0 } satisfies Partial<FlowOutcome>;
 const spec = guest(1);
 

@@ -81,5 +81,5 @@ for (const mtu of [1500, 9000]) {
     // At the two plugs of e1000e.
     t.true(outcome.echoLost <= told + (2 * PACKETS_PER_SECOND * LATE_LINK_MS) / 1000, `${outcome.echoLost} echoes lost`);
     t.true(tcp?.ok, tcp?.detail);
-  }, { mtu });
+  }, { mtu, long: mtu > 1500 });
 }

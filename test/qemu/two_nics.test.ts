@@ -142,4 +142,4 @@ guestsTest('two NICs in one guest, both with a VF: it migrates, and both have on
     // One run was sent while QEMU stood still.
     t.true(missing.slice(1).reduce((sum, run) => sum + run, 0) <= IN_FLIGHT, missing.join(', '));
   }
-});
+}, { long: true });

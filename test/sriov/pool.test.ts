@@ -38,7 +38,7 @@ sriovTest('seven VFs for virtual machines, and back to none', async (t, machine)
   t.is(await stateOf(machine), before);
   t.is((await machine.shell(`test -e ${NOTE}`)).status, 1);
   t.regex(await unipathRefused(machine, 'adapter reset eth0'), /unipath has set nothing up there/);
-});
+}, { long: true });
 
 sriovTest('VFs that others had made keep their number and their drivers', async (t, machine) => {
   await machine.run(`echo 2 > ${PF}/sriov_numvfs`, { deadlineMs: 30_000 });
@@ -52,7 +52,7 @@ sriovTest('VFs that others had made keep their number and their drivers', async 
   await unipathDone(machine, 'adapter reset eth0');
   t.is(await stateOf(machine), before);
   await machine.run(`echo 0 > ${PF}/sriov_numvfs`, { deadlineMs: 30_000 });
-});
+}, { long: true });
 
 sriovTest('a VF is not taken from who uses it, and who that is is said', async (t, machine) => {
   await unipathDone(machine, 'adapter setup eth0 --vfs 3 --driver kernel');
@@ -68,7 +68,7 @@ sriovTest('a VF is not taken from who uses it, and who that is is said', async (
   await machine.run('ip netns del web');
   await machine.run('sleep 1');
   await unipathDone(machine, 'adapter reset eth0');
-});
+}, { long: true });
 
 sriovTest('what is not as it was made is said, and made so again; without a name, everything that was', async (t, machine) => {
   t.regex(await unipathRefused(machine, 'adapter setup eth0'), /unipath has set nothing up there that could be made again/);
@@ -80,7 +80,7 @@ sriovTest('what is not as it was made is said, and made so again; without a name
   await unipathDone(machine, 'adapter setup');
   t.is((await stateOf(machine)).match(/vfio-pci vfio-pci$/gm)?.length, 2);
   await unipathDone(machine, 'adapter reset eth0');
-});
+}, { long: true });
 
 sriovTest('a VF that a virtual machine has by VFIO is not taken away', async (t, machine) => {
   await unipathDone(machine, 'adapter setup eth0 --vfs 2');
@@ -96,7 +96,7 @@ sriovTest('a VF that a virtual machine has by VFIO is not taken away', async (t,
   t.regex(await unipathRefused(machine, 'adapter setup eth0 --vfs 3'), new RegExp(`by process ${pid} `));
   await machine.run(`kill ${pid}; while [ -e /proc/${pid} ]; do sleep 0.1; done`);
   await unipathDone(machine, 'adapter reset eth0');
-});
+}, { long: true });
 
 sriovTest('a step that fails undoes those before it', async (t, machine) => {
   const before = await stateOf(machine);
@@ -106,7 +106,7 @@ sriovTest('a step that fails undoes those before it', async (t, machine) => {
   t.regex(output, /sriov_numvfs failed: Device or resource busy/);
   t.is(await stateOf(machine), before);
   t.is((await machine.shell(`test -e ${NOTE}`)).status, 1);
-});
+}, { long: true });
 
 sriovTest('a setup that is killed half-way leaves nothing that the reset does not put back', async (t, machine) => {
   const before = await stateOf(machine);
@@ -121,9 +121,9 @@ sriovTest('a setup that is killed half-way leaves nothing that the reset does no
   t.true((half.match(/vfio-pci vfio-pci$/gm)?.length ?? 0) < 7, half);
   await unipathDone(machine, 'adapter reset eth0');
   t.is(await stateOf(machine), before);
-});
+}, { long: true });
 
 sriovTest('wishes that cannot be', async (t, machine) => {
   t.regex(await unipathRefused(machine, 'adapter setup eth0 --vfs 8'), /eth0 can have at most 7 VFs, not 8/);
   t.regex(await unipathRefused(machine, 'adapter setup eth9 --vfs 1'), /there is no PF "eth9"\n {2}there are: eth0, eth1/);
-});
+}, { long: true });

@@ -59,7 +59,7 @@ sriovTest('the MAC address and the VLAN that a VF has on the wire are those that
   const fdb = await machine.run('bridge -n world fdb show br br0 dev wire');
   t.regex(fdb, new RegExp(MACS[0]));
   t.regex(fdb, new RegExp(MACS[1]));
-});
+}, { long: true });
 
 // QEMU's igb takes both of them, but drops no forged frame and limits no rate: that they are set is all that can be seen here.
 sriovTest('source check, trust and rate are shown as set; what the driver lacks is said', async (t, machine) => {
@@ -72,7 +72,7 @@ sriovTest('source check, trust and rate are shown as set; what the driver lacks 
   const refused = await unipath(machine, 'adapter vf eth0 0 --max-rate 5000');
   t.is(refused.status, 1);
   t.regex(refused.output, /did not take rate 0 to 5000 Mbit\/s: Invalid argument\n {2}some drivers limit a rate only while/);
-});
+}, { long: true });
 
 sriovTest('put back, a VF is as it was; and so is the PF after its reset', async (t, machine) => {
   await unipathDone(machine, 'adapter vf eth0 0 --restore');
@@ -80,7 +80,7 @@ sriovTest('put back, a VF is as it was; and so is the PF after its reset', async
   await machine.run('ip netns del g0; ip netns del g1; sleep 1');
   await unipathDone(machine, 'adapter reset eth0');
   t.is((await machine.run('ls /var/lib/unipath/adapters')).trim(), '');
-});
+}, { long: true });
 
 sriovTest('VFs that others had set have their settings again after the reset', async (t, machine) => {
   await machine.run('echo 2 > /sys/class/net/eth0/device/sriov_numvfs', { deadlineMs: 30_000 });
@@ -92,4 +92,4 @@ sriovTest('VFs that others had set have their settings again after the reset', a
   const after = [await shown(machine, 0), await shown(machine, 1)];
   t.deepEqual(after, before);
   await machine.run('echo 0 > /sys/class/net/eth0/device/sriov_numvfs', { deadlineMs: 30_000 });
-});
+}, { long: true });

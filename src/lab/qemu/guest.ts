@@ -11,6 +11,7 @@ import { namespacePath } from '../place.js';
 import { isAlive, killProcesses, type ProcessIdentity, processStart, startDetached } from '../processes.js';
 import { type GuestNic, type GuestPaths, guestPaths, type MachineOptions, qemuArguments } from './arguments.js';
 import { bestAccelerator } from './available.js';
+import { deadKernelWords } from './dead_kernel.js';
 import { guestImage, type ImageKind } from './image.js';
 import { findKernel, unpackedKernel } from './kernel.js';
 import { SerialShell, type ShellOptions, type ShellResult } from './serial_shell.js';
@@ -150,6 +151,11 @@ export class QemuGuest {
   /** The end of the guest kernel's log and of QEMU's words, for messages. */
   console(): string {
     return [tail(this.#paths.console), tail(this.#paths.log)].filter((text) => text !== '').join('\n');
+  }
+
+  /** The first words of its kernel's end, in all that it has said to this QEMU; null while it lives. */
+  kernelDeath(): string | null {
+    return existsSync(this.#paths.console) ? deadKernelWords(readFileSync(this.#paths.console, 'utf8')) : null;
   }
 
   /** Resolves when the guest has booted. @throws Error with the console's words */

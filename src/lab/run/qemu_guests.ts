@@ -6,7 +6,6 @@ import { guestOf, tapOf } from '../model.js';
 import { openMachine, performAction } from '../perform.js';
 import { machineFolder, migrationSocketPath } from '../place.js';
 import { stopProcesses } from '../processes.js';
-import { deadKernelWords } from '../qemu/dead_kernel.js';
 import type { QemuGuest } from '../qemu/guest.js';
 import { GuestEnd, type GuestServices } from '../qemu/guest_end.js';
 import { stuckQueueWords } from '../qemu/stuck_queue.js';
@@ -129,7 +128,7 @@ export class QemuGuests implements Guests {
   death(): string | null {
     if (this.#lab.machines?.accel !== 'tcg') return null;
     for (const machine of this.#arrivedIn) {
-      const words = deadKernelWords(machine.console());
+      const words = machine.kernelDeath();
       if (words !== null) return `the kernel of ${machine.name} died after a migration (${words})`;
     }
     return null;
