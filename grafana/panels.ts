@@ -70,6 +70,12 @@ export interface Meaning {
   readonly color: 'green' | 'orange' | 'red' | 'blue' | 'text';
 }
 
+/** Of unipath_vnic_path{path="accelerated"}. */
+export const PATHS: readonly Meaning[] = [
+  { value: 0, text: 'software', color: 'blue' },
+  { value: 1, text: 'accelerated', color: 'green' },
+];
+
 function mappings(meanings: readonly Meaning[]): ValueMapping[] {
   if (meanings.length === 0) return [];
   const options = Object.fromEntries(meanings.map(({ value, text, color }, index) => [String(value), { text, color, index }]));

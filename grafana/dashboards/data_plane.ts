@@ -1,9 +1,10 @@
 /** What happens inside: decisions, queues, maps, programs, and how it is measured. */
 import { dashboard, instanceVariable } from '../frame.js';
 import { lines } from '../panels.js';
+import { quantile, rate } from '../promql.js';
 
 const HERE = 'instance=~"$instance"';
-const rate = (metric: string, by: string): string => `sum by (${by}) (rate(${metric}{${HERE}}[$__rate_interval]))`;
+const rateHere = (metric: string, by: string): string => rate(`${metric}{${HERE}}`, by);
 
 export const dataPlane = dashboard({
   uid: 'unipath-data-plane',
@@ -19,7 +20,7 @@ export const dataPlane = dashboard({
             title: 'Decisions by reason',
             answer: 'Of all vNICs; bpf/README.md has the reasons in the order in which they are decided.',
             unit: 'pps',
-            queries: [{ expr: `${rate('unipath_vnic_frames_total', 'reason')} > 0`, legend: '{{reason}}' }],
+            queries: [{ expr: `${rateHere('unipath_vnic_frames_total', 'reason')} > 0`, legend: '{{reason}}' }],
           },
           true,
         ),
@@ -27,19 +28,19 @@ export const dataPlane = dashboard({
           title: 'Frames of no vNIC',
           answer: 'For stations that are no vNIC here, broadcast and multicast: the bridge has them.',
           unit: 'pps',
-          queries: [{ expr: `${rate('unipath_unknown_frames_total', 'reason')} > 0`, legend: '{{reason}}' }],
+          queries: [{ expr: `${rateHere('unipath_unknown_frames_total', 'reason')} > 0`, legend: '{{reason}}' }],
         }),
         lines({
           title: 'Bytes of no vNIC',
           answer: 'The same in bytes, by host.',
           unit: 'Bps',
-          queries: [{ expr: rate('unipath_unknown_bytes_total', 'instance, verdict'), legend: '{{instance}} {{verdict}}' }],
+          queries: [{ expr: rateHere('unipath_unknown_bytes_total', 'instance, verdict'), legend: '{{instance}} {{verdict}}' }],
         }),
         lines({
           title: 'Frames lost after the decision',
           answer: 'redirect: the kernel refused it; devmap: the device did not take it; cpumap: the queue of another CPU was full; exception: a program failed.',
           unit: 'pps',
-          queries: [{ expr: rate('unipath_redirect_errors_total', 'kind, error'), legend: '{{kind}} {{error}}' }],
+          queries: [{ expr: rateHere('unipath_redirect_errors_total', 'kind, error'), legend: '{{kind}} {{error}}' }],
         }),
       ],
     },
@@ -50,14 +51,14 @@ export const dataPlane = dashboard({
           title: 'Frames by queue',
           answer: 'Of all vNICs: a queue is chosen by choosing a CPU, so this is also how CPUs are loaded.',
           unit: 'pps',
-          queries: [{ expr: rate('unipath_vnic_queue_frames_total', 'instance, queue'), legend: '{{instance}} {{queue}}' }],
+          queries: [{ expr: rateHere('unipath_vnic_queue_frames_total', 'instance, queue'), legend: '{{instance}} {{queue}}' }],
         }),
         lines({
           title: 'Handed to another CPU',
           answer: 'Share of redirected frames that came in on a CPU which does not serve their queue.',
           unit: 'percentunit',
           queries: [
-            { expr: `${rate('unipath_vnic_cpu_handovers_total', 'instance')} / ${rate('unipath_vnic_queue_frames_total', 'instance')}`, legend: '{{instance}}' },
+            { expr: `${rateHere('unipath_vnic_cpu_handovers_total', 'instance')} / ${rateHere('unipath_vnic_queue_frames_total', 'instance')}`, legend: '{{instance}}' },
           ],
         }),
         lines({
@@ -65,7 +66,7 @@ export const dataPlane = dashboard({
           answer: 'Flows per second: learnt, moved to another queue by the guest, replaced because the slot was needed, expired.',
           unit: 'ops',
           width: 24,
-          queries: ['learnt', 'moved', 'replaced', 'expired'].map((what) => ({ expr: rate(`unipath_vnic_flows_${what}_total`, 'instance'), legend: `{{instance}} ${what}` })),
+          queries: ['learnt', 'moved', 'replaced', 'expired'].map((what) => ({ expr: rateHere(`unipath_vnic_flows_${what}_total`, 'instance'), legend: `{{instance}} ${what}` })),
         }),
       ],
     },
@@ -82,20 +83,20 @@ export const dataPlane = dashboard({
           title: 'Time per run',
           answer: 'Mean time of one run of a packet program. Measured only while sysctl kernel.bpf_stats_enabled is 1, which itself costs time.',
           unit: 's',
-          queries: [{ expr: `${rate('unipath_bpf_program_run_seconds_total', 'program')} / ${rate('unipath_bpf_program_runs_total', 'program')}`, legend: '{{program}}' }],
+          queries: [{ expr: `${rateHere('unipath_bpf_program_run_seconds_total', 'program')} / ${rateHere('unipath_bpf_program_runs_total', 'program')}`, legend: '{{program}}' }],
         }),
         lines({
           title: 'Runs',
           answer: 'Runs of packet programs. Counted only while sysctl kernel.bpf_stats_enabled is 1.',
           unit: 'ops',
-          queries: [{ expr: rate('unipath_bpf_program_runs_total', 'program'), legend: '{{program}}' }],
+          queries: [{ expr: rateHere('unipath_bpf_program_runs_total', 'program'), legend: '{{program}}' }],
         }),
         lines({
           title: 'How late events are read',
           answer: 'From a packet program that tells of something until unipathd has read it; the map has changed already by then.',
           unit: 's',
           queries: [
-            { expr: `histogram_quantile(0.99, ${rate('unipath_event_delay_seconds_bucket', 'le, kind')})`, legend: '{{kind}}, 99 %' },
+            { expr: quantile(0.99, `unipath_event_delay_seconds_bucket{${HERE}}`, 'kind'), legend: '{{kind}}, 99 %' },
           ],
         }),
       ],

@@ -1,8 +1,8 @@
 /** All hosts: is everything as it should be, and if not, where? */
 import { dashboard } from '../frame.js';
 import { lines, number, table } from '../panels.js';
+import { rate } from '../promql.js';
 
-const rate = (metric: string, by: string): string => `sum by (${by}) (rate(${metric}[$__rate_interval]))`;
 
 export const fleet = dashboard({
   uid: 'unipath-fleet',

@@ -1,15 +1,10 @@
 /** One host: its adapters, its vNICs, its unipathd. */
 import { dashboard, instanceVariable } from '../frame.js';
-import { bands, lines, number, table, type Meaning } from '../panels.js';
+import { bands, lines, type Meaning, number, PATHS, table } from '../panels.js';
+import { medianAnd99, rate } from '../promql.js';
 
 const HERE = 'instance=~"$instance"';
-const rate = (metric: string, by: string): string => `sum by (${by}) (rate(${metric}[$__rate_interval]))`;
-const quantile = (q: number, metric: string, by = 'le'): string => `histogram_quantile(${q}, sum by (${by}) (rate(${metric}{${HERE}}[$__rate_interval])))`;
 
-const ACCELERATED: readonly Meaning[] = [
-  { value: 0, text: 'software', color: 'blue' },
-  { value: 1, text: 'accelerated', color: 'green' },
-];
 const YES: readonly Meaning[] = [
   { value: 0, text: 'no', color: 'red' },
   { value: 1, text: 'yes', color: 'green' },
@@ -113,7 +108,7 @@ export const host = dashboard({
             unit: 'short',
             queries: [{ expr: `unipath_vnic_path{${HERE}, path="accelerated"}`, legend: '{{vnic}}' }],
           },
-          ACCELERATED,
+          PATHS,
         ),
         lines({
           title: 'Sent by guests',
@@ -154,19 +149,13 @@ export const host = dashboard({
           title: 'Looks at the host',
           answer: 'How long one look and its planning take.',
           unit: 's',
-          queries: [
-            { expr: quantile(0.5, 'unipath_reconcile_duration_seconds_bucket'), legend: 'median' },
-            { expr: quantile(0.99, 'unipath_reconcile_duration_seconds_bucket'), legend: '99 %' },
-          ],
+          queries: medianAnd99(`unipath_reconcile_duration_seconds_bucket{${HERE}}`),
         }),
         lines({
           title: 'From an event until all is in step',
           answer: 'From an event or a command until maps, links and guests are in step and nothing is left to do.',
           unit: 's',
-          queries: [
-            { expr: quantile(0.5, 'unipath_reconcile_settle_duration_seconds_bucket'), legend: 'median' },
-            { expr: quantile(0.99, 'unipath_reconcile_settle_duration_seconds_bucket'), legend: '99 %' },
-          ],
+          queries: medianAnd99(`unipath_reconcile_settle_duration_seconds_bucket{${HERE}}`),
         }),
         lines({
           title: 'Failed looks',

@@ -1,14 +1,9 @@
 /** Guests that change their path or their host: where they are, how long it takes, what it costs. */
 import { dashboard, vnicVariable } from '../frame.js';
-import { bands, lines, number, type Meaning } from '../panels.js';
+import { bands, lines, number, PATHS } from '../panels.js';
+import { medianAnd99 } from '../promql.js';
 
 const THESE = 'vnic=~"$vnic"';
-const quantile = (q: number, metric: string, by: string): string => `histogram_quantile(${q}, sum by (le, ${by}) (rate(${metric}[$__rate_interval])))`;
-
-const HERE: readonly Meaning[] = [
-  { value: 0, text: 'software', color: 'blue' },
-  { value: 1, text: 'accelerated', color: 'green' },
-];
 
 export const migration = dashboard({
   uid: 'unipath-migration',
@@ -26,7 +21,7 @@ export const migration = dashboard({
             unit: 'short',
             queries: [{ expr: `unipath_vnic_path{${THESE}, path="accelerated"}`, legend: '{{vnic}} on {{instance}}' }],
           },
-          HERE,
+          PATHS,
         ),
         lines(
           {
@@ -47,10 +42,7 @@ export const migration = dashboard({
           title: 'How long they take',
           answer: 'Until the guest is heard on its VF (accelerated), or until the VF is back in the pool (software). Of all vNICs.',
           unit: 's',
-          queries: [
-            { expr: quantile(0.5, 'unipath_vnic_switch_duration_seconds_bucket{outcome="completed"}', 'path'), legend: '{{path}}, median' },
-            { expr: quantile(0.99, 'unipath_vnic_switch_duration_seconds_bucket{outcome="completed"}', 'path'), legend: '{{path}}, 99 %' },
-          ],
+          queries: medianAnd99('unipath_vnic_switch_duration_seconds_bucket{outcome="completed"}', 'path'),
         }),
         lines({
           title: 'How many',

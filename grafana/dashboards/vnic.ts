@@ -1,9 +1,9 @@
 /** One vNIC: where it is and why, what it sends and gets, on which queues. */
 import { dashboard, instanceVariable, vnicVariable } from '../frame.js';
 import { bands, lines, number, table, type Meaning } from '../panels.js';
+import { rate } from '../promql.js';
 
 const THIS = 'instance=~"$instance", vnic=~"$vnic"';
-const rate = (metric: string, by: string): string => `sum by (${by}) (rate(${metric}[$__rate_interval]))`;
 
 const STATE: readonly Meaning[] = [
   { value: 0, text: 'no', color: 'text' },
