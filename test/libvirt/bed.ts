@@ -156,6 +156,26 @@ export interface DomainWanted {
   readonly ballast?: string;
 }
 
+/** Two free hot-plug slots, and a virtio NIC on br0 in a third (alias ua-net0). @param standsBy for net_failover */
+export function slotsAndNic(mac: string, tap: string, standsBy: boolean): string {
+  return `    <controller type='pci' model='pcie-root'/>
+    <controller type='pci' model='pcie-root-port'/>
+    <controller type='pci' model='pcie-root-port'/>
+    <controller type='pci' model='pcie-root-port'/>
+    <controller type='usb' model='none'/>
+    <interface type='bridge'>
+      <mac address='${mac}'/>
+      <source bridge='br0'/>
+      <target dev='${tap}'/>
+      <model type='virtio'/>
+      <driver name='qemu'/>
+      ${standsBy ? "<teaming type='persistent'/>" : ''}
+      <alias name='ua-net0'/>
+      <rom enabled='no'/>
+    </interface>
+`;
+}
+
 /** A q35 domain with one virtio NIC (alias ua-net0, tap "tap-NAME") that stands by, on br0, and two free hot-plug slots. No ROM: it would try to boot from the network for ever. */
 export function domainXml({ name, mac, guest, ballast }: DomainWanted): string {
   const boot =
@@ -174,22 +194,7 @@ export function domainXml({ name, mac, guest, ballast }: DomainWanted): string {
   <on_crash>destroy</on_crash>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
-    <controller type='pci' model='pcie-root'/>
-    <controller type='pci' model='pcie-root-port'/>
-    <controller type='pci' model='pcie-root-port'/>
-    <controller type='pci' model='pcie-root-port'/>
-    <controller type='usb' model='none'/>
-    <interface type='bridge'>
-      <mac address='${mac}'/>
-      <source bridge='br0'/>
-      <target dev='tap-${name}'/>
-      <model type='virtio'/>
-      <driver name='qemu'/>
-      <teaming type='persistent'/>
-      <alias name='ua-net0'/>
-      <rom enabled='no'/>
-    </interface>
-    ${serial}
+${slotsAndNic(mac, `tap-${name}`, true)}    ${serial}
     <memballoon model='none'/>
   </devices>
   <qemu:commandline>${extra.map((word) => `<qemu:arg value='${word}'/>`).join('')}</qemu:commandline>

@@ -5,7 +5,7 @@ import { guestImage } from '../../src/lab/qemu/image.js';
 import { findKernel, unpackedKernel } from '../../src/lab/qemu/kernel.js';
 import { SerialShell, type ShellOptions, type ShellResult } from '../../src/lab/qemu/serial_shell.js';
 import { type BedGuest, PORTS } from '../qemu/bed.js';
-import type { LibvirtHost } from './bed.js';
+import { type LibvirtHost, slotsAndNic } from './bed.js';
 
 const BOOT_MS = 90_000;
 
@@ -40,22 +40,7 @@ export async function guestXml(spec: BedGuest): Promise<string> {
   <on_reboot>destroy</on_reboot>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
-    <controller type='pci' model='pcie-root'/>
-    <controller type='pci' model='pcie-root-port'/>
-    <controller type='pci' model='pcie-root-port'/>
-    <controller type='pci' model='pcie-root-port'/>
-    <controller type='usb' model='none'/>
-    <interface type='bridge'>
-      <mac address='${mac}'/>
-      <source bridge='br0'/>
-      <target dev='t-${name}'/>
-      <model type='virtio'/>
-      <driver name='qemu'/>
-      ${spec.failover ? "<teaming type='persistent'/>" : ''}
-      <alias name='ua-net0'/>
-      <rom enabled='no'/>
-    </interface>
-    <serial type='file'><source path='/run/${name}.console'/><target port='0'/></serial>
+${slotsAndNic(mac, `t-${name}`, spec.failover)}    <serial type='file'><source path='/run/${name}.console'/><target port='0'/></serial>
     <serial type='unix'><source mode='bind' path='/run/${name}.serial'/><target port='1'/></serial>
     <memballoon model='none'/>
   </devices>
