@@ -5,7 +5,7 @@ import type { XdpFeature } from '../host/feature_messages.js';
 import type { VfLinkState, VlanProtocol } from '../host/vf_messages.js';
 import type { VfControl } from './controls.js';
 import type { Fact } from './fact.js';
-import type { PciAddress, PciFunction, SriovState } from './pci.js';
+import type { PhysicalFunction, VirtualFunction } from './pci.js';
 
 /** Something that `ethtool -k` lists: on or off, and no when the driver cannot do it. */
 export type FeatureFact = Fact<'on' | 'off'>;
@@ -45,35 +45,17 @@ export interface VfConfiguration {
   readonly maxRate: number;
 }
 
-export interface VfFacts {
-  readonly index: number;
-  readonly pci: PciAddress;
-  readonly id: string;
-  readonly driver: Fact<string>;
-  readonly driverOverride: string | null;
-  readonly iommuGroup: Fact<number>;
-  readonly numaNode: Fact<number>;
-  /** Names of its netdevs in our network namespace. */
-  readonly netdevs: readonly string[];
-  readonly msix: PciFunction['msix'];
+export interface VfFacts extends VirtualFunction {
   /** Netdev that stands for its port of the adapter's switch. */
   readonly representor: Fact<string>;
   readonly configuration: Fact<VfConfiguration>;
 }
 
-export interface PfFacts {
-  readonly pci: PciAddress;
-  /** Vendor and device, "8086:10c9". */
-  readonly id: string;
-  readonly driver: Fact<string>;
-  readonly numaNode: Fact<number>;
-  readonly iommuGroup: Fact<number>;
-  readonly msix: PciFunction['msix'];
+export interface PfFacts extends Omit<PhysicalFunction, 'driverOverride' | 'netdevs' | 'vfs'> {
   readonly nic: Fact<NicFacts>;
   readonly eswitch: Fact<EswitchMode>;
   /** What its switch calls itself: PFs with the same are ports of one. */
   readonly switchId: Fact<string>;
-  readonly sriov: SriovState;
   readonly controls: Readonly<Record<VfControl, Fact<true>>>;
   readonly vfs: readonly VfFacts[];
 }

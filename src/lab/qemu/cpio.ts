@@ -1,6 +1,6 @@
 /** Writes a guest's root file system as the kernel unpacks it at boot: a cpio archive in the "newc" format, not compressed. */
 import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 export type CpioNode =
@@ -65,6 +65,15 @@ export class FileTree {
       hash.update(`${size} ${mtimeMs} ${mode}\0`);
     }
     return hash.digest('hex');
+  }
+
+  /** Writes the archive unless the stamp beside it says that it has these contents already. @returns the file */
+  writeWhereNew({ file, stamp }: { readonly file: string; readonly stamp: string }): string {
+    const key = this.key();
+    if (existsSync(file) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return file;
+    this.write(file);
+    writeFileSync(stamp, key);
+    return file;
   }
 
   /** Writes the archive. Nobody sees a half-written one. */

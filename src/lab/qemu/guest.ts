@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { commandEnvironment } from '../../host/exec.js';
 import { namespacePath } from '../place.js';
@@ -14,6 +14,7 @@ import { bestAccelerator } from './available.js';
 import { deadKernelWords } from './dead_kernel.js';
 import { guestImage, type ImageKind } from './image.js';
 import { findKernel, unpackedKernel } from './kernel.js';
+import { lastWords, removeFiles, tail, withLastWords } from './leftovers.js';
 import { SerialShell, type ShellOptions, type ShellResult } from './serial_shell.js';
 
 export type { GuestNic, ShellResult };
@@ -38,9 +39,6 @@ const START_MS = 10_000;
 const POLL_MS = 10;
 /** Boot of an emulated CPU on a busy machine. */
 const BOOT_MS = 120_000;
-const EXCERPT = 2000;
-
-const tail = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8').slice(-EXCERPT).trim() : '');
 
 /** The QEMU of a folder; null when it has ended, even if another process has its number now. */
 function pidIn(paths: GuestPaths): number | null {
@@ -150,7 +148,7 @@ export class QemuGuest {
 
   /** The end of the guest kernel's log and of QEMU's words, for messages. */
   console(): string {
-    return [tail(this.#paths.console), tail(this.#paths.log)].filter((text) => text !== '').join('\n');
+    return lastWords(this.#paths);
   }
 
   /** The first words of its kernel's end, in all that it has said to this QEMU; null while it lives. */
@@ -228,13 +226,6 @@ export class QemuGuest {
   }
 
   #explained(error: unknown): Error {
-    const message = error instanceof Error ? error.message : String(error);
-    const console = this.console();
-    const state = this.running ? '' : '; QEMU has ended';
-    return new Error(`${message}${state}${console === '' ? '' : `; its console ends with:\n${console}`}`, { cause: error });
+    return withLastWords(error, this.running, this.console());
   }
-}
-
-function removeFiles(paths: GuestPaths): void {
-  for (const file of Object.values(paths) as string[]) rmSync(file, { force: true });
 }

@@ -2,8 +2,8 @@
  * The root file systems of guests, made of this machine's own programs: `base` has a shell and network tools, `node` also
  * Node.js and this project. Made when first needed, and again when anything that they are made of has changed.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { runtimeFiles, runtimePackages } from '../../guest/kit/runtime_files.js';
 import { run } from '../../host/exec.js';
 import { packageRoot } from '../../paths.js';
@@ -107,12 +107,5 @@ export async function guestImage(kind: ImageKind, kernel: GuestKernel): Promise<
   const tree = new FileTree();
   await addBase(tree, kernel);
   if (kind === 'node') await addNode(tree);
-  const file = guestFiles.image(kind);
-  const stamp = guestFiles.imageStamp(kind);
-  const key = tree.key();
-  if (existsSync(file) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return file;
-  mkdirSync(dirname(file), { recursive: true });
-  tree.write(file);
-  writeFileSync(stamp, key);
-  return file;
+  return tree.writeWhereNew({ file: guestFiles.image(kind), stamp: guestFiles.imageStamp(kind) });
 }

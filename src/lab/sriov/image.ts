@@ -1,6 +1,5 @@
 /** What the machine with emulated adapters starts from: just enough to reach the root of the machine outside. */
-import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { realpathSync } from 'node:fs';
 import { FileTree } from '../qemu/cpio.js';
 import { addModules } from '../qemu/image.js';
 import type { GuestKernel } from '../qemu/kernel.js';
@@ -24,12 +23,5 @@ export async function hostImage(kernel: GuestKernel): Promise<string> {
   for (const applet of APPLETS) tree.add(`/bin/${applet}`, { kind: 'symlink', target: 'busybox' });
   for (const library of await librariesOf([busybox])) tree.add(library, { kind: 'file', from: realpathSync(library) });
   await addModules(tree, kernel, MODULES);
-  const file = hostFiles.image(kernel.release);
-  const stamp = hostFiles.imageStamp(kernel.release);
-  const key = tree.key();
-  if (existsSync(file) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return file;
-  mkdirSync(dirname(file), { recursive: true });
-  tree.write(file);
-  writeFileSync(stamp, key);
-  return file;
+  return tree.writeWhereNew({ file: hostFiles.image(kernel.release), stamp: hostFiles.imageStamp(kernel.release) });
 }

@@ -4,13 +4,14 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { commandEnvironment } from '../../host/exec.js';
 import { packageRoot } from '../../paths.js';
 import { isAlive, killProcesses, type ProcessIdentity, processStart } from '../processes.js';
 import { bestAccelerator } from '../qemu/available.js';
 import { unpackedKernel } from '../qemu/kernel.js';
+import { lastWords, removeFiles, withLastWords } from '../qemu/leftovers.js';
 import { SerialShell, type ShellOptions, type ShellResult } from '../qemu/serial_shell.js';
 import { emulator, hostMachineArguments, type HostMachineOptions, type HostMachinePaths, hostMachinePaths } from './arguments.js';
 import { hostKernel } from './available.js';
@@ -20,9 +21,6 @@ const START_MS = 15_000;
 const POLL_MS = 10;
 /** Boot of an emulated CPU on a busy machine. */
 const BOOT_MS = 120_000;
-const EXCERPT = 3000;
-
-const tail = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8').slice(-EXCERPT).trim() : '');
 
 export interface HostMachineStart extends Omit<HostMachineOptions, 'accel'> {
   /** Made when it is not there; the machine's files go when it stops, and the folder when nothing else is in it. */
@@ -93,7 +91,7 @@ export class HostMachine {
 
   /** The end of the kernel's log and of QEMU's words, for messages. */
   console(): string {
-    return [tail(this.#paths.console), tail(this.#paths.log)].filter((text) => text !== '').join('\n');
+    return lastWords(this.#paths);
   }
 
   /** Runs a command line with the machine's `sh -c`; commands run one after another. @throws Error when it does not end in time */
@@ -149,13 +147,6 @@ export class HostMachine {
   }
 
   #explained(error: unknown): Error {
-    const message = error instanceof Error ? error.message : String(error);
-    const console = this.console();
-    const state = this.running ? '' : '; QEMU has ended';
-    return new Error(`${message}${state}${console === '' ? '' : `; its console ends with:\n${console}`}`, { cause: error });
+    return withLastWords(error, this.running, this.console());
   }
-}
-
-function removeFiles(paths: HostMachinePaths): void {
-  for (const file of Object.values(paths) as string[]) rmSync(file, { force: true });
 }
