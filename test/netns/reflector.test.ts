@@ -126,7 +126,7 @@ reflectorTest.serial('what became of a range of numbers is told, whatever came b
   // 0 to 99 whole, the next hundred with one of each fault and a pause before 150, then 0 to 9 of another flow.
   for (let number = 0; number < 200; number++) {
     if (number === 110 || number === 111 || number === 130) continue;
-    if (number === 150) await sleep(60);
+    if (number === 150) await sleep(300);
     await send(1, number, number === 120 ? (datagram) => datagram.fill(0, 90) : undefined);
   }
   await send(1, 130);
@@ -145,7 +145,9 @@ reflectorTest.serial('what became of a range of numbers is told, whatever came b
   t.like(second, { received: 98, duplicated: 1, reordered: 1, corrupt: 1 });
   t.deepEqual(second?.missing, [[110, 111]]);
   t.is(second?.longestGap?.sequence, 150);
-  t.true((second?.longestGap?.lengthNs ?? 0) >= 60e6);
+  // Of 300 ms, what 149 was late by is missing on a busy machine.
+  const gapNs = second?.longestGap?.lengthNs ?? 0;
+  t.true(gapNs >= 150e6 && gapNs < 10e9, `${gapNs} ns`);
   t.like(tail, { received: 10, ...clean });
   t.deepEqual(tail?.missing, [[200, 219]]);
   t.like(other, { received: 10, missing: [], ...clean });

@@ -3,7 +3,7 @@
  * one is asked. It is killed when the test ends.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
@@ -59,9 +59,20 @@ export async function startQemu(t: ExecutionContext, options: QemuOptions = {}):
 
 async function sockets(child: ChildProcess, paths: readonly string[], said: () => string): Promise<void> {
   const deadline = Date.now() + START_DEADLINE_MS;
-  while (!paths.every((path) => existsSync(path))) {
+  while (!paths.every((path) => listens(child.pid as number, path))) {
     if (child.exitCode !== null) throw new Error(`${PROGRAM} ended with ${child.exitCode}: ${said()}`);
     if (Date.now() > deadline) throw new Error(`${PROGRAM} made no monitor within ${START_DEADLINE_MS} ms: ${said()}`);
     await sleep(10);
+  }
+}
+
+/** A socket is seen in its folder before it takes connections; the kernel tells both (proc_net_unix(5): flag __SO_ACCEPTCON). */
+function listens(pid: number, path: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/net/unix`, 'utf8')
+      .split('\n')
+      .some((line) => line.endsWith(` ${path}`) && line.split(' ')[3] === '00010000');
+  } catch {
+    return false;
   }
 }
