@@ -23,7 +23,7 @@
 
 /* Sizes fixed by the contract. */
 enum contract_limit {
-	CONTRACT_VERSION = 3,
+	CONTRACT_VERSION = 4,
 	/* vNIC ids are 1 .. MAX_VNICS - 1; id 0 stands for "no vNIC known". */
 	MAX_VNICS = 1024,
 	/* Queues of one port that can be told apart. */
@@ -53,8 +53,8 @@ enum contract_limit {
 	/* Bytes of hash input that have a Toeplitz table: two IPv6 addresses, two ports. */
 	RSS_INPUT_SIZE = 36,
 	RSS_KEY_SIZE = 40,
-	/* Rows of `rss`: a new key is written to the one that is not in use, then the steerings name it. */
-	RSS_ROWS = 2,
+	/* Rows of `rss`: the host's key, keys that single vNICs have of their own, and one at least to change to. */
+	RSS_ROWS = 16,
 	/* VLAN tags that are read, and IPv6 extension headers that are followed. */
 	MAX_TAGS = 2,
 	MAX_EXTENSIONS = 6,

@@ -36,7 +36,7 @@ struct rss {
 };
 _Static_assert(sizeof(struct rss) == 36904, "struct rss is a wire format");
 
-/* The RSS key of this host and its tables: one row in use, one to change to. */
+/* RSS keys and their tables. A new key is written to a row that nobody names, then the steerings name it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, RSS_ROWS);
@@ -48,7 +48,7 @@ struct {
 enum rss_wish_flag {
 	RSS_WISH_HASH_TYPES = 1 << 0,	/* `hash_types` */
 	RSS_WISH_WEIGHTS = 1 << 1,	/* `weights`; all 0: equal shares, whatever the configuration says */
-	RSS_WISH_KEY = 1 << 2,		/* row 0 only: the key in force was set by the operator */
+	RSS_WISH_KEY = 1 << 2,		/* `rss_row` is that of a key of its own; row 0: the key in force was set by the operator */
 	RSS_WISH_RANDOM = 1 << 3,	/* row 0 only: the key in force was drawn at random */
 } __attribute__((packed));
 
@@ -56,7 +56,7 @@ enum rss_wish_flag {
 struct rss_wish {
 	enum rss_wish_flag flags;
 	enum hash_type hash_types;
-	__u8 rss_row;			/* row 0 only: the row of `rss` whose key is in force */
+	__u8 rss_row;			/* row of `rss`; row 0: of the key in force for all that have none of their own */
 	__u8 reserved;
 	__u8 weights[MAX_QUEUES];	/* queue -> its share of the indirection table, in parts of the sum */
 };

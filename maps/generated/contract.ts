@@ -39,7 +39,7 @@ export const vnicPathNames = {
 
 /** enum contract_limit. */
 export const ContractLimit = {
-  CONTRACT_VERSION: 3,
+  CONTRACT_VERSION: 4,
   MAX_VNICS: 1024,
   MAX_QUEUES: 64,
   RETA_SIZE: 128,
@@ -55,7 +55,7 @@ export const ContractLimit = {
   REMOTE_SLOTS: 4096,
   RSS_INPUT_SIZE: 36,
   RSS_KEY_SIZE: 40,
-  RSS_ROWS: 2,
+  RSS_ROWS: 16,
   MAX_TAGS: 2,
   MAX_EXTENSIONS: 6,
   MAX_VLANS: 16,
@@ -1123,7 +1123,7 @@ export const hostMaps = {
   paths: mapSpec('paths', 'array', u32, pathWordCodec, { maxEntries: 1024, flags: 1024 }),
   redirect_errors: mapSpec('redirect_errors', 'percpu_hash', redirectErrorKeyCodec, u64, { maxEntries: 4096, flags: 0 }),
   remotes: mapSpec('remotes', 'array', u32, remoteCodec, { maxEntries: 4096, flags: 0 }),
-  rss: mapSpec('rss', 'array', u32, rssCodec, { maxEntries: 2, flags: 0 }),
+  rss: mapSpec('rss', 'array', u32, rssCodec, { maxEntries: 16, flags: 0 }),
   rss_wishes: mapSpec('rss_wishes', 'array', u32, rssWishCodec, { maxEntries: 1024, flags: 0 }),
   seen_addresses: mapSpec('seen_addresses', 'array', u32, seenAddressesCodec, { maxEntries: 1024, flags: 0 }),
   steerings: mapSpec('steerings', 'array', u32, steeringCodec, { maxEntries: 2048, flags: 0 }),
@@ -1311,7 +1311,7 @@ export const hostFingerprint: Fingerprint = {
     'enum vnic_path': { size: 1, PATH_SOFTWARE: 0, PATH_ACCELERATED: 1 },
     'enum contract_limit': {
       size: 4,
-      CONTRACT_VERSION: 3,
+      CONTRACT_VERSION: 4,
       MAX_VNICS: 1024,
       MAX_QUEUES: 64,
       RETA_SIZE: 128,
@@ -1327,7 +1327,7 @@ export const hostFingerprint: Fingerprint = {
       REMOTE_SLOTS: 4096,
       RSS_INPUT_SIZE: 36,
       RSS_KEY_SIZE: 40,
-      RSS_ROWS: 2,
+      RSS_ROWS: 16,
       MAX_TAGS: 2,
       MAX_EXTENSIONS: 6,
       MAX_VLANS: 16,
@@ -1428,7 +1428,7 @@ export const hostFingerprint: Fingerprint = {
     'map paths': { type: 'array', key: '__u32', value: 'struct path_word', max_entries: 1024, flags: 1024 },
     'map redirect_errors': { type: 'percpu_hash', key: 'struct redirect_error_key', value: '__u64', max_entries: 4096, flags: 0 },
     'map remotes': { type: 'array', key: '__u32', value: 'struct remote', max_entries: 4096, flags: 0 },
-    'map rss': { type: 'array', key: '__u32', value: 'struct rss', max_entries: 2, flags: 0 },
+    'map rss': { type: 'array', key: '__u32', value: 'struct rss', max_entries: 16, flags: 0 },
     'map rss_wishes': { type: 'array', key: '__u32', value: 'struct rss_wish', max_entries: 1024, flags: 0 },
     'map seen_addresses': { type: 'array', key: '__u32', value: 'struct seen_addresses', max_entries: 1024, flags: 0 },
     'map steerings': { type: 'array', key: '__u32', value: 'struct steering', max_entries: 2048, flags: 0 },

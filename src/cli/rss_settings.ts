@@ -30,7 +30,7 @@ export function registerRssSettings(rss: Command, context: (command: Command) =>
     .command('set')
     .description('change them, until --reset; without a vNIC for all that have no setting of their own')
     .argument('[vnic]')
-    .option('--key <key>', `${RSS_KEY_SIZE} bytes in hexadecimal digits, "random", or "nic": that of the uplink; not for one vNIC`)
+    .option('--key <key>', `${RSS_KEY_SIZE} bytes in hexadecimal digits, "random", or "nic": that of the uplink`)
     .option('--types <list>', `hash types, separated by commas, or "default": ${HASH_TYPE_NAMES.join(', ')}`)
     .option('--weights <list>', 'share of each queue, separated by commas; queues beyond the list get nothing')
     .option('--equal', 'equal shares for all queues')
@@ -69,13 +69,12 @@ function weightsOption(text: string): readonly number[] {
   return weights;
 }
 
-function requestOf(vnic: string | undefined, options: SetOptions): RssRequest {
+function requestOf(options: SetOptions): RssRequest {
   const { key, types, weights, equal, reset, dryRun } = options;
   if ([key, types, weights, equal, reset].every((option) => option === undefined)) {
     throw usage('nothing to set', 'give --key, --types, --weights, --equal or --reset');
   }
   if (weights !== undefined && equal === true) throw usage('give --weights or --equal, not both');
-  if (vnic !== undefined && key !== undefined) throw usage('--key is for the whole host', "leave the vNIC's name out");
   return {
     ...(key === undefined ? {} : { key: keyOption(key) }),
     ...(types === undefined ? {} : { hash_types: typesOption(types) }),
@@ -87,7 +86,7 @@ function requestOf(vnic: string | undefined, options: SetOptions): RssRequest {
 }
 
 async function set(context: Context, vnic: string | undefined, options: SetOptions): Promise<void> {
-  const request = requestOf(vnic, options);
+  const request = requestOf(options);
   const client = context.client();
   // Near names are suggested before anything is asked for.
   if (vnic !== undefined) named('vNIC', vnic, (await client.status()).vnics);
@@ -112,7 +111,7 @@ async function show(context: Context, name: string | undefined): Promise<void> {
   context.printTime();
   if (context.brief) return printBrief(context, vnics);
   printHost(context, reply);
-  for (const vnic of vnics) printVnic(context, vnic);
+  for (const vnic of vnics) printVnic(context, vnic, reply);
 }
 
 function printBrief(context: Context, vnics: readonly RssVnic[]): void {
@@ -122,20 +121,23 @@ function printBrief(context: Context, vnics: readonly RssVnic[]): void {
   if (rows.length > 0) context.printTable([], rows);
 }
 
+/** As ethtool writes keys. */
+const keyText = (key: string): string => key.replace(/..(?=.)/g, '$&:');
 const from = (source: SettingSource): string => ` (${source})`;
 
 function printHost(context: Context, rss: RssReply): void {
   context.printList([
-    ['key', `${rss.key.replace(/..(?=.)/g, '$&:')} (${rss.key_source}${rss.key_random ? ', random' : ''})`],
+    ['key', `${keyText(rss.key)} (${rss.key_source}${rss.key_random ? ', random' : ''})`],
     ...(rss.key_problem === null ? [] : [['', { text: rss.key_problem, style: 'bad' }] as const]),
     ['hash types', rss.hash_types.join(',') + from(rss.hash_types_source)],
   ]);
 }
 
-function printVnic(context: Context, vnic: RssVnic): void {
+function printVnic(context: Context, vnic: RssVnic, host: RssReply): void {
   context.printLine('');
   context.printList([
     ['vNIC', vnic.name],
+    ...(vnic.key === host.key ? [] : [['key', keyText(vnic.key) + from(vnic.key_source)] as const]),
     ['hash types', vnic.hash_types.join(',') + from(vnic.hash_types_source)],
     ['weights', (vnic.weights === null ? 'equal' : vnic.weights.join(',')) + from(vnic.weights_source)],
     ...vnic.problems.map((problem) => ['', { text: problem, style: 'bad' }] as const),

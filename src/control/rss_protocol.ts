@@ -22,6 +22,9 @@ export interface RssPort {
 
 export interface RssVnic {
   readonly name: string;
+  /** In hexadecimal digits. */
+  readonly key: string;
+  readonly key_source: SettingSource;
   readonly hash_types: readonly string[];
   readonly hash_types_source: SettingSource;
   /** One per queue, 0 beyond their end; null: equal shares. */
@@ -33,7 +36,7 @@ export interface RssVnic {
 }
 
 export interface RssStatus {
-  /** The key in force, in hexadecimal digits. */
+  /** The key in force for all vNICs that have none of their own, in hexadecimal digits. */
   readonly key: string;
   readonly key_source: SettingSource;
   /** Was it drawn at random? */
@@ -52,7 +55,7 @@ export interface RssReply extends RssStatus {
 
 /** What is absent stays as it is. */
 export interface RssRequest {
-  /** "random", "nic" or hexadecimal digits; not for one vNIC. */
+  /** "random", "nic" or hexadecimal digits. */
   readonly key?: string | undefined;
   readonly hash_types?: readonly string[] | undefined;
   /** Empty: equal shares. */

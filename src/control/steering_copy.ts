@@ -1,10 +1,10 @@
 /**
- * How a guest's flows are spread, from the host that it leaves to the one that it goes to: learnt flows, and what an operator set of shares
- * and hash types. The key is a host's own; that it differs is told.
+ * How a guest's flows are spread, from the host that it leaves to the one that it goes to: the RSS key, learnt flows, and what an operator
+ * set of shares and hash types.
  */
-import type { ControlClient } from './client.js';
+import { type ControlClient, RequestError } from './client.js';
 import type { VnicStatus } from './protocol.js';
-import type { RssReply, RssVnic } from './rss_protocol.js';
+import type { RssRequest, RssVnic } from './rss_protocol.js';
 
 export interface CopiedVnic {
   readonly vnic: string;
@@ -29,18 +29,17 @@ function counterpart(vnic: VnicStatus, others: readonly VnicStatus[]): VnicStatu
   return others.find(({ mac, vlans }) => mac === vnic.mac && vlans.some((vlan) => vnic.vlans.includes(vlan)));
 }
 
-/** What an operator set for it there, where it is not so here already. */
-function settingsToBring(from: RssVnic, to: RssVnic | undefined): { readonly weights?: readonly number[]; readonly hash_types?: readonly string[] } {
+/** The key, and what an operator set for it there, where it is not so here already. */
+function settingsToBring(from: RssVnic, to: RssVnic | undefined): Pick<RssRequest, 'key' | 'weights' | 'hash_types'> {
   const bringsWeights = from.weights_source === 'operator' && !isSame(from.weights, to?.weights ?? null);
   const bringsTypes = from.hash_types_source === 'operator' && !isSame(from.hash_types, to?.hash_types ?? null);
-  return { ...(bringsWeights ? { weights: from.weights ?? [] } : {}), ...(bringsTypes ? { hash_types: from.hash_types } : {}) };
+  const bringsKey = from.key !== to?.key;
+  return { ...(bringsKey ? { key: from.key } : {}), ...(bringsWeights ? { weights: from.weights ?? [] } : {}), ...(bringsTypes ? { hash_types: from.hash_types } : {}) };
 }
 
-function differences(from: RssReply, to: RssReply, vnic: RssVnic, other: RssVnic | undefined): string[] {
-  const key = from.key === to.key ? [] : ['the RSS keys of the two hosts differ, so flows that were not learnt may take another queue; give both the same rss.key'];
-  const weights = vnic.weights_source === 'operator' || other === undefined || isSame(vnic.weights, other.weights)
-    ? [] : [`the configurations give the queues of ${vnic.name} other shares`];
-  return [...key, ...weights];
+function difference(vnic: RssVnic, other: RssVnic | undefined): string | null {
+  const same = vnic.weights_source === 'operator' || other === undefined || isSame(vnic.weights, other.weights);
+  return same ? null : `the configurations give the queues of ${vnic.name} other shares`;
 }
 
 /** @param names of the vNICs at the source @throws DaemonUnreachableError, RequestError */
@@ -63,8 +62,14 @@ export async function copySteering(from: Asked, to: Told, names: readonly string
     if (spread === undefined) continue;
     const spreadThere = rssThere.vnics.find(({ name }) => name === other.name);
     const settings = settingsToBring(spread, spreadThere);
-    if (Object.keys(settings).length > 0) await to.setRss(other.name, settings);
-    for (const note of differences(rssHere, rssThere, spread, spreadThere)) notes.add(note);
+    if (Object.keys(settings).length > 0) {
+      await to.setRss(other.name, settings).catch((error: unknown) => {
+        if (!(error instanceof RequestError)) throw error;
+        notes.add(`the settings of ${other.name} were not taken: ${error.message}`);
+      });
+    }
+    const note = difference(spread, spreadThere);
+    if (note !== null) notes.add(note);
   }
   return { vnics: copied, notes: [...notes] };
 }

@@ -20,6 +20,7 @@ import {
   type VfSpec,
   type VnicPath,
   type VnicRow,
+  type VnicRssWish,
 } from './model.js';
 
 /** `bridge` null: in none. */
@@ -57,7 +58,7 @@ export type Action =
     }
   /** A key, in hexadecimal digits, into a row that no steering names. */
   | { readonly kind: 'write-rss-key'; readonly row: number; readonly key: string; readonly before: string }
-  | { readonly kind: 'write-rss-wish'; readonly vnic: number; readonly wish: RssWish; readonly before: RssWish }
+  | { readonly kind: 'write-rss-wish'; readonly vnic: number; readonly wish: VnicRssWish; readonly before: VnicRssWish }
   | { readonly kind: 'write-host-rss-wish'; readonly wish: HostRssWish; readonly before: HostRssWish }
   | { readonly kind: 'add-fdb'; readonly entry: FdbEntry }
   | { readonly kind: 'delete-fdb'; readonly entry: FdbEntry }
@@ -223,8 +224,8 @@ function describeVlan(vid: number, device: string, flags: BridgeVlanFlags | null
   return `put ${device} into VLAN ${vid}, ${how}`;
 }
 
-function describeWish({ hashTypes, weights }: RssWish): string {
-  const words: string[] = [];
+function describeWish({ hashTypes, weights }: RssWish, ownKeyRow: number | null = null): string {
+  const words: string[] = ownKeyRow === null ? [] : [`key ${ownKeyRow}`];
   if (hashTypes !== null) words.push(`hash types ${hashTypeNames(hashTypes).join(',') || 'none'}`);
   if (weights !== null) words.push(weights.length === 0 ? 'equal shares' : `weights ${weights.join(',')}`);
   return words.join(', ') || 'what the configuration says';
@@ -259,7 +260,7 @@ export function describeAction(action: Action): string {
     case 'write-rss-key':
       return `write RSS key ${action.row}`;
     case 'write-rss-wish':
-      return `keep the operator's RSS settings of vNIC ${action.vnic}: ${describeWish(action.wish)}`;
+      return `keep the operator's RSS settings of vNIC ${action.vnic}: ${describeWish(action.wish, action.wish.keyRow)}`;
     case 'write-host-rss-wish':
       return `keep the operator's RSS settings: key ${action.wish.keyRow}, ${describeWish(action.wish)}`;
     case 'add-fdb':

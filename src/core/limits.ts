@@ -14,7 +14,7 @@ export const RSS_KEY_SIZE = 40;
 /** Bits of enum hash_type that are set unless told otherwise. */
 export const DEFAULT_HASH_TYPES = 0x77;
 /** Rows of RSS keys: one in force, one to change to. */
-export const RSS_ROWS = 2;
+export const RSS_ROWS = 16;
 /** VLAN ids of one trunk vNIC. */
 export const MAX_VLANS = 16;
 /** Prefixes, of each family, that a vNIC's IP sources are checked against. */

@@ -274,6 +274,12 @@ export interface RssWish {
   readonly weights: readonly number[] | null;
 }
 
+/** The same for one vNIC, which may have a key of its own. */
+export interface VnicRssWish extends RssWish {
+  /** Row of that key; null: the host's holds. */
+  readonly keyRow: number | null;
+}
+
 /** The same for all vNICs of the host, and whose RSS key is in force. */
 export interface HostRssWish extends RssWish {
   /** Row of the key in force. */
@@ -283,7 +289,7 @@ export interface HostRssWish extends RssWish {
   readonly keyIsRandom: boolean;
 }
 
-export const NO_RSS_WISH: RssWish = { hashTypes: null, weights: null };
+export const NO_RSS_WISH: VnicRssWish = { hashTypes: null, weights: null, keyRow: null };
 
 /** Bridge port flags that a VF port needs and a tap does not; see `bridge link set` in bridge(8). */
 export interface BridgePortFlags {
@@ -300,7 +306,7 @@ export interface StoredVnic extends VnicRow, PathState {
   readonly held: boolean;
   readonly tapSteering: SteeringRow | null;
   readonly vfSteering: SteeringRow | null;
-  readonly rssWish: RssWish;
+  readonly rssWish: VnicRssWish;
 }
 
 /** Everything seen. */

@@ -1,5 +1,5 @@
 /**
- * Which RSS key shall be in force, and how to get there: the new key goes into the row that no steering names, then every steering
+ * Which RSS key shall be in force, and how to get there: the new key goes into a row that nobody names, then every steering that it is for
  * names that row. So a frame is hashed with the one key or the other, never with half of each. Pure.
  */
 import type { Action, Sequence } from './actions.js';
@@ -45,17 +45,47 @@ export function configuredKey(spec: RssSpec, { wish, keys, nicKey }: Observed['r
   return nicKey !== null && 'key' in nicKey ? choose(nicKey.key, false) : null;
 }
 
-/** `wish` is what is kept along with it. Null: nothing to do, or not yet, because some steering still names the row to be written. */
-export function planKeyChange(choice: KeyChoice, wish: HostRssWish, observed: Observed): Sequence | null {
+/** Where a key is, or may be written to. */
+export interface KeyRow {
+  readonly row: number;
+  /** Is it there already? */
+  readonly written: boolean;
+}
+
+/** @param claimed rows that somebody is about to name. Null: all rows are in use. */
+export function rowForKey(key: string, { rss, stored }: Observed, claimed: readonly number[]): KeyRow | null {
+  const named = new Set([rss.wish.keyRow, ...claimed]);
+  for (const { rssWish, tapSteering, vfSteering } of stored) {
+    for (const row of [rssWish.keyRow, tapSteering?.rssRow, vfSteering?.rssRow]) if (row !== null && row !== undefined) named.add(row);
+  }
+  const rows = Array.from({ length: RSS_ROWS }, (_, row) => row);
+  const there = rows.find((row) => named.has(row) && rss.keys[row] === key);
+  if (there !== undefined) return { row: there, written: true };
+  const free = rows.find((row) => !named.has(row));
+  return free === undefined ? null : { row: free, written: false };
+}
+
+export function writeKey({ row, written }: KeyRow, key: string, { rss }: Observed): Action[] {
+  return written ? [] : [{ kind: 'write-rss-key', row, key, before: rss.keys[row] ?? '' }];
+}
+
+/**
+ * The host's key. `wish` is what is kept along with it, `claimed` as for rowForKey(). Null: nothing to do, or not now, because all rows are
+ * in use.
+ */
+export function planKeyChange(choice: KeyChoice, wish: HostRssWish, observed: Observed, claimed: readonly number[] = []): Sequence | null {
   const { rss, stored } = observed;
   const kept: HostRssWish = { ...wish, keyByOperator: choice.byOperator, keyIsRandom: choice.isRandom };
   // The same key from somebody else: only who gave it is new.
   if (rss.keys[rss.wish.keyRow] === choice.key) return { purpose: 'rss', actions: [writeWish(kept, rss.wish)], onFailure: 'undo' };
-  const row = (rss.wish.keyRow + 1) % RSS_ROWS;
-  const steerings = stored.flatMap(({ id, tapSteering, vfSteering }) =>
-    ([['tap', tapSteering], ['vf', vfSteering]] as const).flatMap(([role, before]) => (before === null ? [] : [{ vnic: id, role, before }])),
-  );
-  if (steerings.some(({ before }) => before.rssRow === row)) return null;
+  const found = rowForKey(choice.key, observed, claimed);
+  if (found === null) return null;
+  const { row } = found;
+  const steerings = stored
+    .filter(({ rssWish }) => rssWish.keyRow === null)
+    .flatMap(({ id, tapSteering, vfSteering }) =>
+      ([['tap', tapSteering], ['vf', vfSteering]] as const).flatMap(([role, before]) => (before === null ? [] : [{ vnic: id, role, before }])),
+    );
   const follow = ({ vnic, role, before }: { vnic: number; role: PortRole; before: SteeringRow }): Action => ({
     kind: 'write-steering',
     vnic,
@@ -64,7 +94,7 @@ export function planKeyChange(choice: KeyChoice, wish: HostRssWish, observed: Ob
     before,
   });
   const actions: Action[] = [
-    { kind: 'write-rss-key', row, key: choice.key, before: rss.keys[row] ?? '' },
+    ...writeKey(found, choice.key, observed),
     writeWish({ ...kept, keyRow: row }, rss.wish),
     ...steerings.map(follow),
   ];
@@ -76,9 +106,9 @@ function writeWish(wish: HostRssWish, before: HostRssWish): Action {
 }
 
 /** What is to be done about the key without the operator's asking. */
-export function planRss(spec: RssSpec, observed: Observed, random: () => string): Sequence | null {
+export function planRss(spec: RssSpec, observed: Observed, random: () => string, claimed: readonly number[] = []): Sequence | null {
   const { wish } = observed.rss;
   if (wish.keyByOperator) return null;
   const choice = configuredKey(spec, observed.rss, random);
-  return choice === null ? null : planKeyChange(choice, wish, observed);
+  return choice === null ? null : planKeyChange(choice, wish, observed, claimed);
 }

@@ -1,6 +1,6 @@
 /** Whose word counts about how flows are spread: the operator's for the vNIC, the operator's for all, the configuration's. Pure. */
 import { DEFAULT_HASH_TYPES } from './limits.js';
-import type { HostRssWish, RssSpec, RssWish, VnicSpec } from './model.js';
+import type { HostRssWish, RssSpec, RssWish, VnicRssWish, VnicSpec } from './model.js';
 import type { Spread } from './queue_plan.js';
 
 export type SettingSource = 'default' | 'configuration' | 'operator';
@@ -15,8 +15,8 @@ function sameList(a: readonly number[] | null, b: readonly number[] | null): boo
   return a === null || b === null ? a === b : a.length === b.length && a.every((value, i) => value === b[i]);
 }
 
-export function sameWish(a: RssWish, b: RssWish): boolean {
-  return a.hashTypes === b.hashTypes && sameList(a.weights, b.weights);
+export function sameWish(a: VnicRssWish, b: VnicRssWish): boolean {
+  return a.hashTypes === b.hashTypes && a.keyRow === b.keyRow && sameList(a.weights, b.weights);
 }
 
 export function hashTypesFor(own: RssWish, host: RssWish, spec: RssSpec): Sourced<number> {
@@ -32,10 +32,10 @@ export function weightsFor(own: RssWish, host: RssWish, { weights }: Pick<VnicSp
 }
 
 /** How the flows of a vNIC shall be spread. */
-export function spreadFor(own: RssWish, host: HostRssWish, spec: RssSpec, vnic: Pick<VnicSpec, 'weights'>): Spread {
+export function spreadFor(own: VnicRssWish, host: HostRssWish, spec: RssSpec, vnic: Pick<VnicSpec, 'weights'>): Spread {
   return {
     hashTypes: hashTypesFor(own, host, spec).value,
     weights: weightsFor(own, host, vnic).value,
-    rssRow: host.keyRow,
+    rssRow: own.keyRow ?? host.keyRow,
   };
 }

@@ -4,7 +4,7 @@
  */
 import { adoptStage, claimOf } from './adopt.js';
 import type { Timing } from './backoff.js';
-import type { AdapterSpec, Desired, GuestMode, Observed, RssWish, StoredVnic, VnicPath, VnicSpec } from './model.js';
+import type { AdapterSpec, Desired, GuestMode, Observed, StoredVnic, VnicPath, VnicRssWish, VnicSpec } from './model.js';
 import { guestName, NO_RSS_WISH } from './model.js';
 import { claimedVf, INITIAL_STATE, type ClaimedVf, type VnicState } from './vnic_state.js';
 
@@ -18,7 +18,7 @@ export interface Tenant {
   /** In the maps; null until it has been given one. Kept while the tenant lives. */
   readonly id: number | null;
   readonly operatorWant: VnicPath | null;
-  readonly rssWish: RssWish;
+  readonly rssWish: VnicRssWish;
   /** Its static FDB entries that were there before unipath came, and are left alone; null: not looked for yet. */
   readonly fdbFound: readonly string[] | null;
   /** How the guest uses a VF, as it was last known. */

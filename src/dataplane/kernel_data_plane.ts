@@ -23,7 +23,7 @@ import { type PathChange, PathWords } from './path_word.js';
 import type { Started } from './start.js';
 import type {
   Attachment, BridgeVlanNote, DataPlane, DataPlaneEvent, HoldReport, HostRssWish, MapUsage, PathState, ProgramName, ProgramRuns,
-  RedirectErrorTally, RssWish, SeenAddresses, SteeringRow, VnicPath, VnicRow, VnicTally,
+  RedirectErrorTally, SeenAddresses, SteeringRow, VnicPath, VnicRow, VnicRssWish, VnicTally,
 } from './port.js';
 import { rssRow } from './rss_table.js';
 import { fromHostWishRow, fromWishRow, toHostWishRow, toWishRow, unusedWish } from './rss_wish_row.js';
@@ -262,7 +262,9 @@ export class KernelDataPlane implements DataPlane {
   }
 
   writeRssKey(row: number, key: string): void {
+    if (this.hostRssWish().keyRow === row) throw new Error(`RSS key ${row} is in force`);
     for (const id of this.vnics().keys()) {
+      if (this.rssWish(id).keyRow === row) throw new Error(`RSS key ${row} is that of vNIC ${id}`);
       for (const role of ['tap', 'vf'] as const) {
         if (this.steering(id, role)?.rssRow === row) throw new Error(`RSS key ${row} is in use by the ${role} steering of vNIC ${id}`);
       }
@@ -273,12 +275,12 @@ export class KernelDataPlane implements DataPlane {
     this.#started.maps.rss.set(encode(u32, row), value);
   }
 
-  rssWish(vnic: number): RssWish {
+  rssWish(vnic: number): VnicRssWish {
     this.#checkId(vnic);
     return fromWishRow(this.#maps.rssWishes.get(vnic) ?? unusedWish);
   }
 
-  writeRssWish(vnic: number, wish: RssWish): void {
+  writeRssWish(vnic: number, wish: VnicRssWish): void {
     this.#checkId(vnic);
     this.#maps.rssWishes.set(vnic, toWishRow(wish));
   }

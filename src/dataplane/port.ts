@@ -4,11 +4,11 @@
  */
 import type { LearntFlows } from '../core/learnt_flows.js';
 import type { AttachMode,
-  BridgeVlanNote, HostRssWish, PathState, PortOwner, PortRole, ProgramName, RssWish, SteeringRow, VnicPath, VnicRow,
+  BridgeVlanNote, HostRssWish, PathState, PortOwner, PortRole, ProgramName, SteeringRow, VnicPath, VnicRow, VnicRssWish,
 } from '../core/model.js';
 
 export type {
-  BridgeVlanNote, HoldState, HostRssWish, PathState, PortOwner, ProgramName, RssWish, SteeringRow, VnicPath, VnicRow,
+  BridgeVlanNote, HoldState, HostRssWish, PathState, PortOwner, ProgramName, RssWish, SteeringRow, VnicPath, VnicRow, VnicRssWish,
 } from '../core/model.js';
 
 export type XdpMode = 'native' | 'generic';
@@ -141,8 +141,8 @@ export interface DataPlane {
   rssKeys(): readonly string[];
   /** Writes a key and its tables. @throws Error when a steering names the row: a frame could be hashed with half of each key */
   writeRssKey(row: number, key: string): void;
-  rssWish(vnic: number): RssWish;
-  writeRssWish(vnic: number, wish: RssWish): void;
+  rssWish(vnic: number): VnicRssWish;
+  writeRssWish(vnic: number, wish: VnicRssWish): void;
   hostRssWish(): HostRssWish;
   writeHostRssWish(wish: HostRssWish): void;
 

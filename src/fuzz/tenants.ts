@@ -9,7 +9,7 @@ import { GUEST_MACS, IPV4, IPV6, VLANS } from './pools.js';
 import type { Random } from './random.js';
 import { HOLD_ENDS, type World } from './world.js';
 
-const { MAX_PREFIXES, MAX_QUEUES, MAX_VLANS, QUEUE_UNREACHABLE, RETA_SIZE } = ContractLimit;
+const { MAX_PREFIXES, MAX_QUEUES, MAX_VLANS, QUEUE_UNREACHABLE, RETA_SIZE, RSS_ROWS } = ContractLimit;
 
 /** Two of the common suites of keys, and one with little in it. */
 export const RSS_KEYS: readonly Uint8Array[] = [
@@ -100,7 +100,7 @@ export function anySteering(random: Random): Steering {
   return {
     queues,
     hashTypes: (random.chance(0.5) ? 0x77 : random.chance(0.5) ? 0xff : random.below(256)) as HashType,
-    rssRow: random.weighted({ row: 30, beyond: 1 }) === 'row' ? random.below(2) : random.pick([2, 255]),
+    rssRow: random.weighted({ row: 30, beyond: 1 }) === 'row' ? random.below(RSS_ROWS) : random.pick([RSS_ROWS, 255]),
     reta: Uint8Array.from({ length: RETA_SIZE }, () => (random.chance(weight) ? favourite : random.below(told))),
     queueCpus: Array.from({ length: MAX_QUEUES }, (_, queue) => queueCpu(random, queue, Math.max(1, queues))),
   };

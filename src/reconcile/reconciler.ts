@@ -10,11 +10,11 @@ import type { RssChange, RssRequest, RssSetResult, RssStatus } from '../control/
 import { describeAction, type Action, type Sequence } from '../core/actions.js';
 import { addFailure, DEFAULT_TIMING, mayTry, type Timing, type Trouble } from '../core/backoff.js';
 import { conditionsOf } from '../core/conditions.js';
-import { RSS_KEY_SIZE } from '../core/limits.js';
-import { guestName, type Desired, type NotAcceleratedReason, type Observed, type RssWish, type VnicPath } from '../core/model.js';
+import { RSS_KEY_SIZE, RSS_ROWS } from '../core/limits.js';
+import { guestName, type Desired, type NotAcceleratedReason, type AdapterSpec, type Observed, type RssWish, type VnicPath, type VnicRssWish } from '../core/model.js';
 import { earliestWake, plan, planAdapter, planRescue, stepTenant, type Plan } from '../core/plan.js';
 import { pluginQuestionPort } from '../core/plugin_guest.js';
-import { planKeyChange, planRss } from '../core/rss_plan.js';
+import { type KeyChoice, planKeyChange, planRss, rowForKey, writeKey } from '../core/rss_plan.js';
 import { wantedPath, type Tenant } from '../core/tenant.js';
 import { resolve, type KnownTaps } from '../core/discovery.js';
 import { questions } from '../core/question.js';
@@ -33,7 +33,7 @@ import { Observer, type HostView, type Links } from './observe.js';
 import { PluginAnswers } from './plugin_answers.js';
 import { Reporter, silentLogger, type Logger } from './report.js';
 import { hostWishAfter, keyAfter, wishAfter } from './rss_change.js';
-import { changesBy, isSpreadAsWanted, mostQueues, rssStatus } from './rss_status.js';
+import { changesBy, isSpreadAsWanted, keyOf, mostQueues, rssStatus } from './rss_status.js';
 import { adapterStatus, vnicStatus } from './status.js';
 import { tenantEvents } from './tenant_events.js';
 import { Waiters } from './waiters.js';
@@ -59,6 +59,7 @@ const START_DEADLINE_MS = 15_000;
 const RELOAD_DEADLINE_MS = 10_000;
 const DOWN_DEADLINE_MS = 20_000;
 const RSS_DEADLINE_MS = 5_000;
+const NO_KEY_ROW = `key: ${RSS_ROWS} keys are in use already; give vNICs that have one of their own the host's again (\`unipath rss set VNIC --reset\`)`;
 
 const NO_PATH: PathState = { path: 'software', vfAllowed: false, generation: 0, hold: 'none' };
 const NO_RSS: RssStatus = {
@@ -114,6 +115,10 @@ export class Reconciler implements Controller {
   /** Path of the vNIC that is being put on the software path; that is done in one go. */
   #pathBefore: VnicPath = 'software';
   #undone: string[] | null = null;
+  /** The last command about RSS. */
+  #rssTurn: Promise<unknown> = Promise.resolve();
+  /** Row that a key is being written to for one vNIC. */
+  #claimedKeyRow: number | null = null;
   #unsubscribe: (() => void)[] = [];
 
   constructor(parts: ReconcilerParts) {
@@ -202,8 +207,12 @@ export class Reconciler implements Controller {
     await this.#waiters.until(() => this.#observed !== null, START_DEADLINE_MS);
     if (this.#observed === null) throw new RssRefusedError('the host has not been looked at yet; try again in a moment');
     const observed = this.#observed;
-    const changes =
-      name === null ? await this.#setHostRss(request, observed) : this.#setVnicRss(await this.#known(name), request, observed);
+    const set = async (): Promise<RssChange[]> =>
+      name === null ? this.#setHostRss(request, observed) : this.#setVnicRss(await this.#known(name), request, observed);
+    // One after the other: no two choose the same row for their keys.
+    const turn = this.#rssTurn.then(set);
+    this.#rssTurn = turn.catch(() => undefined);
+    const changes = await turn;
     if (request.dry_run !== true && changes.length > 0) {
       this.#requestLook(0);
       await this.#waiters.until(() => this.#isSpread(), RSS_DEADLINE_MS);
@@ -456,7 +465,7 @@ export class Reconciler implements Controller {
   async #keepRss(desired: Desired, view: HostView): Promise<boolean> {
     const { nicKey } = view;
     if (nicKey !== null && 'problem' in nicKey) this.#report.warn('rss', `the RSS key stays as it is: ${nicKey.problem}`);
-    const sequence = planRss(desired.rss, this.#observer.complete(view), this.#randomKey);
+    const sequence = planRss(desired.rss, this.#observer.complete(view), this.#randomKey, this.#claimedKeyRows());
     if (sequence === null) return true;
     try {
       await this.#executor.run(sequence, null);
@@ -611,11 +620,10 @@ export class Reconciler implements Controller {
   /** What is changed by it; done unless it is a dry run. @throws RssRefusedError */
   async #setHostRss(request: RssRequest, observed: Observed): Promise<RssChange[]> {
     const [adapter] = this.#desired.adapters;
-    const nicKey = request.key === 'nic' && adapter !== undefined ? await this.#observer.nicKey(adapter.uplink, observed.links) : null;
+    const key = await this.#keyAfter(request, adapter, observed);
     const now = this.#withMaps(observed);
     const tenants = this.#present();
     const wish = hostWishAfter(now.rss.wish, request, mostQueues(tenants, now));
-    const key = keyAfter(request, nicKey, this.#randomKey);
     const changes: RssChange[] = changesBy(tenants, (tenant) => tenant.rssWish, wish, this.#desired, now);
     const host = (what: string): void => void changes.unshift({ vnic: null, device: null, what, buckets_moved: 0 });
     if (JSON.stringify(wish) !== JSON.stringify(now.rss.wish)) host(`the operator's settings for all vNICs are ${keptOr(wish)}`);
@@ -624,35 +632,63 @@ export class Reconciler implements Controller {
     if (request.dry_run === true || changes.length === 0) return changes;
     const sequence = (): Sequence | null => {
       const fresh = this.#withMaps(observed);
-      if (key !== null) return planKeyChange(key, wish, fresh);
+      if (key !== null) return planKeyChange(key, wish, fresh, this.#claimedKeyRows());
       return { purpose: 'rss', actions: [{ kind: 'write-host-rss-wish', wish, before: fresh.rss.wish }], onFailure: 'undo' };
     };
     // A row that an earlier change has not quite left yet is left soon.
     await this.#waiters.until(() => sequence() !== null, RSS_DEADLINE_MS);
     const planned = sequence();
-    if (planned === null) throw new RssRefusedError('key: the last change of the key is not done yet; try again in a moment');
+    if (planned === null) throw new RssRefusedError(NO_KEY_ROW);
     await this.#executor.run(planned, null);
     return changes;
   }
 
   /** The same for one vNIC. @throws RssRefusedError */
-  #setVnicRss(tenant: Tenant, request: RssRequest, observed: Observed): RssChange[] {
-    if (request.key !== undefined) throw new RssRefusedError("key: there is one for the whole host; leave the vNIC's name out");
+  async #setVnicRss(tenant: Tenant, request: RssRequest, observed: Observed): Promise<RssChange[]> {
+    const key = await this.#keyAfter(request, tenant.adapter, observed);
     const now = this.#withMaps(observed);
-    const wish = wishAfter(tenant.rssWish, request, mostQueues([tenant], now));
+    const like = wishAfter(tenant.rssWish, request, mostQueues([tenant], now));
+    // The host's own key needs no other row, and goes on being the host's.
+    const found = key === null || key.key === now.rss.keys[now.rss.wish.keyRow] ? null : rowForKey(key.key, now, this.#claimedKeyRows());
+    if (found === null && key !== null && key.key !== now.rss.keys[now.rss.wish.keyRow]) throw new RssRefusedError(NO_KEY_ROW);
+    const wish: VnicRssWish = key === null ? like : { ...like, keyRow: found?.row ?? null };
     const changes = changesBy([tenant], () => wish, now.rss.wish, this.#desired, now);
     if (JSON.stringify(wish) !== JSON.stringify(tenant.rssWish)) {
-      const what = `the operator's settings for it are ${keptOr(wish)}`;
+      const what = `the operator's settings for it are ${keptOr(wish, wish.keyRow)}`;
       changes.unshift({ vnic: tenant.spec.name, device: null, what, buckets_moved: 0 });
     }
+    const keyAfterwards = key?.key ?? keyOf(wish, now.rss);
+    if (keyAfterwards !== keyOf(tenant.rssWish, now.rss)) {
+      const whose = wish.keyRow === null ? ' (that of the host)' : '';
+      changes.unshift({ vnic: tenant.spec.name, device: null, what: `its RSS key becomes ${keyAfterwards}${whose}`, buckets_moved: 0 });
+    }
     if (request.dry_run === true || changes.length === 0) return changes;
-    this.#setTenant({ ...tenant, rssWish: wish });
-    this.#keepRssWish(tenant, wish);
+    // It is claimed before it is written, and written before anybody names it.
+    this.#claimedKeyRow = found?.row ?? null;
+    try {
+      if (key !== null && found !== null) await this.#executor.run({ purpose: 'rss', actions: writeKey(found, key.key, now), onFailure: 'stop' }, null);
+      const current = this.#tenants.get(tenant.key) ?? tenant;
+      this.#setTenant({ ...current, rssWish: wish });
+      this.#keepRssWish(current, wish);
+    } finally {
+      this.#claimedKeyRow = null;
+    }
     return changes;
   }
 
+  async #keyAfter(request: RssRequest, adapter: AdapterSpec | undefined, observed: Observed): Promise<KeyChoice | null> {
+    const nicKey = request.key === 'nic' && adapter !== undefined ? await this.#observer.nicKey(adapter.uplink, observed.links) : null;
+    return keyAfter(request, nicKey, this.#randomKey);
+  }
+
+  /** Rows of RSS keys that are somebody's, whether the maps tell it yet or not. */
+  #claimedKeyRows(): number[] {
+    const own = [...this.#tenants.values()].map(({ rssWish }) => rssWish.keyRow);
+    return [...own, this.#claimedKeyRow].filter((row) => row !== null);
+  }
+
   /** In the maps as soon as it is uttered, as the wish for a path. */
-  #keepRssWish({ key, id }: Tenant, wish: RssWish): void {
+  #keepRssWish({ key, id }: Tenant, wish: VnicRssWish): void {
     if (id === null || !this.#hands.dataPlane.vnics().has(id)) return;
     const action: Action = { kind: 'write-rss-wish', vnic: id, wish, before: this.#hands.dataPlane.rssWish(id) };
     this.#start(key, { purpose: 'effect', actions: [action], onFailure: 'stop' });
@@ -788,8 +824,8 @@ export class Reconciler implements Controller {
   }
 }
 
-function keptOr({ hashTypes, weights }: RssWish): string {
-  return hashTypes === null && weights === null ? 'forgotten' : 'kept';
+function keptOr({ hashTypes, weights }: RssWish, ownKeyRow: number | null = null): string {
+  return hashTypes === null && weights === null && ownKeyRow === null ? 'forgotten' : 'kept';
 }
 
 /** What the state machine has to know of a sequence that ends while others may have begun. */

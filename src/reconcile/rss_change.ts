@@ -1,15 +1,15 @@
 /** A command about RSS, as wishes: what it asks for, checked against what is there. Pure. */
 import type { RssRequest } from '../control/rss_protocol.js';
 import { hashTypesOf } from '../core/hash_types.js';
-import { NO_RSS_WISH, type HostRssWish, type NicKey, type RssWish } from '../core/model.js';
+import { NO_RSS_WISH, type HostRssWish, type NicKey, type RssWish, type VnicRssWish } from '../core/model.js';
 import { trimWeights, weightsProblem } from '../core/reta.js';
 import { type KeyChoice, parseRssKey } from '../core/rss_plan.js';
 import { RssRefusedError } from './errors.js';
 
 const refused = (what: string, error: unknown): RssRefusedError => new RssRefusedError(`${what}: ${(error as Error).message}`);
 
-/** The wish of a vNIC, or the part of the host's that is like it. @throws RssRefusedError */
-export function wishAfter(before: RssWish, request: RssRequest, maxQueues: number): RssWish {
+/** What wishes of vNICs and that of the host have in common. @throws RssRefusedError */
+function commonAfter(before: RssWish, request: RssRequest, maxQueues: number): RssWish {
   const start = request.reset === true ? NO_RSS_WISH : { hashTypes: before.hashTypes, weights: before.weights };
   const { hash_types, weights } = request;
   if (weights !== undefined && weights.length > 0) {
@@ -28,10 +28,15 @@ export function wishAfter(before: RssWish, request: RssRequest, maxQueues: numbe
   return { hashTypes, weights: weights === undefined ? start.weights : trimWeights(weights) };
 }
 
+/** The wish of a vNIC; which key it names is decided with the key itself. @throws RssRefusedError */
+export function wishAfter(before: VnicRssWish, request: RssRequest, maxQueues: number): VnicRssWish {
+  return { ...commonAfter(before, request, maxQueues), keyRow: request.reset === true ? null : before.keyRow };
+}
+
 /** The host's wish; which key it names is decided with the key itself. @throws RssRefusedError */
 export function hostWishAfter(before: HostRssWish, request: RssRequest, maxQueues: number): HostRssWish {
   const keyByOperator = before.keyByOperator && request.reset !== true;
-  return { ...before, ...wishAfter(before, request, maxQueues), keyByOperator };
+  return { ...before, ...commonAfter(before, request, maxQueues), keyByOperator };
 }
 
 /** The key that is asked for; null: none. `nicKey` is needed for "nic" only. @throws RssRefusedError */

@@ -2,7 +2,7 @@
 import type { QueueShare, RssChange, RssPort, RssStatus, RssVnic } from '../control/rss_protocol.js';
 import { hashTypeNames } from '../core/hash_types.js';
 import { MAX_QUEUES } from '../core/limits.js';
-import { NO_RSS_WISH, type Desired, type HostRssWish, type Observed, type ObservedLink, type RssWish, type SteeringRow } from '../core/model.js';
+import { NO_RSS_WISH, type Desired, type HostRssWish, type Observed, type ObservedLink, type ObservedRss, type SteeringRow, type VnicRssWish } from '../core/model.js';
 import { planSteering, sameSteering, unreachableQueues } from '../core/queue_plan.js';
 import { retaShares } from '../core/reta.js';
 import { hashTypesFor, spreadFor, weightsFor, type SettingSource } from '../core/rss_wish.js';
@@ -54,6 +54,8 @@ function vnicStatus(tenant: Tenant, desired: Desired, observed: Observed): RssVn
   const ports = portsOf(tenant, observed);
   return {
     name: tenant.spec.name,
+    key: keyOf(tenant.rssWish, observed.rss),
+    key_source: tenant.rssWish.keyRow === null ? hostKeySource(desired, observed.rss) : 'operator',
     hash_types: hashTypeNames(types.value),
     hash_types_source: types.source,
     weights: weights.value.length === 0 ? null : weights.value,
@@ -68,15 +70,27 @@ function keySource({ keyByOperator, keyIsRandom }: HostRssWish, desired: Desired
   return keyIsRandom && desired.rss.key === 'random' ? 'default' : 'configuration';
 }
 
+function keyProblem(desired: Desired, { wish, nicKey }: ObservedRss): string | null {
+  return !wish.keyByOperator && desired.rss.key === 'nic' && nicKey !== null && 'problem' in nicKey ? nicKey.problem : null;
+}
+
+function hostKeySource(desired: Desired, rss: ObservedRss): SettingSource {
+  return keyProblem(desired, rss) === null ? keySource(rss.wish, desired) : 'default';
+}
+
+/** The key that a vNIC's flows are hashed with, in hexadecimal digits. */
+export function keyOf(own: VnicRssWish, { keys, wish }: ObservedRss): string {
+  return keys[own.keyRow ?? wish.keyRow] ?? '';
+}
+
 export function rssStatus(desired: Desired, tenants: readonly Tenant[], observed: Observed): RssStatus {
-  const { wish, keys, nicKey } = observed.rss;
+  const { wish, keys } = observed.rss;
   const types = hashTypesFor(NO_RSS_WISH, wish, desired.rss);
-  const problem = !wish.keyByOperator && desired.rss.key === 'nic' && nicKey !== null && 'problem' in nicKey ? nicKey.problem : null;
   return {
     key: keys[wish.keyRow] ?? '',
-    key_source: problem === null ? keySource(wish, desired) : 'default',
+    key_source: hostKeySource(desired, observed.rss),
     key_random: wish.keyIsRandom,
-    key_problem: problem,
+    key_problem: keyProblem(desired, observed.rss),
     hash_types: hashTypeNames(types.value),
     hash_types_source: types.source,
     vnics: tenants.map((tenant) => vnicStatus(tenant, desired, observed)),
@@ -90,7 +104,7 @@ export function mostQueues(tenants: readonly Tenant[], observed: Observed): numb
 }
 
 /** How flows would be spread with other wishes. */
-function planned(tenant: Tenant, { link, row }: SpreadPort, own: RssWish, host: HostRssWish, desired: Desired, observed: Observed): SteeringRow {
+function planned(tenant: Tenant, { link, row }: SpreadPort, own: VnicRssWish, host: HostRssWish, desired: Desired, observed: Observed): SteeringRow {
   const spread = { ...spreadFor(own, host, desired.rss, tenant.spec), rssRow: row.rssRow };
   return planSteering(link.txQueues, observed.cpus, tenant.id ?? 0, spread, row) ?? row;
 }
@@ -100,7 +114,7 @@ export function isSpreadAsWanted(desired: Desired, tenants: readonly Tenant[], o
   const { wish } = observed.rss;
   return tenants.every((tenant) =>
     portsOf(tenant, observed).every(
-      (port) => port.row.rssRow === wish.keyRow && sameSteering(port.row, planned(tenant, port, tenant.rssWish, wish, desired, observed)),
+      (port) => port.row.rssRow === (tenant.rssWish.keyRow ?? wish.keyRow) && sameSteering(port.row, planned(tenant, port, tenant.rssWish, wish, desired, observed)),
     ),
   );
 }
@@ -110,7 +124,7 @@ const sharesText = ({ reta, queues }: SteeringRow): string => retaShares(reta, q
 /** What another wish (of one tenant, or of the host) would change at the ports. */
 export function changesBy(
   tenants: readonly Tenant[],
-  wishOf: (tenant: Tenant) => RssWish,
+  wishOf: (tenant: Tenant) => VnicRssWish,
   host: HostRssWish,
   desired: Desired,
   observed: Observed,

@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import type { BridgeVlanNote, HostRssWish, RssWish } from '../../src/core/model.js';
+import type { BridgeVlanNote, HostRssWish, VnicRssWish } from '../../src/core/model.js';
 import { hostObjectPath } from '../../src/paths.js';
 import { createNetns, ip, runModuleIn } from '../support/netns.js';
 import { needs, testWith } from '../support/require.js';
@@ -38,17 +38,17 @@ kernelTest('rows of access and trunk vNICs with addresses read back as written, 
 kernelTest('what the operator set, and how VLANs were, outlives the daemon; a deleted vNIC takes its own along', async (t) => {
   interface Seen {
     readonly initial: HostRssWish;
-    readonly kept: { readonly one: RssWish; readonly two: RssWish; readonly host: HostRssWish; readonly notes: readonly BridgeVlanNote[] };
+    readonly kept: { readonly one: VnicRssWish; readonly two: VnicRssWish; readonly host: HostRssWish; readonly notes: readonly BridgeVlanNote[] };
     readonly wish: HostRssWish;
-    readonly after: { readonly one: RssWish; readonly notes: number };
+    readonly after: { readonly one: VnicRssWish; readonly notes: number };
   }
   const { initial, kept, wish, after } = await run<Seen>(t, 'wishes');
   t.deepEqual(initial, { hashTypes: null, weights: null, keyRow: 0, keyByOperator: false, keyIsRandom: true });
-  t.deepEqual(kept.one, { hashTypes: 1, weights: [] }, 'equal shares are not the same as no wish');
-  t.deepEqual(kept.two, { hashTypes: null, weights: [2, 1] });
+  t.deepEqual(kept.one, { hashTypes: 1, weights: [], keyRow: 5 }, 'equal shares are not the same as no wish');
+  t.deepEqual(kept.two, { hashTypes: null, weights: [2, 1], keyRow: null });
   t.deepEqual(kept.host, wish);
   t.deepEqual(kept.notes, [{ ifindex: 7, vid: 5, before: null }, { ifindex: 7, vid: 4094, before: { pvid: false, untagged: true } }]);
-  t.deepEqual(after, { one: { hashTypes: null, weights: null }, notes: 1 });
+  t.deepEqual(after, { one: { hashTypes: null, weights: null, keyRow: null }, notes: 1 });
 });
 
 kernelTest('while the key changes, every frame is hashed with the one key or the other', async (t) => {

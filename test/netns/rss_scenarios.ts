@@ -97,8 +97,8 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     const first = await open();
     const initial = first.hostRssWish();
     first.writeVnic(1, row());
-    first.writeRssWish(1, { hashTypes: 1, weights: [] });
-    first.writeRssWish(2, { hashTypes: null, weights: [2, 1, 0] });
+    first.writeRssWish(1, { hashTypes: 1, weights: [], keyRow: 5 });
+    first.writeRssWish(2, { hashTypes: null, weights: [2, 1, 0], keyRow: null });
     first.writeHostRssWish(WISH);
     first.writeBridgeVlanNote({ ifindex: 7, vid: 4094, before: { pvid: false, untagged: true } });
     first.writeBridgeVlanNote({ ifindex: 7, vid: 5, before: null });
@@ -145,7 +145,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     void hammered.finally(() => (done = true));
     let changes = 0;
     for (let now = 1; !done; changes++) {
-      const next = 1 - now;
+      const next = 3 - now;
       dataPlane.writeRssKey(next, keys[changes % 2 === 0 ? 1 : 0] ?? '');
       dataPlane.writeSteering(1, 'tap', { ...steering, rssRow: next });
       now = next;

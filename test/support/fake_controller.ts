@@ -65,6 +65,8 @@ export function rssStatus(change: Partial<RssStatus> = {}): RssStatus {
     vnics: [
       {
         name: 'g1',
+        key: '6d5a56da'.repeat(10),
+        key_source: 'default',
         hash_types: ['ipv4'],
         hash_types_source: 'operator',
         weights: null,

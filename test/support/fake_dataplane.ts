@@ -9,7 +9,7 @@
  */
 import { fitFlows, type LearntFlows } from '../../src/core/learnt_flows.js';
 import type {
-  BridgeVlanNote, HostRssWish, PathState, PortOwner, PortRole, ProgramName, RssWish, SteeringRow, VnicPath, VnicRow,
+  BridgeVlanNote, HostRssWish, PathState, PortOwner, PortRole, ProgramName, SteeringRow, VnicPath, VnicRow, VnicRssWish,
 } from '../../src/core/model.js';
 import { NO_RSS_WISH } from '../../src/core/model.js';
 import type {
@@ -34,7 +34,7 @@ export class FakeDataPlane implements DataPlane {
   readonly #tapPrograms = new Set<number>();
   readonly #steerings = new Map<string, SteeringRow>();
   readonly #rssKeys = ['aa'.repeat(40), '00'.repeat(40)];
-  readonly #rssWishes = new Map<number, RssWish>();
+  readonly #rssWishes = new Map<number, VnicRssWish>();
   readonly #flows = new Map<number, LearntFlows>();
   #hostRssWish: HostRssWish = { ...NO_RSS_WISH, keyRow: 0, keyByOperator: false, keyIsRandom: true };
   readonly #bridgeVlanNotes = new Map<string, BridgeVlanNote>();
@@ -247,6 +247,9 @@ export class FakeDataPlane implements DataPlane {
       for (const [port, steering] of this.#steerings) {
         if (steering.rssRow === row) this.#faults.violate(`RSS key ${row} was written while steering ${port} names it`);
       }
+      for (const [vnic, { keyRow }] of [...this.#rssWishes, ['the host', this.#hostRssWish] as const]) {
+        if (keyRow === row) this.#faults.violate(`RSS key ${row} was written while ${vnic} names it`);
+      }
       this.#rssKeys[row] = key;
     });
   }
@@ -261,11 +264,11 @@ export class FakeDataPlane implements DataPlane {
     return flows.length;
   }
 
-  rssWish(vnic: number): RssWish {
+  rssWish(vnic: number): VnicRssWish {
     return this.#rssWishes.get(vnic) ?? NO_RSS_WISH;
   }
 
-  writeRssWish(vnic: number, wish: RssWish): void {
+  writeRssWish(vnic: number, wish: VnicRssWish): void {
     this.#faults.aroundSync(`writeRssWish ${vnic}`, () => this.#rssWishes.set(vnic, structuredClone(wish)));
   }
 

@@ -93,7 +93,6 @@ test('rss set --dry-run says that nothing was done', async (t) => {
 const wrong: readonly (readonly [line: string, code: number, message: RegExp])[] = [
   ['rss set g1', 2, /nothing to set\n {2}give --key, --types, --weights, --equal or --reset/],
   ['rss set g1 --weights 1 --equal', 2, /give --weights or --equal, not both/],
-  ['rss set g1 --key random', 2, /--key is for the whole host\n {2}leave the vNIC's name out/],
   ['rss set --key rndom', 2, /--key: must be "random", "nic" or 80 hexadecimal digits; these are 5 characters\n {2}did you mean "random"\?/],
   ['rss set --types tcp_ip4', 2, /--types: "tcp_ip4" is no hash type; did you mean "tcp_ipv4"\?/],
   ['rss set --weights 1,x', 2, /--weights: "x" is no weight; write whole numbers such as 2,1,1/],

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { RequestError } from '../../../src/control/client.js';
 import type { FlowsRequest } from '../../../src/control/flow_protocol.js';
 import type { VnicStatus } from '../../../src/control/protocol.js';
 import type { RssReply, RssRequest, RssVnic } from '../../../src/control/rss_protocol.js';
@@ -53,9 +54,24 @@ test('what an operator set goes along; what the configuration says does not', as
   t.deepEqual(notes, ['the configurations give the queues of g1 other shares']);
 });
 
-test('what is otherwise there is told: another key, no such vNIC', async (t) => {
-  const other = await copySteering(host([vnicStatus()], [PLAIN]), host([vnicStatus()], [PLAIN], 'bb'.repeat(40)), ['g1']);
-  t.regex(other.notes.join(), /the RSS keys of the two hosts differ.*give both the same rss\.key/);
+test('the key goes along where the other host has another for it', async (t) => {
+  const other = { ...PLAIN, key: 'bb'.repeat(40), key_source: 'operator' } as const;
+  const [to, back] = [host([vnicStatus()], [other]), host([vnicStatus()], [PLAIN])];
+  t.deepEqual((await copySteering(host([vnicStatus()], [PLAIN]), to, ['g1'])).notes, []);
+  t.deepEqual(to.told.at(-1), ['rss', 'g1', { key: PLAIN.key }]);
+  await copySteering(host([vnicStatus()], [other]), back, ['g1']);
+  t.deepEqual(back.told.at(-1), ['rss', 'g1', { key: other.key }]);
+});
+
+test('what the other host refuses is told, and the flows are there', async (t) => {
+  const to = host([vnicStatus()], [{ ...PLAIN, key: 'bb'.repeat(40) }]);
+  const setRss = async (): Promise<never> => Promise.reject(new RequestError(409, 'refused', 'key: 16 keys are in use already', null));
+  const { vnics, notes } = await copySteering(host([vnicStatus()], [PLAIN]), { ...to, setRss }, ['g1']);
+  t.is(vnics.length, 1);
+  t.deepEqual(notes, ['the settings of g1 were not taken: key: 16 keys are in use already']);
+});
+
+test('what is otherwise there is told: no such vNIC', async (t) => {
   const nowhere = host([], []);
   const lost = await copySteering(host([vnicStatus()], [PLAIN]), nowhere, ['g1']);
   t.deepEqual(lost, { vnics: [], notes: ['the other host knows no vNIC with 52:54:00:00:00:01: nothing of g1 was brought there'] });

@@ -1,9 +1,9 @@
 import test from 'ava';
 import { describeAction } from '../../../src/core/actions.js';
-import { DEFAULT_HASH_TYPES } from '../../../src/core/limits.js';
+import { DEFAULT_HASH_TYPES, RSS_ROWS } from '../../../src/core/limits.js';
 import { NO_RSS_WISH, type NicKey, type Observed, type RssSpec } from '../../../src/core/model.js';
 import { planSteering } from '../../../src/core/queue_plan.js';
-import { configuredKey, nicKeyOf, parseRssKey, planKeyChange, planRss } from '../../../src/core/rss_plan.js';
+import { configuredKey, nicKeyOf, parseRssKey, planKeyChange, planRss, rowForKey } from '../../../src/core/rss_plan.js';
 import { hashTypesFor, spreadFor, weightsFor } from '../../../src/core/rss_wish.js';
 import { CPUS, desired, HOST_WISH, onVf, planFor, storedG1, words } from '../../support/plan_fixture.js';
 
@@ -34,11 +34,26 @@ test('a new key: into the row that is not in use, then named by the host and by 
   t.like(wish, { wish: { keyRow: 1, keyByOperator: false, keyIsRandom: false } });
 });
 
-test('a row that some steering still names is not written to', (t) => {
+test('a row that somebody names, or is about to, is not written to', (t) => {
   const steering = planSteering(2, CPUS, 1);
   const late = steering === null ? null : { ...steering, rssRow: 1 };
-  const observed = { ...seen(), stored: [storedG1({ vfSteering: late })] };
-  t.is(planKeyChange({ key: OTHER, byOperator: true, isRandom: false }, HOST_WISH, observed), null);
+  const observed = { ...seen(), stored: [storedG1({ vfSteering: late, rssWish: { ...NO_RSS_WISH, keyRow: 2 } })] };
+  t.deepEqual(rowForKey(OTHER, observed, []), { row: 3, written: false });
+  t.deepEqual(rowForKey(OTHER, observed, [3, 5]), { row: 4, written: false });
+  const claimed = Array.from({ length: RSS_ROWS }, (_, row) => row);
+  t.is(planKeyChange({ key: OTHER, byOperator: true, isRandom: false }, HOST_WISH, observed, claimed), null);
+});
+
+test('a key that somebody has is not written again; one that was left behind in a row is no key', (t) => {
+  const named = { ...seen(), stored: [storedG1({ rssWish: { ...NO_RSS_WISH, keyRow: 2 } })] };
+  const keys = [IN_FORCE, '00'.repeat(40), OTHER];
+  t.deepEqual(rowForKey(OTHER, { ...named, rss: { ...named.rss, keys } }, []), { row: 2, written: true });
+  t.deepEqual(rowForKey(OTHER, { ...seen(), rss: { ...seen().rss, keys } }, []), { row: 1, written: false });
+});
+
+test('a change of the host’s key leaves those that have their own', (t) => {
+  const observed = { ...seen(), stored: onVf().stored.map((row) => ({ ...row, rssWish: { ...NO_RSS_WISH, keyRow: 2 } })) };
+  t.deepEqual(wordsOf(spec(OTHER), observed, draw), ['write RSS key 1', "keep the operator's RSS settings: key 1, what the configuration says"]);
 });
 
 test('steerings that were left on the old row by a crash are brought to the one in force', (t) => {
@@ -89,7 +104,7 @@ test('keys as they are written', (t) => {
 });
 
 test('whose word counts: the operator’s for the vNIC, for the host, the configuration’s', (t) => {
-  const own = { hashTypes: 1, weights: [] };
+  const own = { hashTypes: 1, weights: [], keyRow: 7 };
   const host = { hashTypes: 2, weights: [3] };
   t.deepEqual(hashTypesFor(own, host, spec('random')), { value: 1, source: 'operator' });
   t.deepEqual(hashTypesFor(NO_RSS_WISH, host, spec('random')), { value: 2, source: 'operator' });
@@ -104,12 +119,13 @@ test('whose word counts: the operator’s for the vNIC, for the host, the config
     hashTypes: DEFAULT_HASH_TYPES,
     rssRow: 1,
   });
+  t.is(spreadFor(own, HOST_WISH, spec('random'), { weights: [] }).rssRow, 7);
 });
 
 test('the operator’s wish for a vNIC is read off its row and goes into its steerings', (t) => {
-  const observed: Observed = { ...seen(), stored: onVf().stored.map((row) => ({ ...row, rssWish: { hashTypes: 3, weights: [3, 1] } })) };
+  const observed: Observed = { ...seen(), stored: onVf().stored.map((row) => ({ ...row, rssWish: { hashTypes: 3, weights: [3, 1], keyRow: null } })) };
   const planned = planFor({ observed, desired: desired({}) });
-  t.deepEqual(planned.tenants[0]?.rssWish, { hashTypes: 3, weights: [3, 1] });
+  t.deepEqual(planned.tenants[0]?.rssWish, { hashTypes: 3, weights: [3, 1], keyRow: null });
   const rows = planned.vnics.flatMap(({ sequence }) => sequence.actions.flatMap((action) => (action.kind === 'write-steering' ? [action.row] : [])));
   t.deepEqual(rows.map((row) => [row?.hashTypes, row?.reta.filter((queue) => queue === 0).length]), [[3, 96], [3, 96]]);
 });

@@ -1,6 +1,7 @@
 /** RSS settings, VLANs of bridge ports and cut-through through the whole reconciler, on a host that is all fake. */
 import test from 'ava';
 import type { RssRequest, RssSetResult } from '../../../src/control/rss_protocol.js';
+import { RSS_ROWS } from '../../../src/core/limits.js';
 import type { Desired, VnicSpec } from '../../../src/core/model.js';
 import { RssRefusedError, UnknownNameError } from '../../../src/reconcile/errors.js';
 import type { Reconciler } from '../../../src/reconcile/reconciler.js';
@@ -103,6 +104,70 @@ test('a key change writes the row that nobody names, then lets everybody name it
   t.deepEqual(site.faults.violations, []);
 });
 
+test('a vNIC may have a key of its own: others keep theirs, the host’s may change, and it goes with --reset', async (t) => {
+  const site = new Site();
+  const reconciler = await site.started();
+  const host = reconciler.rssStatus().key;
+  const rows = (): (number | undefined)[] => [1, 2].flatMap((id) => (['tap', 'vf'] as const).map((role) => site.dataPlane.steering(id, role)?.rssRow));
+  const { changes } = await set(site, reconciler, 'g1', { key: KEY });
+  t.deepEqual(changes.map(({ vnic, what }) => [vnic, what]), [['g1', `its RSS key becomes ${KEY}`], ['g1', "the operator's settings for it are kept"]]);
+  await site.clock.advance(100);
+  t.deepEqual(rows(), [1, 1, 0, 0]);
+  t.deepEqual(reconciler.rssStatus().vnics.map(({ key, key_source }) => [key, key_source]), [[KEY, 'operator'], [host, 'default']]);
+  t.deepEqual((await set(site, reconciler, 'g1', { key: KEY })).changes, [], 'it is so already');
+  await set(site, reconciler, null, { key: NEXT });
+  t.deepEqual(rows(), [1, 1, 2, 2]);
+  await reconciler.stop();
+  const second = await site.started();
+  t.deepEqual(second.rssStatus().vnics.map(({ key }) => key), [KEY, NEXT], 'and survives the daemon');
+  // Two with the same key share its row.
+  await set(site, second, 'g2', { key: KEY });
+  await site.clock.advance(100);
+  t.deepEqual(rows(), [1, 1, 1, 1]);
+  await set(site, second, 'g1', { key: NEXT });
+  t.like((await set(site, second, 'g2', { reset: true })).changes[0], { what: `its RSS key becomes ${NEXT} (that of the host)` });
+  await site.clock.advance(100);
+  t.deepEqual(rows(), [2, 2, 2, 2]);
+  t.deepEqual(second.rssStatus().vnics.map(({ key, key_source }) => [key, key_source]), [[NEXT, 'operator'], [NEXT, 'operator']]);
+  t.deepEqual([1, 2].map((id) => site.dataPlane.rssWish(id).keyRow), [null, null]);
+  t.deepEqual(site.faults.violations, []);
+});
+
+test('more keys than there are rows: refused, and a row that is left can be had again', async (t) => {
+  const site = new Site({ guests: RSS_ROWS, vfs: 0 });
+  const reconciler = await site.started();
+  const keyOf = (i: number): string => (0x10 + i).toString(16).repeat(40);
+  for (let i = 1; i < RSS_ROWS; i++) await set(site, reconciler, `g${i}`, { key: keyOf(i) });
+  await site.clock.advance(100);
+  const calls = site.faults.calls.length;
+  await t.throwsAsync(set(site, reconciler, `g${RSS_ROWS}`, { key: KEY }), { instanceOf: RssRefusedError, message: /^key: 16 keys are in use already; give/ });
+  t.is(site.faults.calls.length, calls);
+  await set(site, reconciler, 'g3', { reset: true });
+  await site.clock.advance(100);
+  const { rss } = await set(site, reconciler, `g${RSS_ROWS}`, { key: KEY });
+  t.is(rss.vnics.at(-1)?.key, KEY);
+  t.deepEqual(site.faults.violations, []);
+});
+
+test('what a daemon that died while it gave a vNIC its key left behind: the next finds it with the one or with the other', async (t) => {
+  for (const steps of [1, 2, 3]) {
+    const site = new Site();
+    await (await site.started()).stop();
+    const [before] = site.dataPlane.rssKeys();
+    site.dataPlane.writeRssKey(1, KEY);
+    if (steps > 1) site.dataPlane.writeRssWish(1, { hashTypes: null, weights: null, keyRow: 1 });
+    const tap = site.dataPlane.steering(1, 'tap');
+    if (steps > 2 && tap !== null) site.dataPlane.writeSteering(1, 'tap', { ...tap, rssRow: 1 });
+    const next = await site.started();
+    await site.clock.advance(100);
+    const key = steps > 1 ? KEY : before;
+    t.is(next.rssStatus().vnics[0]?.key, key);
+    const keys = site.dataPlane.rssKeys();
+    t.deepEqual((['tap', 'vf'] as const).map((role) => keys[site.dataPlane.steering(1, role)?.rssRow ?? -1]), [key, key]);
+    t.deepEqual(site.faults.violations, []);
+  }
+});
+
 test('killed in the middle of a key change: the next daemon finds one key in force and everybody on it', async (t) => {
   for (const [at, inForce] of [['writeRssKey', 'aa'.repeat(40)], ['writeHostRssWish', KEY], ['writeSteering 1 vf', KEY]] as const) {
     const site = new Site();
@@ -146,7 +211,6 @@ test('what cannot be is refused, and nothing is changed', async (t) => {
   await refuse('g1', { weights: [0, 0] }, /^weights: all weights are 0/);
   await refuse('g1', { hash_types: ['tcp_ip4'] }, /^types: "tcp_ip4" is no hash type; did you mean "tcp_ipv4"\?$/);
   await refuse('g1', { hash_types: [] }, /^types: name at least one$/);
-  await refuse('g1', { key: KEY }, /^key: there is one for the whole host; leave the vNIC's name out$/);
   await refuse(null, { key: '5a' }, /^key: must be "random", "nic" or 80 hexadecimal digits/);
   await t.throwsAsync(set(site, reconciler, 'g3', { reset: true }), { instanceOf: UnknownNameError, message: /did you mean "g1"/ });
   t.is(site.faults.calls.length, calls);
