@@ -1,6 +1,7 @@
-/** Tells the log and whoever monitors what happens; the same error at most once a minute. */
+/** Tells the log and whoever monitors what happens; the same error ever more seldom (repeats.ts). */
 import { PROTOCOL_SCHEMA, type MonitorEvent } from '../control/protocol.js';
 import type { Clock } from './clock.js';
+import { Repeats } from './repeats.js';
 
 /** What the control plane needs of a logger; pino's fits. */
 export interface Logger {
@@ -11,11 +12,8 @@ export interface Logger {
 
 export const silentLogger: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
-const REPEAT_MS = 60_000;
 /** Enough for what led to the trouble that somebody reports. */
 const EVENTS_KEPT = 200;
-/** More different errors than this within a minute are not told apart any more. */
-const MAX_REMEMBERED = 1000;
 
 export type EventFields = MonitorEvent['fields'];
 
@@ -24,11 +22,12 @@ export class Reporter {
   readonly #log: Logger;
   readonly #listeners = new Set<(event: MonitorEvent) => void>();
   #recent: readonly MonitorEvent[] = [];
-  readonly #said = new Map<string, { readonly atMs: number; suppressed: number }>();
+  readonly #repeats: Repeats;
 
   constructor(clock: Clock, log: Logger) {
     this.#clock = clock;
     this.#log = log;
+    this.#repeats = new Repeats(clock);
   }
 
   /** The last ones, oldest first. */
@@ -46,25 +45,12 @@ export class Reporter {
     this.#log.info({ kind, ...(vnic === null ? {} : { vnic }), ...(adapter === null ? {} : { adapter }), ...fields }, message);
   }
 
-  /** `about` and the message together are what is said only once a minute. */
+  /** `about` and the message together are what is not said again and again. */
   warn(about: string, message: string, vnic: string | null = null, adapter: string | null = null): void {
-    const repeats = this.#repeats(`${about}: ${message}`);
+    const repeats = this.#repeats.of(`${about}: ${message}`);
     if (repeats === null) return;
     this.#emit('error', vnic, adapter, message, { about, suppressed: repeats });
     this.#log.warn({ about, ...(repeats === 0 ? {} : { suppressed: repeats }) }, message);
-  }
-
-  /** How often it went unsaid since it was said last; null: it was said within the minute. */
-  #repeats(what: string): number | null {
-    const nowMs = this.#clock.nowMs();
-    const said = this.#said.get(what);
-    if (said !== undefined && nowMs - said.atMs < REPEAT_MS) {
-      said.suppressed++;
-      return null;
-    }
-    for (const [key, { atMs }] of this.#said) if (nowMs - atMs >= REPEAT_MS || this.#said.size >= MAX_REMEMBERED) this.#said.delete(key);
-    this.#said.set(what, { atMs: nowMs, suppressed: 0 });
-    return said?.suppressed ?? 0;
   }
 
   #emit(kind: MonitorEvent['kind'], vnic: string | null, adapter: string | null, message: string, fields: EventFields): void {
