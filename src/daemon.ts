@@ -28,20 +28,32 @@ import { Metrics } from './metrics/registry.js';
 import { ensureBpffs } from './native/bpffs.js';
 import { onlineCpus } from './native/cpus.js';
 import { hostObjectPath } from './paths.js';
+import { systemClock } from './reconcile/clock.js';
 import { Reconciler } from './reconcile/reconciler.js';
+import { Repeats } from './reconcile/repeats.js';
+import { journalOfService } from './service/journal.js';
+import { ServiceNotifier } from './service/notifier.js';
 import { version } from './version.js';
 
 /** Steps that are under way are let finish; one that hangs must not keep a signal from ending us. */
 const END_DEADLINE_MS = 15_000;
 const USAGE_EXIT = 2;
 
-const log = pino({ base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime });
+const journal = journalOfService();
+const log = pino({ base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime }, journal ?? pino.destination(1));
+const repeats = new Repeats(systemClock);
+
+/** What may be the same at every look, scrape or request. */
+function warn(message: string, fields: object = {}): void {
+  const suppressed = repeats.of(message);
+  if (suppressed !== null) log.warn(suppressed === 0 ? fields : { ...fields, suppressed }, message);
+}
 
 /** The log is for machines; whoever starts the daemon by hand reads standard error. */
 function fail(error: unknown): never {
   const message = error instanceof Error ? error.message : String(error);
   log.fatal({ err: error instanceof Error ? error : undefined }, message);
-  process.stderr.write(`unipathd: ${message}\n`);
+  if (journal === null) process.stderr.write(`unipathd: ${message}\n`);
   process.exit(1);
 }
 
@@ -60,10 +72,12 @@ function reloader(
   { settings }: Config,
   controller: Reconciler,
   metrics: Metrics,
+  manager: ServiceNotifier,
 ): (dryRun: boolean) => Promise<Omit<ReloadReply, 'schema'>> {
   let last: Promise<unknown> = Promise.resolve();
   const reload = async (dryRun: boolean): Promise<Omit<ReloadReply, 'schema'>> => {
     if (dryRun) return controller.difference((await loadConfig(configFile)).desired);
+    manager.reloading();
     try {
       const config = await loadConfig(configFile);
       if (JSON.stringify(config.settings) !== JSON.stringify(settings)) {
@@ -77,6 +91,8 @@ function reloader(
       log.error({ err: error }, 'the configuration could not be read again; the old one stays');
       metrics.configReloaded(false);
       throw error;
+    } finally {
+      manager.reloaded();
     }
   };
   return (dryRun) => {
@@ -95,13 +111,12 @@ async function scrapeListener({ settings }: Config, metrics: () => Metrics | nul
 
 /** Who runs virtual machines here, as the configuration names them. */
 function machineSources(hypervisors: Config['settings']['hypervisors']): MachineSource[] {
-  const warn = (message: string): void => log.warn(message);
   const patterns = hypervisors.flatMap((one) => (one.kind === 'qmp' ? [one.qmp] : []));
   const owners = hypervisors.flatMap((one) => (one.kind === 'libvirt' ? [new LibvirtSource({ uri: one.libvirt, warn })] : []));
   return patterns.length === 0 ? owners : [new QmpSource(patterns, warn), ...owners];
 }
 
-async function start(config: Config, configFile: string, control: ControlServer): Promise<void> {
+async function start(config: Config, configFile: string, control: ControlServer, manager: ServiceNotifier): Promise<void> {
   const { settings, desired } = config;
   let scraped: Metrics | null = null;
   const listener = await scrapeListener(config, () => scraped);
@@ -111,11 +126,11 @@ async function start(config: Config, configFile: string, control: ControlServer)
     flowsPerVnic: settings.flowsPerVnic,
     rssKey: /^[0-9a-f]+$/.test(desired.rss.key) ? Buffer.from(desired.rss.key, 'hex') : 'random',
     xdpMode: settings.xdpMode,
-    warn: (message) => log.warn(message),
+    warn,
   });
   log.info({ adopted: dataPlane.adopted }, dataPlane.adopted ? 'took over the pinned programs' : 'loaded the programs');
 
-  const host = new LinuxHostNetwork((message) => log.warn(message));
+  const host = new LinuxHostNetwork(warn);
   const machines = new MachineHypervisor(machineSources(settings.hypervisors));
   const hypervisor = new Hypervisors(new NetnsHypervisor(() => host.links()), machines);
   await machines.start();
@@ -126,15 +141,16 @@ async function start(config: Config, configFile: string, control: ControlServer)
     controller,
     dataPlane,
     vms: () => vms.status(),
-    failed: (collector, error) => log.error({ err: error, collector }, 'a collector of metrics failed'),
+    failed: (collector, error) => warn(`the metrics of ${collector} could not be collected: ${error.message}`, { collector }),
   });
   scraped = metrics;
-  const reload = reloader(configFile, config, controller, metrics);
+  const reload = reloader(configFile, config, controller, metrics, manager);
 
   let ending = false;
   const end = (why: string): void => {
     if (ending) return;
     ending = true;
+    manager.stopping();
     log.info({ why }, 'ending; what is pinned stays as it is');
     setTimeout(() => fail(`could not end within ${END_DEADLINE_MS} ms`), END_DEADLINE_MS).unref();
     const letGo = async (): Promise<void> => {
@@ -168,7 +184,9 @@ async function start(config: Config, configFile: string, control: ControlServer)
   await controller.start();
   // What happened while no unipathd ran is not late.
   metrics.follow(dataPlane);
-  if (!ending) log.info({ socket: settings.socket }, 'ready');
+  if (ending) return;
+  log.info({ socket: settings.socket }, 'ready');
+  manager.ready();
 }
 
 async function main(configFile: string): Promise<void> {
@@ -179,10 +197,10 @@ async function main(configFile: string): Promise<void> {
   const config = await readyToStart(configFile);
   // The socket comes first: a second daemon on it stops here, before it touches the data plane.
   const control = await ControlServer.listen(config.settings.socket, null, (error, url) =>
-    log.error({ err: error, url }, 'a request failed'),
+    warn(`a request failed: ${error.message}`, { url, stack: error.stack }),
   );
   try {
-    await start(config, configFile, control);
+    await start(config, configFile, control, new ServiceNotifier({ warn }));
   } catch (error) {
     await control.close();
     throw error;

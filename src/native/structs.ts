@@ -57,6 +57,7 @@ export const skBuff = struct('struct __sk_buff', 'linux/bpf.h', 192, { len: 0, i
 
 // libc and kernel.
 export const pollfd = struct('struct pollfd', 'poll.h', 8, { fd: 0, events: 4, revents: 6 });
+export const iovec = struct('struct iovec', 'sys/uio.h', 16, { iov_base: 0, iov_len: 8 });
 export const ifreq = struct('struct ifreq', 'net/if.h', 40, { ifr_name: 0, ifr_flags: 16 });
 export const sockaddrIn = struct('struct sockaddr_in', 'netinet/in.h', 16, { sin_family: 0, sin_port: 2, sin_addr: 4 });
 export const sockaddrIn6 = struct('struct sockaddr_in6', 'netinet/in.h', 28, {
