@@ -11,7 +11,7 @@ import { type Config, loadConfig } from './config/load.js';
 import { countersOf } from './control/counters.js';
 import { FlowControl } from './control/flow_control.js';
 import type { ReloadReply } from './control/protocol.js';
-import { ControlServer } from './control/server.js';
+import { ControlServer, type ControlTarget } from './control/server.js';
 import { openDataPlane } from './dataplane/dataplane.js';
 import { openSite } from './dataplane/site.js';
 import { whyUnfit } from './host/machine.js';
@@ -102,6 +102,21 @@ function reloader(
   };
 }
 
+const closeAll = async (sockets: readonly ControlServer[]): Promise<void> => void (await Promise.all(sockets.map((socket) => socket.close())));
+
+/** The one for everything, and the one for reading where there is to be one. */
+async function controlSockets({ settings: { socket, readSocket } }: Config): Promise<readonly ControlServer[]> {
+  const failed = (error: Error, url: string): void => warn(`a request failed: ${error.message}`, { url, stack: error.stack });
+  const control = await ControlServer.listen(socket, null, failed);
+  if (readSocket === null) return [control];
+  try {
+    return [control, await ControlServer.listen(readSocket, null, failed, 'read')];
+  } catch (error) {
+    await control.close();
+    throw error;
+  }
+}
+
 /** The port is taken before the data plane is touched, so that one in use stops the start; there is something to read a little later. */
 async function scrapeListener({ settings }: Config, metrics: () => Metrics | null): Promise<MetricsListener | null> {
   if (settings.metricsListen === null) return null;
@@ -116,7 +131,7 @@ function machineSources(hypervisors: Config['settings']['hypervisors']): Machine
   return patterns.length === 0 ? owners : [new QmpSource(patterns, warn), ...owners];
 }
 
-async function start(config: Config, configFile: string, control: ControlServer, manager: ServiceNotifier): Promise<void> {
+async function start(config: Config, configFile: string, sockets: readonly ControlServer[], manager: ServiceNotifier): Promise<void> {
   const { settings, desired } = config;
   let scraped: Metrics | null = null;
   const listener = await scrapeListener(config, () => scraped);
@@ -155,7 +170,7 @@ async function start(config: Config, configFile: string, control: ControlServer,
     setTimeout(() => fail(`could not end within ${END_DEADLINE_MS} ms`), END_DEADLINE_MS).unref();
     const letGo = async (): Promise<void> => {
       await controller.stop();
-      await control.close();
+      await closeAll(sockets);
       await listener?.close();
       machines.close();
       host.close();
@@ -167,7 +182,7 @@ async function start(config: Config, configFile: string, control: ControlServer,
   // What went wrong is in the log by then.
   process.on('SIGHUP', () => void reload(false).catch(() => undefined));
 
-  control.serve({
+  const target: ControlTarget = {
     controller,
     metrics,
     version,
@@ -180,7 +195,8 @@ async function start(config: Config, configFile: string, control: ControlServer,
     vms,
     reload,
     ended: () => end('everything was undone'),
-  });
+  };
+  for (const socket of sockets) socket.serve(target);
   await controller.start();
   // What happened while no unipathd ran is not late.
   metrics.follow(dataPlane);
@@ -196,13 +212,11 @@ async function main(configFile: string): Promise<void> {
   process.on('SIGHUP', () => undefined);
   const config = await readyToStart(configFile);
   // The socket comes first: a second daemon on it stops here, before it touches the data plane.
-  const control = await ControlServer.listen(config.settings.socket, null, (error, url) =>
-    warn(`a request failed: ${error.message}`, { url, stack: error.stack }),
-  );
+  const sockets = await controlSockets(config);
   try {
-    await start(config, configFile, control, new ServiceNotifier({ warn }));
+    await start(config, configFile, sockets, new ServiceNotifier({ warn }));
   } catch (error) {
-    await control.close();
+    await closeAll(sockets);
     throw error;
   }
 }

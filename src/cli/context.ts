@@ -1,7 +1,8 @@
 /** What every command gets: where to print, how, and the daemon's socket. */
 import type { Command } from 'commander';
-import { ControlClient, DEFAULT_SOCKET } from '../control/client.js';
+import { ControlClient } from '../control/client.js';
 import { PROTOCOL_SCHEMA } from '../control/protocol.js';
+import { DEFAULT_READ_SOCKET, DEFAULT_SOCKET } from '../control/usual_socket.js';
 import { CliError, ExitCode } from './exit.js';
 import type { Cell } from './table.js';
 import { list, painted, table } from './table.js';
@@ -33,7 +34,7 @@ export interface GlobalOptions {
 }
 
 const COMMON_OPTIONS: readonly (readonly [string, string])[] = [
-  ['-S, --socket <path>', `control socket of unipathd (default: ${DEFAULT_SOCKET})`],
+  ['-S, --socket <path>', `control socket of unipathd (default: ${DEFAULT_SOCKET}, or, for who may not open that, ${DEFAULT_READ_SOCKET})`],
   ['-j, --json', 'print JSON'],
   ['-p, --pretty', 'print JSON for reading'],
   ['--brief', 'a line for each thing, without headings; also -br'],

@@ -43,6 +43,8 @@ export function checkConfig(config: ConfigFile): readonly Problem[] {
   const stations = new Uses('the MAC address', problems);
   const bridges = new Map<string, readonly PropertyKey[]>();
 
+  if (config.read_socket === config.socket) problems.push({ path: ['read_socket'], message: `"${config.socket}" is used already by socket` });
+
   for (const [i, adapter] of config.adapters.entries()) {
     adapterNames.add(adapter.name, ['adapters', i, 'name']);
     devices.add(adapter.uplink, ['adapters', i, 'uplink']);

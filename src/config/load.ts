@@ -10,6 +10,8 @@ import { type ConfigFile, configSchema, type HypervisorFile, knownKeys } from '.
 /** What is not about adapters, vNICs and RSS. A change of these takes effect with the next start. */
 export interface Settings {
   readonly socket: string;
+  /** On which nothing can be changed; null: none. */
+  readonly readSocket: string | null;
   /** Folder on a bpffs. */
   readonly pins: string;
   readonly metricsListen: { readonly host: string; readonly port: number } | null;
@@ -188,6 +190,7 @@ function toConfig(file: ConfigFile): Config {
   return {
     settings: {
       socket: file.socket,
+      readSocket: file.read_socket ?? null,
       pins: file.pins,
       metricsListen: file.metrics?.listen ?? null,
       flowsPerVnic: file.flows_per_vnic,

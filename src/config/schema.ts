@@ -229,6 +229,7 @@ const vnic = z.strictObject({
 
 export const configSchema = z.strictObject({
   socket: socketPath.default('/run/unipath/unipath.sock'),
+  read_socket: socketPath.optional(),
   pins: path.default('/sys/fs/bpf/unipath'),
   metrics: z.strictObject({ listen }).optional(),
   flows_per_vnic: flowsPerVnic.default(4096),

@@ -17,10 +17,10 @@ import {
   type WhyReply,
 } from './protocol.js';
 import type { RssReply, RssRequest, RssSetReply } from './rss_protocol.js';
+import { usualSocket } from './usual_socket.js';
 import type { FlowsReply, FlowsRequest, FlowsTaken } from './flow_protocol.js';
 import type { MigrateReply, MigrateRequest, ReceiveRequest, VmsReply } from './vm_protocol.js';
 
-export const DEFAULT_SOCKET = '/run/unipath/unipath.sock';
 const DEFAULT_TIMEOUT_MS = 10_000;
 
 /** Nobody answers on the socket. */
@@ -69,7 +69,7 @@ export class ControlClient {
   readonly #late = new WeakMap<IncomingMessage, RequestTimeoutError>();
 
   /** `timeoutMs`: how long one answer may take, over and above what is asked to be waited for. */
-  constructor(socketPath: string = DEFAULT_SOCKET, timeoutMs: number = DEFAULT_TIMEOUT_MS) {
+  constructor(socketPath: string = usualSocket(), timeoutMs: number = DEFAULT_TIMEOUT_MS) {
     this.#socketPath = socketPath;
     this.#timeoutMs = timeoutMs;
   }

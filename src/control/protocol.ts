@@ -22,7 +22,7 @@
  *   POST /v1/config/reload               ReloadRequest -> ReloadReply
  *   POST /v1/down                        {} -> DownReply          (everything undone, then the daemon ends)
  *   GET  /metrics                        -> Prometheus text
- * An error is ErrorReply with a 4xx/5xx status.
+ * An error is ErrorReply with a 4xx/5xx status. On a socket for reading, what is GET and /v1/flow/explain is answered, all else refused (403).
  */
 import type { CutThroughSetting, NotAcceleratedReason, VnicPath, VnicPhase } from '../core/model.js';
 

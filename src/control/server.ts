@@ -1,4 +1,7 @@
-/** The control socket: HTTP over a unix socket, as protocol.ts describes it. Who may open the socket's file may do everything. */
+/**
+ * The control socket: HTTP over a unix socket, as protocol.ts describes it. Who may open the socket's file may do everything, or, where the
+ * socket is one for reading, see everything and change nothing. The kernel asks for the file's mode and groups; nobody is asked here.
+ */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { VnicPath } from '../core/model.js';
@@ -120,6 +123,9 @@ class Refusal extends Error {
   }
 }
 
+/** What may be done on a socket. */
+export type SocketRights = 'all' | 'read';
+
 const WANTED: Readonly<Record<string, VnicPath | null>> = { accelerate: 'accelerated', software: 'software', auto: null };
 
 /** Header that says who answers, also while the daemon is starting. */
@@ -129,11 +135,13 @@ export class ControlServer {
   readonly #server: Server;
   #target: ControlTarget | null;
   readonly #failed: (error: Error, url: string) => void;
+  readonly #rights: SocketRights;
   readonly #streams = new Set<ServerResponse>();
 
-  private constructor(target: ControlTarget | null, failed: (error: Error, url: string) => void) {
+  private constructor(target: ControlTarget | null, failed: (error: Error, url: string) => void, rights: SocketRights) {
     this.#target = target;
     this.#failed = failed;
+    this.#rights = rights;
     this.#server = createServer(
       { headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 5_000, maxHeaderSize: 8_192 },
       (request, response) => void this.#answer(request, response),
@@ -149,8 +157,9 @@ export class ControlServer {
     path: string,
     target: ControlTarget | null,
     failed: (error: Error, url: string) => void = () => undefined,
+    rights: SocketRights = 'all',
   ): Promise<ControlServer> {
-    const server = new ControlServer(target, failed);
+    const server = new ControlServer(target, failed, rights);
     await listenOnPath(server.#server, path);
     return server;
   }
@@ -191,6 +200,9 @@ export class ControlServer {
 
   async #route(target: ControlTarget, request: IncomingMessage, response: ServerResponse, url: string): Promise<void> {
     const path = new URL(url, 'http://unipath').pathname;
+    if (this.#rights === 'read' && !changesNothing(request.method, path)) {
+      throw new Refusal(403, 'read_only', 'nothing can be changed on this socket', 'use the control socket of unipathd, as root or as a member of its group');
+    }
     const [, vnic, verb] = /^\/v1\/vnics\/([^/]+)\/([^/]+)$/.exec(path) ?? [];
     if (vnic !== undefined && verb === 'flows') return flows(target.flows, request, response, decodeName(vnic));
     if (vnic !== undefined && verb !== undefined) return act(target.controller, request, response, vnic, verb);
@@ -266,6 +278,11 @@ function statusOf({ controller, version, pins, configFile, adopted }: ControlTar
     adapters: controller.adapterStatus(),
     vnics: controller.vnicStatus(),
   };
+}
+
+/** All that is read, and one question that is too long for an address. */
+function changesNothing(method: string | undefined, path: string): boolean {
+  return method === 'GET' || path === '/v1/flow/explain';
 }
 
 async function act(

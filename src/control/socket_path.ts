@@ -1,4 +1,7 @@
-/** Listening on a unix socket's path: made for root and its group only, a dead daemon's socket replaced, a live one's never. */
+/**
+ * Listening on a unix socket's path: made for root and a group only, which is the folder's where that hands it on (set-group-ID); a dead
+ * daemon's socket is replaced, a live one's never.
+ */
 import { randomUUID } from 'node:crypto';
 import { lstat, link, mkdir, rename, unlink } from 'node:fs/promises';
 import { request, type Server } from 'node:http';

@@ -11,6 +11,7 @@ export interface FakeDaemon {
   readonly folder: string;
   readonly controller: FakeController;
   readonly server: ControlServer;
+  readonly target: ControlTarget;
   /** Errors that the server called unexpected. */
   readonly failures: string[];
   /** How often the daemon was told to end. */
@@ -55,6 +56,7 @@ export async function fakeDaemon(t: ExecutionContext, change: Partial<ControlTar
     folder,
     controller,
     server,
+    target,
     failures,
     get ended() {
       return ended;

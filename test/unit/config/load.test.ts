@@ -40,6 +40,7 @@ test('a full file', (t) => {
   const { settings, desired } = parseConfig(GOOD, 'F');
   t.deepEqual(settings, {
     socket: '/run/unipath-a.sock',
+    readSocket: null,
     pins: '/sys/fs/bpf/unipath-a',
     metricsListen: { host: '127.0.0.1', port: 9435 },
     flowsPerVnic: 1024,
@@ -79,6 +80,7 @@ test('defaults', (t) => {
   const { settings, desired } = parseConfig('adapters: [{name: n, uplink: u, bridge: b}]', 'F');
   t.deepEqual(settings, {
     socket: '/run/unipath/unipath.sock',
+    readSocket: null,
     pins: '/sys/fs/bpf/unipath',
     metricsListen: null,
     flowsPerVnic: 4096,
@@ -165,7 +167,7 @@ const refused: readonly (readonly [title: string, text: string, ...complaints: r
   [
     'an unknown key far from any',
     '▸colour: red',
-    'colour: unknown key; known are: socket, pins, metrics, flows_per_vnic, rss, xdp_mode, hypervisors, discover, adapters, vnics',
+    'colour: unknown key; known are: socket, read_socket, pins, metrics, flows_per_vnic, rss, xdp_mode, hypervisors, discover, adapters, vnics',
   ],
   ['an unknown key of a vNIC', more('▸cut-through: true'), 'vnics[0].cut-through: unknown key; did you mean "cut_through"?'],
   ['an unknown key of limits', adapterWith('limits: {▸vf: 3}'), 'adapters[0].limits.vf: unknown key; did you mean "vfs"?'],
@@ -239,6 +241,7 @@ const refused: readonly (readonly [title: string, text: string, ...complaints: r
   ['more queues than allowed', adapterWith('limits: {queues: ▸2049}'), 'adapters[0].limits.queues: 2049 is too large: at most 2048'],
   ['flows not a power of two', 'flows_per_vnic: ▸1000', 'flows_per_vnic: must be a power of two, such as 4096'],
   ['too few flows', 'flows_per_vnic: ▸1', 'flows_per_vnic: 1 is too small: at least 64'],
+  ['one socket for everything and for reading', 'socket: /run/x\nread_socket: ▸/run/x', 'read_socket: "/run/x" is used already by socket'],
   ['a relative socket', 'socket: ▸run/x.sock', 'socket: "run/x.sock" is not an absolute path'],
   ['a socket path that the kernel would cut', `socket: ▸/${'x'.repeat(107)}`, "socket: a socket's path has at most 107 bytes"],
   ['an unknown adapter', vnicWith('nic0', '▸nci0'), 'vnics[0].adapter: there is no adapter "nci0"; did you mean "nic0"?'],

@@ -291,3 +291,22 @@ test('nobody there', async (t) => {
   await server.close();
   await t.throwsAsync(new ControlClient(socket).status(), { instanceOf: DaemonUnreachableError });
 });
+
+test('on a socket for reading everything is seen, and nothing is changed', async (t) => {
+  const { folder, controller, target } = await fakeDaemon(t);
+  const socket = join(folder, 'read', 'unipath.sock');
+  const server = await ControlServer.listen(socket, target, undefined, 'read');
+  t.teardown(() => server.close());
+  const client = new ControlClient(socket);
+  t.is((await client.status()).vnics.length, 2);
+  t.is(await client.metrics(), 'unipath_up 1\n');
+  t.deepEqual((await client.explain({})).explanations, []);
+  for (const seen of ['counters', 'events/recent', 'rss', 'vms', 'vnics/g1/why', 'vnics/g1/flows']) t.is((await raw(socket, 'GET', `/v1/${seen}`)).status, 200, seen);
+  const changes = ['down', 'config/reload', 'rss', 'vnics/g1/rss', 'vnics/g1/flows', ...['accelerate', 'software', 'auto'].map((verb) => `vnics/g1/${verb}`),
+    ...['receive', 'migrate', 'cancel'].map((verb) => `vms/web/${verb}`)];
+  for (const change of changes) {
+    for (const method of ['POST', 'PUT', 'DELETE']) t.is((await raw(socket, method, `/v1/${change}`)).body.error?.code, 'read_only', `${method} ${change}`);
+  }
+  t.deepEqual(controller.calls, []);
+  await t.throwsAsync(client.act('g1', 'software'), { instanceOf: RequestError, code: 'read_only', message: 'nothing can be changed on this socket' });
+});
