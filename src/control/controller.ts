@@ -1,6 +1,6 @@
 /** What the control socket and the metrics need of the daemon's heart; the reconciler implements it. */
 import type { Desired, VnicPath } from '../core/model.js';
-import type { AdapterStatus, DownReply, MonitorEvent, ReloadReply, VnicStatus, WhyReply } from './protocol.js';
+import type { AdapterStatus, DownReply, MonitorEvent, QueueStatus, ReloadReply, VnicStatus, WhyReply } from './protocol.js';
 import type { RssRequest, RssSetResult, RssStatus } from './rss_protocol.js';
 
 export interface ReconcileHealth {
@@ -16,9 +16,17 @@ export interface LookReport {
   readonly settledMs: number | null;
 }
 
+/** What is told of a vNIC without a look into the maps, but for its path. */
+export type VnicBrief =
+  & Pick<VnicStatus, 'name' | 'mac' | 'vlans' | 'adapter' | 'tap' | 'want' | 'path' | 'phase' | 'reason'>
+  & { readonly tap_queues: QueueBrief; readonly vf_queues: QueueBrief | null };
+export type QueueBrief = Omit<QueueStatus, 'shares'>;
+
 export interface Controller {
   adapterStatus(): readonly AdapterStatus[];
   vnicStatus(): readonly VnicStatus[];
+  /** Of each vNIC as it is when it is asked for. */
+  vnicBriefs(): Iterable<VnicBrief>;
   health(): ReconcileHealth;
   /** Id of each vNIC in the maps. */
   vnicIds(): ReadonlyMap<number, string>;

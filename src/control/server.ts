@@ -13,13 +13,8 @@ import {
 import type { RssRequest } from './rss_protocol.js';
 import type { FlowsReply, FlowsRequest, FlowsTaken } from './flow_protocol.js';
 import type { MigrateReply, MigrateRequest, VmsReply } from './vm_protocol.js';
+import { type MetricsSource, sendScrape } from './scrape.js';
 import { listenOnPath } from './socket_path.js';
-
-/** The text that a scrape gets. */
-export interface MetricsSource {
-  readonly contentType: string;
-  render(): Promise<string>;
-}
 
 /** Virtual machines; src/hypervisor/vm_control.ts. */
 export interface VmTarget {
@@ -240,10 +235,7 @@ export class ControlServer {
         return down(target, response);
       case '/metrics': {
         allow(request, 'GET');
-        const text = await target.metrics.render();
-        response.writeHead(200, { 'content-type': target.metrics.contentType });
-        response.end(text);
-        return;
+        return sendScrape(target.metrics, response);
       }
       default:
         throw new Refusal(404, 'unknown_route', `no such route: ${path}`);

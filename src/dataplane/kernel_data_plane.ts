@@ -28,7 +28,7 @@ import type {
 import { rssRow } from './rss_table.js';
 import { fromHostWishRow, fromWishRow, toHostWishRow, toWishRow, unusedWish } from './rss_wish_row.js';
 import { fromSteering, steeringKey, toSteering, unusedSteering } from './steering_row.js';
-import { toRedirectErrorTally, toVnicTally } from './tallies.js';
+import { CounterRows, toRedirectErrorTally } from './tallies.js';
 import { VnicIndex } from './vnic_index.js';
 import { checksAddresses, fromVnic, isUsed, toVnic, unusedVnic } from './vnic_row.js';
 
@@ -69,6 +69,7 @@ export class KernelDataPlane implements DataPlane {
   readonly #attachments: Attachments;
   readonly #settings: ProgramSettings;
   readonly #index: VnicIndex;
+  readonly #counters: CounterRows;
   readonly #paths: PathWords;
   readonly #holds: Holds;
   readonly #taps: TapPrograms;
@@ -84,6 +85,7 @@ export class KernelDataPlane implements DataPlane {
     this.#started = started;
     this.#maps = typed(maps);
     this.#settings = settings;
+    this.#counters = new CounterRows(maps.counters);
     this.#paths = new PathWords(maps.paths.mmap());
     this.#holds = new Holds(maps.holds, this.#paths);
     this.#taps = new TapPrograms(pins, programs.steer_tap, maps.tap_programs);
@@ -315,11 +317,8 @@ export class KernelDataPlane implements DataPlane {
     return this.#flows.set(id, flows);
   }
 
-  /** Row by row: those in use are few, and the whole map is 1.4 MB per CPU. */
-  tallies(): readonly VnicTally[] {
-    const { counters } = this.#started.maps;
-    const nothing = Buffer.alloc(counters.entrySize);
-    return [UNKNOWN_VNIC, ...this.vnics().keys()].map((id) => toVnicTally(id, counters.get(encode(u32, id)) ?? nothing));
+  tallies(ids: readonly number[] = [UNKNOWN_VNIC, ...this.vnics().keys()]): readonly VnicTally[] {
+    return this.#counters.read(ids);
   }
 
   redirectErrors(): readonly RedirectErrorTally[] {

@@ -157,7 +157,8 @@ export interface DataPlane {
   /** Idempotent. */
   deleteBridgeVlanNote(ifindex: number, vid: number): void;
 
-  tallies(): readonly VnicTally[];
+  /** Of these rows; default of all in use. Row 0 is nobody's: frames of no known vNIC. */
+  tallies(ids?: readonly number[]): readonly VnicTally[];
   redirectErrors(): readonly RedirectErrorTally[];
   /** Of the maps that can be full. */
   mapUsage(): readonly MapUsage[];

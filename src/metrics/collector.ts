@@ -1,6 +1,11 @@
-/** What is read at a scrape: a name for the error counter, and one synchronous reading that fills metric families. */
+/** What is read at a scrape: a name for the error counter, and a reading that fills metric families. */
+import type { Steps } from './turns.js';
+
+/** vNICs that are read in one turn of the event loop. */
+export const VNICS_A_TURN = 8;
+
 export interface Collector {
   readonly name: string;
-  /** Replaces what its families show by what is now. */
-  collect(): void;
+  /** Replaces what its families show by what is now; at once, or in steps, between which the event loop goes on. */
+  collect(): Steps | void;
 }

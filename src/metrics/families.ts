@@ -9,7 +9,7 @@ export function allFamilies(): FamilyInfo[] {
     controller: {
       health: () => ({ lastReconcileAgeMs: null, error: null }),
       adapterStatus: () => [],
-      vnicStatus: () => [],
+      vnicBriefs: () => [],
       vnicIds: () => new Map(),
       onEvent: nobody,
       onLook: nobody,

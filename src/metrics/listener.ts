@@ -1,7 +1,7 @@
 /** /metrics over TCP, for a Prometheus that cannot read a unix socket. Serves nothing else. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { MetricsSource } from '../control/server.js';
+import { type MetricsSource, sendScrape } from '../control/scrape.js';
 
 export interface MetricsListener {
   readonly port: number;
@@ -16,10 +16,7 @@ export async function listenForScrapes(source: MetricsSource, host: string, port
       response.writeHead(404, { 'content-type': 'text/plain' }).end('metrics are at /metrics\n');
       return;
     }
-    source.render().then(
-      (text) => response.writeHead(200, { 'content-type': source.contentType }).end(text),
-      (error: Error) => response.writeHead(500, { 'content-type': 'text/plain' }).end(`${error.message}\n`),
-    );
+    sendScrape(source, response).catch((error: Error) => response.writeHead(500, { 'content-type': 'text/plain' }).end(`${error.message}\n`));
   });
   server.maxConnections = 64;
   await listen(server, host, port);

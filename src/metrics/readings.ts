@@ -19,7 +19,7 @@ export interface Cell {
   set(value: number | bigint): void;
 }
 
-/** Emptied and filled within one turn of the event loop, never scraped half full. */
+/** Emptied and filled by one scrape after the other. */
 export interface Family {
   clear(): void;
   cell(labels: Labels): Cell;
@@ -40,11 +40,22 @@ class ReadCell implements Cell {
   round = -1;
   /** Among those that are rendered. */
   listed = false;
+  /** As it was rendered last, and with which value: most counters stand still between two scrapes. */
+  #line = '';
+  #written = Number.NaN;
 
   constructor(
     readonly family: ReadFamily,
     readonly labels: string,
   ) {}
+
+  get line(): string {
+    if (this.#written !== this.value) {
+      this.#line = `${this.family.info.name}${this.labels} ${this.value}\n`;
+      this.#written = this.value;
+    }
+    return this.#line;
+  }
 
   set(value: number | bigint): void {
     const isFurther = this.round === this.family.round && this.family.info.type === 'counter';
@@ -71,7 +82,7 @@ class ReadFamily implements Family {
   cell(labels: Labels): Cell {
     const pairs = this.info.labelNames.map((name) => `${name}="${escaped(labels[name] ?? '')}"`);
     const text = pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
-    return this.#cells.get(text) ?? new ReadCell(this, `${text} `);
+    return this.#cells.get(text) ?? new ReadCell(this, text);
   }
 
   set(labels: Labels, value: number | bigint): void {
@@ -80,22 +91,28 @@ class ReadFamily implements Family {
 
   list(cell: ReadCell): void {
     cell.listed = true;
-    this.#cells.set(cell.labels.slice(0, -1), cell);
+    this.#cells.set(cell.labels, cell);
   }
 
-  render(): string {
+  get head(): string {
     const { name, type, help } = this.info;
-    let text = `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+    return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+  }
+
+  /** What was set since it was emptied; the others are forgotten. */
+  *current(): Generator<ReadCell, void> {
     for (const [key, cell] of this.#cells) {
-      if (cell.round === this.round) text += name + cell.labels + cell.value + '\n';
+      if (cell.round === this.round) yield cell;
       else {
         cell.listed = false;
         this.#cells.delete(key);
       }
     }
-    return text;
   }
 }
+
+/** Series of one piece of the text: some 100 kB. */
+export const SERIES_A_PIECE = 1000;
 
 export class Readings {
   readonly #families: ReadFamily[] = [];
@@ -112,8 +129,21 @@ export class Readings {
     return this.#families.map(({ info }) => info);
   }
 
-  render(): string {
-    return this.#families.map((family) => `${family.render()}\n`).join('');
+  /** The text, in pieces of at most SERIES_A_PIECE series. Nothing is to be read anew until the last one is taken. */
+  *pieces(): Generator<string, void> {
+    let [text, series] = ['', 0];
+    for (const family of this.#families) {
+      text += family.head;
+      for (const { line } of family.current()) {
+        text += line;
+        series += 1;
+        if (series < SERIES_A_PIECE) continue;
+        yield text;
+        [text, series] = ['', 0];
+      }
+      text += '\n';
+    }
+    yield text;
   }
 
   #add(info: FamilyInfo): Family {

@@ -19,6 +19,7 @@ import { switchDurations } from './collectors/switches.js';
 import { trafficCollector } from './collectors/traffic.js';
 import { vnicCollector } from './collectors/vnics.js';
 import { type FamilyInfo, Readings } from './readings.js';
+import { inTurns, type Steps } from './turns.js';
 
 const EVENT_KINDS: readonly MonitorEvent['kind'][] = [
   'path', 'phase', 'reason', 'vf', 'hold', 'guest', 'link', 'action', 'config', 'error',
@@ -27,9 +28,20 @@ const EVENT_KINDS: readonly MonitorEvent['kind'][] = [
 /** Gauges that prom-client names like counters; without "_total" it has them too, by type. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
 
+function* stepsOf(collector: Collector): Steps {
+  yield* collector.collect() ?? [];
+}
+
+function* gathered<T>(items: Iterable<T>, into: T[]): Steps {
+  for (const item of items) {
+    into.push(item);
+    yield;
+  }
+}
+
 export interface MetricsParts {
   readonly version: string;
-  readonly controller: Pick<Controller, 'health' | 'adapterStatus' | 'vnicStatus' | 'vnicIds' | 'onEvent' | 'onLook'>;
+  readonly controller: Pick<Controller, 'health' | 'adapterStatus' | 'vnicBriefs' | 'vnicIds' | 'onEvent' | 'onLook'>;
   readonly dataPlane: Pick<DataPlane, 'tallies' | 'redirectErrors' | 'mapUsage' | 'programRuns'>;
   readonly vms: () => Omit<VmsReply, 'schema'>;
   /** Told when a collector failed. */
@@ -46,6 +58,9 @@ export class Metrics {
   readonly #durations: Gauge<'collector'>;
   readonly #reloaded: Gauge;
   readonly #delays: (event: DataPlaneEvent) => void;
+  readonly #longestTurn: Gauge;
+  /** The scrape that was asked for last. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor({ version, controller, dataPlane, vms, failed = () => undefined }: MetricsParts) {
     const registry = this.#registry;
@@ -55,14 +70,14 @@ export class Metrics {
       .labels(version, process.version)
       .set(1);
     const vnicNames = (): Iterable<string> => controller.vnicIds().values();
-    const holds = holdCollector(registry, vnicNames);
-    const announcements = announcementCollector(registry, vnicNames);
+    const holds = holdCollector(readings, registry, vnicNames);
+    const announcements = announcementCollector(readings, vnicNames);
     this.#collectors = [
       reconcileCollector(readings, controller),
       adapterCollector(readings, () => controller.adapterStatus()),
-      vnicCollector(readings, () => controller.vnicStatus()),
+      vnicCollector(readings, () => controller.vnicBriefs()),
       trafficCollector(readings, {
-        tallies: () => dataPlane.tallies(),
+        tallies: (ids) => dataPlane.tallies(ids),
         redirectErrors: () => dataPlane.redirectErrors(),
         vnicIds: () => controller.vnicIds(),
       }),
@@ -106,6 +121,11 @@ export class Metrics {
       labelNames: ['collector'],
       registers: [registry],
     });
+    this.#longestTurn = new Gauge({
+      name: 'unipath_scrape_longest_turn_seconds',
+      help: 'Longest time for which this scrape kept unipathd from everything else.',
+      registers: [registry],
+    });
     for (const { name } of this.#collectors) this.#errors.inc({ collector: name }, 0);
     collectDefaultMetrics({ register: registry });
     for (const name of MISNAMED) registry.removeSingleMetric(name);
@@ -114,20 +134,29 @@ export class Metrics {
   static readonly contentType: string = Registry.PROMETHEUS_CONTENT_TYPE;
   readonly contentType = Metrics.contentType;
 
-  /** Never fails because of a collector. */
-  async render(): Promise<string> {
+  /** The text, in pieces. Never fails because of a collector. One scrape after the other: each fills the same families. */
+  render(): Promise<readonly string[]> {
+    const result = this.#last.then(() => this.#scrape());
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  async #scrape(): Promise<readonly string[]> {
+    const turns: number[] = [];
     for (const collector of this.#collectors) {
-      const start = process.hrtime.bigint();
+      const before = turns.length;
       try {
-        collector.collect();
+        await inTurns(stepsOf(collector), turns);
       } catch (error) {
         this.#errors.inc({ collector: collector.name });
         this.#failed(collector.name, error as Error);
       }
-      this.#durations.set({ collector: collector.name }, Number(process.hrtime.bigint() - start) / 1e9);
+      this.#durations.set({ collector: collector.name }, turns.slice(before).reduce((sum, seconds) => sum + seconds, 0));
     }
-    // Both copy every value before they first give the event loop back.
-    return this.#readings.render() + (await this.#registry.metrics());
+    const pieces: string[] = [];
+    await inTurns(gathered(this.#readings.pieces(), pieces), turns);
+    this.#longestTurn.set(Math.max(...turns));
+    return [...pieces, await this.#registry.metrics()];
   }
 
   /** From now on measures how late events of the packet programs are read. */

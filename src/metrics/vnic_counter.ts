@@ -1,39 +1,49 @@
 /** A counter of what the daemon itself sees of each vNIC: there from zero, and gone with its vNIC. */
-import { Counter, type Registry } from 'prom-client';
+import { VNICS_A_TURN } from './collector.js';
+import type { Cell, Family, Labels, Readings } from './readings.js';
+import { chunksOf, type Steps } from './turns.js';
 
-type Labels = Readonly<Record<string, string>>;
+interface Count {
+  readonly cell: Cell;
+  value: number;
+}
 
 export class VnicCounter {
-  readonly #counter: Counter;
+  readonly #family: Family;
   readonly #combinations: readonly Labels[];
-  readonly #known = new Set<string>();
+  /** By vNIC: one for each combination. */
+  readonly #counts = new Map<string, readonly Count[]>();
 
   /** @param combinations every set of labels, besides `vnic`, that it can be increased with; each has the same names */
-  constructor(registry: Registry, name: string, help: string, combinations: readonly Labels[]) {
-    const labelNames = ['vnic', ...Object.keys(combinations[0] ?? {})];
-    this.#counter = new Counter({ name, help, labelNames, registers: [registry] });
+  constructor(readings: Readings, name: string, help: string, combinations: readonly Labels[]) {
+    this.#family = readings.counter(name, help, ['vnic', ...Object.keys(combinations[0] ?? {})]);
     this.#combinations = combinations;
   }
 
+  /** @param labels one of the combinations */
   increase(vnic: string, labels: Labels, by: number): void {
-    this.#begin(vnic);
-    this.#counter.inc({ vnic, ...labels }, by);
+    const which = this.#combinations.findIndex((each) => Object.entries(labels).every(([name, value]) => each[name] === value));
+    const count = this.#countsOf(vnic)[which];
+    if (count === undefined) throw new RangeError(`a counter of vNICs has no series with ${JSON.stringify(labels)}`);
+    count.value += by;
   }
 
-  /** Of these vNICs and no others. */
-  keepOnly(vnics: Iterable<string>): void {
+  /** Shows these vNICs and no others. */
+  *collect(vnics: Iterable<string>): Steps {
     const kept = new Set(vnics);
-    for (const vnic of kept) this.#begin(vnic);
-    for (const vnic of this.#known) {
-      if (kept.has(vnic)) continue;
-      this.#known.delete(vnic);
-      for (const labels of this.#combinations) this.#counter.remove({ vnic, ...labels });
+    for (const vnic of this.#counts.keys()) if (!kept.has(vnic)) this.#counts.delete(vnic);
+    this.#family.clear();
+    for (const chunk of chunksOf(kept, VNICS_A_TURN)) {
+      for (const { cell, value } of chunk.flatMap((vnic) => this.#countsOf(vnic))) cell.set(value);
+      yield;
     }
   }
 
-  #begin(vnic: string): void {
-    if (this.#known.has(vnic)) return;
-    this.#known.add(vnic);
-    for (const labels of this.#combinations) this.#counter.inc({ vnic, ...labels }, 0);
+  #countsOf(vnic: string): readonly Count[] {
+    const known = this.#counts.get(vnic);
+    if (known !== undefined) return known;
+    const counts = this.#combinations.map((labels) => ({ cell: this.#family.cell({ vnic, ...labels }), value: 0 }));
+    this.#counts.set(vnic, counts);
+    return counts;
   }
 }

@@ -4,7 +4,7 @@
  * out of looks until it is done. Who gets which VF and which id is decided in the plan, before any sequence starts.
  */
 import { randomBytes } from 'node:crypto';
-import type { Controller, LookReport, ReconcileHealth } from '../control/controller.js';
+import type { Controller, LookReport, ReconcileHealth, VnicBrief } from '../control/controller.js';
 import type { AdapterStatus, DownReply, MonitorEvent, ReloadReply, VnicStatus, WhyReply } from '../control/protocol.js';
 import type { RssChange, RssRequest, RssSetResult, RssStatus } from '../control/rss_protocol.js';
 import { describeAction, type Action, type Sequence } from '../core/actions.js';
@@ -34,7 +34,7 @@ import { PluginAnswers } from './plugin_answers.js';
 import { Reporter, silentLogger, type Logger } from './report.js';
 import { hostWishAfter, keyAfter, wishAfter } from './rss_change.js';
 import { changesBy, isSpreadAsWanted, keyOf, mostQueues, rssStatus } from './rss_status.js';
-import { adapterStatus, vnicStatus } from './status.js';
+import { adapterStatus, vnicBrief, vnicStatus } from './status.js';
 import { tenantEvents } from './tenant_events.js';
 import { Waiters } from './waiters.js';
 
@@ -159,6 +159,13 @@ export class Reconciler implements Controller {
     const shown = [...this.#tenants.values()].filter((tenant) => !this.#isShadowed(tenant));
     const observed = this.#observed === null ? null : this.#withMaps(this.#observed);
     return shown.sort((a, b) => Number(a.removed) - Number(b.removed)).map((tenant) => this.#statusOf(tenant, observed));
+  }
+
+  *vnicBriefs(): Generator<VnicBrief, void> {
+    for (const key of [...this.#tenants.keys()]) {
+      const tenant = this.#tenants.get(key);
+      if (tenant !== undefined && !this.#isShadowed(tenant)) yield vnicBrief(tenant, this.#observed, this.#pathOf(tenant));
+    }
   }
 
   health(): ReconcileHealth {

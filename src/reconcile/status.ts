@@ -1,4 +1,5 @@
 /** What is told about vNICs and adapters, from what is known of them. Pure. */
+import type { QueueBrief, VnicBrief } from '../control/controller.js';
 import type { AdapterStatus, QueueStatus, VnicStatus } from '../control/protocol.js';
 import { limitsOf } from '../core/budget.js';
 import { decideCutThrough } from '../core/cut_through.js';
@@ -20,10 +21,14 @@ export function percentOf(buckets: number): number {
   return Math.round((buckets * 1000) / RETA_SIZE) / 10;
 }
 
-function queueStatus(link: ObservedLink | undefined, steering: SteeringRow | null, cpus: readonly number[]): QueueStatus {
+function queueBrief(link: ObservedLink | undefined, cpus: readonly number[]): QueueBrief {
   const queues = link?.txQueues ?? 0;
   const unreachable = planQueueCpus(queues, cpus).flatMap((cpu, queue) => (cpu === null ? [queue] : []));
-  return { queues, unreachable, shares: steering === null ? [] : retaShares(steering.reta, steering.queues).map(percentOf) };
+  return { queues, unreachable };
+}
+
+function queueStatus(brief: QueueBrief, steering: SteeringRow | null): QueueStatus {
+  return { ...brief, shares: steering === null ? [] : retaShares(steering.reta, steering.queues).map(percentOf) };
 }
 
 function detailOf(tenant: Tenant, nowMs: number): string | null {
@@ -41,36 +46,46 @@ export function reasonOfTenant(tenant: Tenant, path: VnicPath): ReturnType<typeo
   return reasonOf(tenant.state, wantedPath(tenant), wantSource(tenant), path);
 }
 
-export function vnicStatus(tenant: Tenant, observed: Observed | null, path: PathState, nowMs: number): VnicStatus {
+export function vnicBrief(tenant: Tenant, observed: Observed | null, { path }: PathState): VnicBrief {
   const { spec } = tenant;
   const vf = claimedVf(tenant.state);
   const cpus = observed?.cpus ?? [];
-  const reason = reasonOfTenant(tenant, path.path);
+  return {
+    name: spec.name,
+    mac: spec.mac,
+    vlans: spec.vlans,
+    adapter: spec.adapter,
+    tap: spec.tap,
+    want: wantedPath(tenant),
+    path,
+    phase: tenant.state.stage.phase,
+    reason: reasonOfTenant(tenant, path),
+    tap_queues: queueBrief(observed?.links.get(spec.tap), cpus),
+    vf_queues: vf === null ? null : queueBrief(observed?.links.get(vf.port), cpus),
+  };
+}
+
+export function vnicStatus(tenant: Tenant, observed: Observed | null, path: PathState, nowMs: number): VnicStatus {
+  const { spec } = tenant;
+  const brief = vnicBrief(tenant, observed, path);
+  const { reason, tap_queues, vf_queues } = brief;
   const tap = observed?.links.get(spec.tap);
   const stored = observed === null ? null : storedOf(tenant, observed);
   const cutThrough = decideCutThrough(spec.cutThrough, tap ?? null);
   return {
-    name: spec.name,
+    ...brief,
     id: tenant.id ?? 0,
-    mac: spec.mac,
     vlan: spec.vlans[0] ?? 0,
-    vlans: spec.vlans,
     access: spec.access,
     addresses: spec.addresses,
-    adapter: spec.adapter,
-    tap: spec.tap,
     cut_through: { setting: cutThrough.setting, in_force: cutThrough.inForce, why: cutThrough.why },
     hash_types: hashTypeNames(stored?.tapSteering?.hashTypes ?? DEFAULT_HASH_TYPES),
-    want: wantedPath(tenant),
     want_source: wantSource(tenant),
-    path: path.path,
-    phase: tenant.state.stage.phase,
-    reason,
     reason_text: reasonText(reason, spec, detailOf(tenant, nowMs), tenant.adapter.bridge || undefined),
-    vf: vf?.port ?? null,
+    vf: claimedVf(tenant.state)?.port ?? null,
     generation: path.generation,
-    tap_queues: queueStatus(tap, stored?.tapSteering ?? null, cpus),
-    vf_queues: vf === null ? null : queueStatus(observed?.links.get(vf.port), stored?.vfSteering ?? null, cpus),
+    tap_queues: queueStatus(tap_queues, stored?.tapSteering ?? null),
+    vf_queues: vf_queues === null ? null : queueStatus(vf_queues, stored?.vfSteering ?? null),
   };
 }
 
@@ -85,7 +100,7 @@ export function adapterStatus(
   const pool = observed === null ? [] : poolOf(adapter, observed, claimedPorts(tenants));
   const usage = usageOf(pool);
   const limits = limitsOf(adapter);
-  const ownerOf = (port: string): string | null => tenants.find((tenant) => claimedVf(tenant.state)?.port === port)?.spec.name ?? null;
+  const owners = new Map(tenants.map((tenant) => [claimedVf(tenant.state)?.port, tenant.spec.name]));
   return {
     name: adapter.name,
     uplink: adapter.uplink,
@@ -93,7 +108,7 @@ export function adapterStatus(
     attached: attachment !== undefined,
     xdp_mode: attachment?.mode ?? null,
     fallback_reason: attachment?.fallbackReason ?? null,
-    vfs: pool.map(({ seen, state, queues }) => ({ ...seen.spec, state, owner: ownerOf(seen.spec.port), queues })),
+    vfs: pool.map(({ seen, state, queues }) => ({ ...seen.spec, state, owner: owners.get(seen.spec.port) ?? null, queues })),
     vfs_used: usage.vfs,
     vfs_limit: limits.vfs,
     queues_used: usage.queues,

@@ -1,5 +1,5 @@
 /** A Controller that holds what a test put into it. It proves nothing about the reconciler: `want` only writes down what was asked. */
-import type { Controller, LookReport, ReconcileHealth } from '../../src/control/controller.js';
+import type { Controller, LookReport, ReconcileHealth, VnicBrief } from '../../src/control/controller.js';
 import type { AdapterStatus, ConditionStatus, MonitorEvent, VnicStatus } from '../../src/control/protocol.js';
 import type { RssRequest, RssSetResult, RssStatus } from '../../src/control/rss_protocol.js';
 import type { Desired, VnicPath } from '../../src/core/model.js';
@@ -126,6 +126,10 @@ export class FakeController implements Controller {
   }
 
   vnicStatus(): readonly VnicStatus[] {
+    return this.vnics;
+  }
+
+  vnicBriefs(): Iterable<VnicBrief> {
     return this.vnics;
   }
 

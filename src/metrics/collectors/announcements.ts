@@ -1,7 +1,7 @@
 /** What was announced to switches. */
-import type { Registry } from 'prom-client';
 import type { MonitorEvent } from '../../control/protocol.js';
 import type { Collector } from '../collector.js';
+import type { Readings } from '../readings.js';
 import { VnicCounter } from '../vnic_counter.js';
 
 export interface AnnouncementCollector extends Collector {
@@ -9,11 +9,11 @@ export interface AnnouncementCollector extends Collector {
   heard(event: MonitorEvent): void;
 }
 
-export function announcementCollector(registry: Registry, vnicNames: () => Iterable<string>): AnnouncementCollector {
-  const announcements = new VnicCounter(registry, 'unipath_announcements_total', 'Announcements of a vNIC to switches.', [{}]);
+export function announcementCollector(readings: Readings, vnicNames: () => Iterable<string>): AnnouncementCollector {
+  const announcements = new VnicCounter(readings, 'unipath_announcements_total', 'Announcements of a vNIC to switches.', [{}]);
   return {
     name: 'announcements',
-    collect: () => announcements.keepOnly(vnicNames()),
+    collect: () => announcements.collect(vnicNames()),
     heard({ kind, vnic, fields }) {
       if (vnic !== null && kind === 'action' && fields['action'] === 'announce') announcements.increase(vnic, {}, 1);
     },

@@ -2,6 +2,7 @@
 import { Histogram, type Registry } from 'prom-client';
 import type { MonitorEvent } from '../../control/protocol.js';
 import type { Collector } from '../collector.js';
+import type { Readings } from '../readings.js';
 import { VnicCounter } from '../vnic_counter.js';
 
 const RESULTS = ['delivered', 'stale', 'lost'] as const;
@@ -14,9 +15,9 @@ export interface HoldCollector extends Collector {
   heard(event: MonitorEvent): void;
 }
 
-export function holdCollector(registry: Registry, vnicNames: () => Iterable<string>): HoldCollector {
+export function holdCollector(readings: Readings, registry: Registry, vnicNames: () => Iterable<string>): HoldCollector {
   const frames = new VnicCounter(
-    registry,
+    readings,
     'unipath_hold_frames_total',
     'Frames that were kept back while the guest changed to this path, by what became of them: lost and stale ones never arrived.',
     PATHS.flatMap((path) => RESULTS.map((result) => ({ path, result }))),
@@ -31,7 +32,7 @@ export function holdCollector(registry: Registry, vnicNames: () => Iterable<stri
   for (const path of PATHS) seconds.zero({ path });
   return {
     name: 'holds',
-    collect: () => frames.keepOnly(vnicNames()),
+    collect: () => frames.collect(vnicNames()),
     heard({ kind, vnic, fields }) {
       if (kind !== 'hold' || vnic === null) return;
       const path = String(fields['path']);

@@ -2,12 +2,15 @@
 import { getSystemErrorName } from 'node:util';
 import type { VnicPath } from '../../core/model.js';
 import type { RedirectErrorTally, Tally, VnicTally } from '../../dataplane/port.js';
-import type { Collector } from '../collector.js';
+import { type Collector, VNICS_A_TURN } from '../collector.js';
+import { Kept } from '../kept.js';
 import type { Cell, Family, Labels, Readings } from '../readings.js';
+import { chunksOf } from '../turns.js';
 
 /** Where the numbers come from. */
 export interface TrafficSource {
-  tallies(): readonly VnicTally[];
+  /** Of these rows, now. */
+  tallies(ids: readonly number[]): readonly VnicTally[];
   redirectErrors(): readonly RedirectErrorTally[];
   /** Id -> name; rows without a name belong to a vNIC that is on its way out. */
   vnicIds(): ReadonlyMap<number, string>;
@@ -107,24 +110,24 @@ export function trafficCollector(readings: Readings, source: TrafficSource): Col
       for (const { cell, read } of others) cell.set(read(row));
     };
   };
-  const fillers = new Map<string, (row: VnicTally) => void>();
+  const fillers = new Kept(filler);
   const fillUnknown = byReason({}, unknownFrames, unknownBytes);
 
   return {
     name: 'traffic',
-    collect() {
+    *collect() {
       for (const family of [...perVnic, unknownFrames, unknownBytes, errors]) family.clear();
-      const names = source.vnicIds();
-      const present = new Set(names.values());
-      for (const vnic of fillers.keys()) if (!present.has(vnic)) fillers.delete(vnic);
-      for (const row of source.tallies()) {
-        if (row.id === NO_VNIC) fillUnknown(row.reasons);
-        const vnic = names.get(row.id);
-        if (vnic === undefined) continue;
-        const fill = fillers.get(vnic) ?? filler(vnic);
-        fillers.set(vnic, fill);
-        fill(row);
+      for (const ids of chunksOf([NO_VNIC, ...source.vnicIds().keys()], VNICS_A_TURN)) {
+        // A row may have changed its owner since the turn before: whose it is, is asked when it is read.
+        const names = source.vnicIds();
+        for (const row of source.tallies(ids)) {
+          if (row.id === NO_VNIC) fillUnknown(row.reasons);
+          const vnic = names.get(row.id);
+          if (vnic !== undefined) fillers.of(vnic)(row);
+        }
+        yield;
       }
+      fillers.letGo();
       for (const kind of ERROR_KINDS) errors.set({ kind, error: 'none' }, 0);
       // By kind and error only: interfaces come and go, and their numbers mean nothing after a while.
       for (const { kind, errno, packets } of source.redirectErrors()) errors.set({ kind, error: errnoName(errno) }, packets);

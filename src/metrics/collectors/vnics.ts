@@ -1,13 +1,15 @@
 /** On which path each vNIC is, and why. */
-import type { VnicStatus } from '../../control/protocol.js';
+import type { VnicBrief } from '../../control/controller.js';
 import type { VnicPath, VnicPhase } from '../../core/model.js';
-import type { Collector } from '../collector.js';
-import type { Readings } from '../readings.js';
+import { type Collector, VNICS_A_TURN } from '../collector.js';
+import { Kept } from '../kept.js';
+import type { Cell, Readings } from '../readings.js';
+import { chunksOf } from '../turns.js';
 
 const PATHS: readonly VnicPath[] = ['software', 'accelerated'];
 const PHASES: readonly VnicPhase[] = ['absent', 'software', 'plugging', 'accelerated', 'draining'];
 
-export function vnicCollector(readings: Readings, status: () => readonly VnicStatus[]): Collector {
+export function vnicCollector(readings: Readings, briefs: () => Iterable<VnicBrief>): Collector {
   const info = readings.gauge('unipath_vnic_info', 'What a vNIC is; join on vnic.', ['vnic', 'mac', 'vlan', 'adapter', 'tap']);
   const path = readings.gauge('unipath_vnic_path', '1 for the path that the vNIC is on, 0 for the other.', ['vnic', 'path']);
   const want = readings.gauge('unipath_vnic_want', '1 for the path that the vNIC is wanted on, 0 for the other.', ['vnic', 'path']);
@@ -22,23 +24,40 @@ export function vnicCollector(readings: Readings, status: () => readonly VnicSta
     'path',
   ]);
 
+  /** What every vNIC of this name has. */
+  const filler = (vnic: string): ((brief: VnicBrief) => void) => {
+    const phases = PHASES.map((each) => ({ each, cell: phase.cell({ vnic, phase: each }) }));
+    const paths = PATHS.map((each) => {
+      const cell = (family: typeof path): Cell => family.cell({ vnic, path: each });
+      return { each, path: cell(path), want: cell(want), queues: cell(queues), unreachable: cell(unreachable) };
+    });
+    return (brief) => {
+      for (const { each, cell } of phases) cell.set(brief.phase === each ? 1 : 0);
+      for (const { each, ...cells } of paths) {
+        const port = each === 'software' ? brief.tap_queues : brief.vf_queues;
+        cells.path.set(brief.path === each ? 1 : 0);
+        cells.want.set(brief.want === each ? 1 : 0);
+        cells.queues.set(port?.queues ?? 0);
+        cells.unreachable.set(port?.unreachable.length ?? 0);
+      }
+    };
+  };
+  const fillers = new Kept(filler);
+
   return {
     name: 'vnics',
-    collect() {
+    *collect() {
       for (const family of [info, path, want, phase, reason, queues, unreachable]) family.clear();
-      for (const vnic of status()) {
-        const label = { vnic: vnic.name };
-        info.set({ ...label, mac: vnic.mac, vlan: vnic.vlans.join(','), adapter: vnic.adapter, tap: vnic.tap }, 1);
-        reason.set({ ...label, reason: vnic.reason }, 1);
-        for (const each of PHASES) phase.set({ ...label, phase: each }, vnic.phase === each ? 1 : 0);
-        for (const each of PATHS) {
-          path.set({ ...label, path: each }, vnic.path === each ? 1 : 0);
-          want.set({ ...label, path: each }, vnic.want === each ? 1 : 0);
-          const port = each === 'software' ? vnic.tap_queues : vnic.vf_queues;
-          queues.set({ ...label, path: each }, port?.queues ?? 0);
-          unreachable.set({ ...label, path: each }, port?.unreachable.length ?? 0);
+      for (const chunk of chunksOf(briefs(), VNICS_A_TURN)) {
+        for (const brief of chunk) {
+          const { name: vnic, mac, vlans, adapter, tap } = brief;
+          info.set({ vnic, mac, vlan: vlans.join(','), adapter, tap }, 1);
+          reason.set({ vnic, reason: brief.reason }, 1);
+          fillers.of(vnic)(brief);
         }
+        yield;
       }
+      fillers.letGo();
     },
   };
 }

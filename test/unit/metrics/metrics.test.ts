@@ -35,8 +35,8 @@ class FakeCounts {
     { kind: 'cpumap', ifindex: 0, errno: 0, packets: 4n },
   ];
 
-  tallies(): readonly VnicTally[] {
-    return this.rows;
+  tallies(ids: readonly number[]): readonly VnicTally[] {
+    return this.rows.filter(({ id }) => ids.includes(id));
   }
 
   redirectErrors(): readonly RedirectErrorTally[] {
@@ -66,6 +66,8 @@ function setUp(): { metrics: Metrics; controller: FakeController; counts: FakeCo
   return { metrics, controller, counts, failures };
 }
 
+const scrape = async (metrics: Metrics): Promise<string> => (await metrics.render()).join('');
+
 /** The lines of our own families, without comments. */
 function samples(text: string, prefix = 'unipath_'): string[] {
   return text.split('\n').filter((line) => line.startsWith(prefix));
@@ -73,7 +75,7 @@ function samples(text: string, prefix = 'unipath_'): string[] {
 
 test('counters of vNICs, by reason and by queue', async (t) => {
   const { metrics } = setUp();
-  const text = await metrics.render();
+  const text = await scrape(metrics);
   t.deepEqual(samples(text, 'unipath_vnic_frames_total'), [
     'unipath_vnic_frames_total{vnic="g1",verdict="redirect",reason="redirect_rss"} 7',
     'unipath_vnic_frames_total{vnic="g1",verdict="pass",reason="pass_software"} 0',
@@ -104,7 +106,7 @@ test('counters of vNICs, by reason and by queue', async (t) => {
 
 test('redirect errors are summed over interfaces and named by errno', async (t) => {
   const { metrics } = setUp();
-  t.deepEqual(samples(await metrics.render(), 'unipath_redirect_errors_total').sort(), [
+  t.deepEqual(samples(await scrape(metrics), 'unipath_redirect_errors_total').sort(), [
     'unipath_redirect_errors_total{kind="cpumap",error="none"} 4',
     'unipath_redirect_errors_total{kind="devmap",error="ENETDOWN"} 5',
     'unipath_redirect_errors_total{kind="devmap",error="none"} 0',
@@ -115,7 +117,7 @@ test('redirect errors are summed over interfaces and named by errno', async (t) 
 
 test('where each vNIC is and why', async (t) => {
   const { metrics } = setUp();
-  const text = await metrics.render();
+  const text = await scrape(metrics);
   t.deepEqual(samples(text, 'unipath_vnic_path{'), [
     'unipath_vnic_path{vnic="g1",path="software"} 0',
     'unipath_vnic_path{vnic="g1",path="accelerated"} 1',
@@ -132,7 +134,7 @@ test('where each vNIC is and why', async (t) => {
 
 test('the VF pool and the queue budget', async (t) => {
   const { metrics } = setUp();
-  const text = await metrics.render();
+  const text = await scrape(metrics);
   t.deepEqual(samples(text, 'unipath_adapter_'), [
     'unipath_adapter_info{adapter="nic0",uplink="pf0",bridge="br0",xdp_mode="native"} 1',
     'unipath_adapter_attached{adapter="nic0"} 1',
@@ -148,7 +150,7 @@ test('the VF pool and the queue budget', async (t) => {
 test('up, age and error of the reconcile', async (t) => {
   const { metrics, controller } = setUp();
   const state = async (): Promise<string[]> =>
-    samples(await metrics.render()).filter((line) => /^unipath_(up|last_reconcile_age_seconds|reconcile_failed) /.test(line));
+    samples(await scrape(metrics)).filter((line) => /^unipath_(up|last_reconcile_age_seconds|reconcile_failed) /.test(line));
   t.deepEqual(await state(), ['unipath_up 1', 'unipath_last_reconcile_age_seconds 1.5', 'unipath_reconcile_failed 0']);
   controller.state = { lastReconcileAgeMs: null, error: null };
   t.deepEqual(await state(), ['unipath_up 0', 'unipath_reconcile_failed 0']);
@@ -161,7 +163,7 @@ test('up, age and error of the reconcile', async (t) => {
 
 test('a counter never goes down from one scrape to the next, and does not add up what it read before', async (t) => {
   const { metrics, counts } = setUp();
-  const line = async (): Promise<string[]> => samples(await metrics.render(), 'unipath_vnic_flows_learnt_total');
+  const line = async (): Promise<string[]> => samples(await scrape(metrics), 'unipath_vnic_flows_learnt_total');
   t.deepEqual(await line(), ['unipath_vnic_flows_learnt_total{vnic="g1"} 9']);
   t.deepEqual(await line(), ['unipath_vnic_flows_learnt_total{vnic="g1"} 9']);
   counts.rows = [row(1, { flowsLearnt: 20n })];
@@ -173,16 +175,16 @@ test('a counter never goes down from one scrape to the next, and does not add up
 
 test('a vNIC that is gone leaves no series behind', async (t) => {
   const { metrics, controller } = setUp();
-  t.true((await metrics.render()).includes('vnic="g2"'));
+  t.true((await scrape(metrics)).includes('vnic="g2"'));
   controller.vnics = [vnicStatus({ id: 5, name: 'g5' })];
-  const text = await metrics.render();
+  const text = await scrape(metrics);
   t.false(/vnic="g[12]"/.test(text));
   t.true(text.includes('vnic="g5"'));
 });
 
 test('a collector that fails costs its own families only, and is counted', async (t) => {
   const { metrics, counts, failures } = setUp();
-  const errors = async (): Promise<string[]> => samples(await metrics.render(), 'unipath_scrape_collector_errors_total');
+  const errors = async (): Promise<string[]> => samples(await scrape(metrics), 'unipath_scrape_collector_errors_total');
   t.deepEqual(
     await errors(),
     ['reconcile', 'adapters', 'vnics', 'traffic', 'holds', 'announcements', 'machines', 'maps', 'programs'].map(
@@ -192,7 +194,7 @@ test('a collector that fails costs its own families only, and is counted', async
   counts.redirectErrors = () => {
     throw new Error('map is gone');
   };
-  const text = await metrics.render();
+  const text = await scrape(metrics);
   t.true(text.includes('unipath_scrape_collector_errors_total{collector="traffic"} 1\n'));
   t.true(text.includes('unipath_up 1\n'));
   t.true(text.includes('unipath_vnic_path{vnic="g1",path="accelerated"} 1\n'));
@@ -201,15 +203,15 @@ test('a collector that fails costs its own families only, and is counted', async
 
 test('events are counted, from zero', async (t) => {
   const { metrics, controller } = setUp();
-  t.true((await metrics.render()).includes('unipath_events_total{kind="error"} 0\n'));
+  t.true((await scrape(metrics)).includes('unipath_events_total{kind="error"} 0\n'));
   controller.emit(monitorEvent({ kind: 'error' }));
-  t.true((await metrics.render()).includes('unipath_events_total{kind="error"} 1\n'));
+  t.true((await scrape(metrics)).includes('unipath_events_total{kind="error"} 1\n'));
 });
 
 test('reload, build and process', async (t) => {
   const { metrics } = setUp();
   metrics.configReloaded(false);
-  const text = await metrics.render();
+  const text = await scrape(metrics);
   t.true(text.includes('unipath_config_last_reload_successful 0\n'));
   t.true(text.includes(`unipath_build_info{version="1.2.3",node_version="${process.version}"} 1\n`));
   t.regex(text, /^process_resident_memory_bytes \d+$/m);
@@ -221,7 +223,7 @@ test('the verdict of every reason', (t) => {
 
 test('every family has a unit or a kind in its name, a help text, and no sample twice', async (t) => {
   const { metrics } = setUp();
-  const text = await metrics.render();
+  const text = await scrape(metrics);
   for (const [, name = '', type] of text.matchAll(/^# TYPE (unipath_\S+) (\S+)$/gm)) {
     t.is(name.endsWith('_total'), type === 'counter', name);
     t.regex(text, new RegExp(`^# HELP ${name} [A-Z0-9].*\\.$`, 'm'));
@@ -232,7 +234,7 @@ test('every family has a unit or a kind in its name, a help text, and no sample 
 
 testWith(needsProgram('promtool'))('promtool has no complaint', async (t) => {
   const { metrics } = setUp();
-  t.deepEqual(promtool(['check', 'metrics'], await metrics.render()), { content: true, output: '' });
+  t.deepEqual(promtool(['check', 'metrics'], await scrape(metrics)), { content: true, output: '' });
 });
 
 test('over TCP: /metrics and nothing else', async (t) => {
@@ -257,7 +259,7 @@ test('frames that were kept back are counted by what became of them; announcemen
   controller.emit(monitorEvent({ kind: 'hold', vnic: 'g1', fields: hold }));
   controller.emit(monitorEvent({ kind: 'hold', vnic: 'g1', fields: { ...hold, delivered: 0, lost: 0 } }));
   controller.emit(monitorEvent({ kind: 'action', vnic: 'g1', fields: { action: 'announce' } }));
-  const text = await metrics.render();
+  const text = await scrape(metrics);
   t.regex(text, /^unipath_hold_frames_total\{vnic="g1",path="accelerated",result="delivered"\} 7$/m);
   t.regex(text, /^unipath_hold_frames_total\{vnic="g1",path="accelerated",result="lost"\} 1$/m);
   // One that nothing waited in says nothing of how long.
@@ -267,14 +269,14 @@ test('frames that were kept back are counted by what became of them; announcemen
 
 test('what is counted for a vNIC is there from zero, and gone with it', async (t) => {
   const { metrics, controller } = setUp();
-  t.regex(await metrics.render(), /^unipath_hold_frames_total\{vnic="g2",path="software",result="lost"\} 0$/m);
+  t.regex(await scrape(metrics), /^unipath_hold_frames_total\{vnic="g2",path="software",result="lost"\} 0$/m);
   controller.emit(monitorEvent({ kind: 'action', vnic: 'g2', fields: { action: 'announce' } }));
-  t.deepEqual(samples(await metrics.render(), 'unipath_announcements_total'), [
+  t.deepEqual(samples(await scrape(metrics), 'unipath_announcements_total'), [
     'unipath_announcements_total{vnic="g1"} 0',
     'unipath_announcements_total{vnic="g2"} 1',
   ]);
   controller.vnics = [vnicStatus()];
-  const text = await metrics.render();
+  const text = await scrape(metrics);
   t.deepEqual(samples(text, 'unipath_announcements_total'), ['unipath_announcements_total{vnic="g1"} 0']);
   t.false(text.includes('vnic="g2"'));
 });
@@ -289,7 +291,7 @@ test('how long a change of path took, and whether it came about', async (t) => {
   const phase = (name: string, atMs: number): void =>
     controller.emit(monitorEvent({ kind: 'phase', vnic: 'g1', monotonic_ms: atMs, fields: { phase: name, was: null } }));
   const taken = async (path: string, outcome: string): Promise<[number, number]> =>
-    histogram(await metrics.render(), 'unipath_vnic_switch_duration_seconds', `path="${path}",outcome="${outcome}"`);
+    histogram(await scrape(metrics), 'unipath_vnic_switch_duration_seconds', `path="${path}",outcome="${outcome}"`);
   t.deepEqual(await taken('accelerated', 'failed'), [0, 0]);
   phase('software', 0);
   phase('plugging', 1000);
@@ -313,10 +315,10 @@ test('live migrations, and how long each phase took', async (t) => {
     controller.emit(monitorEvent({ kind: 'guest', vnic: null, monotonic_ms: atMs, fields }));
   };
   const ended = async (): Promise<string[]> =>
-    samples(await metrics.render(), 'unipath_migrations_total{direction="outgoing"').map((line) => line.replace(/.*outcome=/, ''));
+    samples(await scrape(metrics), 'unipath_migrations_total{direction="outgoing"').map((line) => line.replace(/.*outcome=/, ''));
   t.deepEqual(await ended(), ['"completed"} 0', '"failed"} 0', '"cancelled"} 0']);
   const phases = async (phase: string): Promise<[number, number]> =>
-    histogram(await metrics.render(), 'unipath_migration_phase_duration_seconds', `direction="outgoing",phase="${phase}"`);
+    histogram(await scrape(metrics), 'unipath_migration_phase_duration_seconds', `direction="outgoing",phase="${phase}"`);
   says('setup', 0);
   says('active', 100);
   says('setup', 90_000);
@@ -336,7 +338,7 @@ test('looks at the host, and how long it takes until nothing is left to do', asy
   controller.look({ failed: false, durationMs: 20, settledMs: null });
   controller.look({ failed: false, durationMs: 30, settledMs: 500 });
   controller.look({ failed: true, durationMs: 250, settledMs: null });
-  const text = await metrics.render();
+  const text = await scrape(metrics);
   t.deepEqual(histogram(text, 'unipath_reconcile_duration_seconds', 'outcome="completed"'), [2, 0.05]);
   t.deepEqual(histogram(text, 'unipath_reconcile_duration_seconds', 'outcome="failed"'), [1, 0.25]);
   t.regex(text, /^unipath_reconcile_settle_duration_seconds_sum 0\.5$/m);
@@ -352,14 +354,14 @@ test('how late events of the packet programs are read', async (t) => {
     },
   });
   tell({ kind: 'heard', timeNs: process.hrtime.bigint() - 2_000_000n, vnic: 1, path: 'software', ifindex: 3 });
-  const [count, seconds] = histogram(await metrics.render(), 'unipath_event_delay_seconds', 'kind="heard"');
+  const [count, seconds] = histogram(await scrape(metrics), 'unipath_event_delay_seconds', 'kind="heard"');
   t.is(count, 1);
   t.true(seconds >= 0.002 && seconds < 10, String(seconds));
 });
 
 test('maps, programs, machines, phases', async (t) => {
   const { metrics } = setUp();
-  const text = await metrics.render();
+  const text = await scrape(metrics);
   for (const line of [
     'unipath_bpf_map_entries{map="tx_ports"} 3',
     'unipath_bpf_map_max_entries{map="tx_ports"} 2112',

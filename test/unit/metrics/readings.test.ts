@@ -1,14 +1,15 @@
 import test from 'ava';
 import { Readings } from '../../../src/metrics/readings.js';
 
-const samples = (readings: Readings): string[] => readings.render().split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+const text = (readings: Readings): string => [...readings.pieces()].join('');
+const samples = (readings: Readings): string[] => text(readings).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
 
 test('a family as text', (t) => {
   const readings = new Readings();
   readings.gauge('a_seconds', 'What a is.').set({}, 1.5);
   readings.counter('b_total', 'What b is.', ['x', 'y']).set({ y: 'Y', x: 'a"b\\c\nd' }, 7n);
   t.is(
-    readings.render(),
+    text(readings),
     '# HELP a_seconds What a is.\n# TYPE a_seconds gauge\na_seconds 1.5\n\n' +
       '# HELP b_total What b is.\n# TYPE b_total counter\nb_total{x="a\\"b\\\\c\\nd",y="Y"} 7\n\n',
   );
