@@ -4,29 +4,12 @@
  * path and queue is learnt here, and frames go straight to a neighbour's port or to the uplink where that is right.
  */
 #include "addresses.h"
+#include "answer.h"
 #include "config.h"
 #include "control_frame.h"
-#include "events.h"
 #include "remote.h"
 #include "seen.h"
 #include "steer.h"
-
-static __always_inline void tell(enum event_kind kind, __u32 id, __u32 ifindex, __u64 word, enum vnic_path path)
-{
-	struct event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-
-	if (!e)
-		return;
-	e->time_ns = bpf_ktime_get_ns();
-	e->vnic = id;
-	e->generation = word >> PATH_GENERATION_SHIFT;
-	e->ifindex = ifindex;
-	e->kind = kind;
-	e->path = path;
-	e->command = 0;
-	e->reserved = 0;
-	bpf_ringbuf_submit(e, 0);
-}
 
 /*
  * Receive follows transmit: the guest transmitted on this port, so that is its path. A frame from the tap moves the vNIC
@@ -116,16 +99,6 @@ static __always_inline int is_own_vlan(__u32 id, const struct vnic *v, const str
 	return f->vlan == v->vlan || find_vnic(f->source) == id;
 }
 
-/* What comes back for a question of ours proves that the guest hears on this port. It is not passed on. */
-static __always_inline int take_answer(struct xdp_md *ctx, __u32 id, struct vnic_counters *c, const struct frame *f, int from_vf)
-{
-	struct path_word *p = path_of(id);
-
-	if (p)
-		tell(EVENT_HEARD, id, ctx->ingress_ifindex, *(volatile __u64 *)&p->word, from_vf ? PATH_ACCELERATED : PATH_SOFTWARE);
-	return count(id, c, REASON_CONTROL, f->length, XDP_DROP);
-}
-
 SEC("xdp.frags")
 int steer_guest(struct xdp_md *ctx)
 {
@@ -171,7 +144,7 @@ int steer_guest(struct xdp_md *ctx)
 	if (c)
 		tally(from_vf ? &c->from_vf : &c->from_tap, f.length);
 	if (!((f.destination ^ control_mac) & mac_mask))
-		return take_answer(ctx, id, c, &f, from_vf);
+		return take_answer(id, ifindex, c, &f, from_vf ? PATH_ACCELERATED : PATH_SOFTWARE);
 	l3_offset = offset_in(ctx, cursor.at);
 	parse_tuple(ctx, &cursor, &f, &t);
 	if (v->flags & VNIC_CHECK_ADDRESSES) {

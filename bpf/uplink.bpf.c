@@ -3,13 +3,32 @@
  * On the PF: frames from the wire. A frame for a vNIC is redirected to the port that its path names, on the queue that
  * RFS or RSS chooses; everything else goes to the bridge as if unipath were not there.
  */
+#include "answer.h"
 #include "config.h"
 #include "control_frame.h"
-#include "events.h"
 #include "remote.h"
 #include "steer.h"
 
-/* What becomes of it; the sender is not looked at. */
+/*
+ * An answer to a question of ours, from a VF behind the adapter's own switch: nothing else of what a guest sends there need come by here.
+ * Returns the id of the vNIC, or 0.
+ */
+static __always_inline __u32 answering_vnic(struct xdp_md *ctx, const struct frame *f)
+{
+	const __u64 mac_mask = 0xffffffffffffULL;
+	struct vnic *v;
+	__u32 id;
+
+	if ((__u32)f->destination != bpf_htonl(QUESTION_MAC_HIGH))
+		return 0;
+	id = bpf_ntohs(f->destination >> 32);
+	v = vnic_of(id);
+	if (!v || v->vf_ifindex != ctx->ingress_ifindex || (vnic_key(v->mac, 0) ^ f->source) & mac_mask)
+		return 0;
+	return id;
+}
+
+/* What becomes of it; the sender is looked at only where it answers a question. */
 static __always_inline int steer_from_wire(struct xdp_md *ctx, struct cursor *cursor, const struct frame *f, struct choice *choice)
 {
 	struct vnic_counters *c;
@@ -22,8 +41,12 @@ static __always_inline int steer_from_wire(struct xdp_md *ctx, struct cursor *cu
 	id = find_vnic(f->destination);
 	c = counters_of(id);
 	v = vnic_of(id);
-	if (!id || !v)
+	if (!id || !v) {
+		id = answering_vnic(ctx, f);
+		if (id)
+			return take_answer(id, ctx->ingress_ifindex, counters_of(id), f, PATH_ACCELERATED);
 		return count(0, counters_of(0), REASON_PASS_UNKNOWN_MAC, f->length, XDP_PASS);
+	}
 	if (v->uplink_ifindex != ctx->ingress_ifindex)
 		return count(id, c, REASON_PASS_OTHER_DOMAIN, f->length, XDP_PASS);
 	if (f->too_many_tags)

@@ -74,6 +74,11 @@ enum contract_limit {
 	 */
 	CONTROL_MAC_HIGH = 0x0200,
 	CONTROL_MAC_LOW = 0x00000001,
+	/*
+	 * Source of questions to a guest on a VF behind the adapter's own switch: these four bytes (02:00:00:01), then the vNIC's id. The PF
+	 * hears it meanwhile, and whatever VLAN the answer is in, the address says whose it is.
+	 */
+	QUESTION_MAC_HIGH = 0x02000001,
 };
 
 /* What made the pinned state, so that a restarted daemon knows whether it may adopt it. */

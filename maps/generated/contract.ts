@@ -65,6 +65,7 @@ export const ContractLimit = {
   CONTROL_MAGIC: 1431193936,
   CONTROL_MAC_HIGH: 512,
   CONTROL_MAC_LOW: 1,
+  QUESTION_MAC_HIGH: 33554433,
 } as const;
 
 /** enum reason; the prefix REASON_ is left out. */
@@ -1337,6 +1338,7 @@ export const hostFingerprint: Fingerprint = {
       CONTROL_MAGIC: 1431193936,
       CONTROL_MAC_HIGH: 512,
       CONTROL_MAC_LOW: 1,
+      QUESTION_MAC_HIGH: 33554433,
     },
     'enum reason': {
       size: 4,

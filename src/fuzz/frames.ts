@@ -6,7 +6,7 @@ import { LARGEST_SKB, SHORTEST_SKB } from '../native/skb_runner.js';
 import { RX_QUEUES, STRAY, tapOf, UPLINKS, vfOf, VNIC_IDS } from './ids.js';
 import { LARGEST_FRAME } from './limits.js';
 import { anyFlow, type Flow, reversed, writeArp, writeControl, writeIpv4, writeIpv6 } from './packets.js';
-import { CONTROL_MAC, FOREIGN_VLANS, GUEST_MACS, MULTICAST_MACS, STATION_MACS, STRANGER_MACS, VLANS } from './pools.js';
+import { CONTROL_MAC, FOREIGN_VLANS, GUEST_MACS, MULTICAST_MACS, QUESTION_MACS, STATION_MACS, STRANGER_MACS, VLANS } from './pools.js';
 import type { Random } from './random.js';
 import type { World } from './world.js';
 import { FrameWriter } from './writer.js';
@@ -168,7 +168,7 @@ export class FrameMaker {
   #destination(guest: Vnic | null): { destination: Uint8Array; destinationVlan: number } {
     const random = this.#random;
     const to = random.weighted(guest === null
-      ? { vnic: 90, station: 3, multicast: 4, stranger: 3, control: 0 }
+      ? { vnic: 88, station: 3, multicast: 4, stranger: 3, control: 2 }
       : { vnic: 43, station: 38, multicast: 9, stranger: 6, control: 4 });
     const vnic = this.#world.vnic(VNIC_IDS[this.#vnicIndex()]!);
     const anyVlan = random.chance(0.95) ? random.pick(VLANS) : random.pick(FOREIGN_VLANS);
@@ -178,7 +178,7 @@ export class FrameMaker {
         return { destination: vnic.mac, destinationVlan };
       }
       case 'station': return { destination: random.pick(STATION_MACS), destinationVlan: anyVlan };
-      case 'control': return { destination: CONTROL_MAC, destinationVlan: anyVlan };
+      case 'control': return { destination: guest === null ? random.pick(QUESTION_MACS) : CONTROL_MAC, destinationVlan: anyVlan };
       case 'multicast': return { destination: random.pick(MULTICAST_MACS), destinationVlan: anyVlan };
       default: return { destination: random.pick(STRANGER_MACS), destinationVlan: anyVlan };
     }

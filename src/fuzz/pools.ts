@@ -34,6 +34,8 @@ export const MULTICAST_MACS: readonly Bytes[] = [
 ];
 /** Where questions to a guest come from. */
 export const CONTROL_MAC = mac('02:00:00:00:00:01');
+/** Where guests on a VF behind the adapter's own switch are asked from: the last two bytes are the vNIC's id. */
+export const QUESTION_MACS: readonly Bytes[] = [1, 2, 3, 900].map((id) => mac(`02:00:00:01:${(id >> 8).toString(16).padStart(2, '0')}:${(id & 0xff).toString(16).padStart(2, '0')}`));
 export const STRANGER_MACS: readonly Bytes[] = [mac('02:00:00:00:00:ee'), mac('00:00:00:00:00:00'), mac('54:54:00:00:00:01'), mac('02:00:00:00:00:02')];
 
 export const VLANS = [0, 1, 100, 101, 4094] as const;

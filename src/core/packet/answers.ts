@@ -1,12 +1,13 @@
 /** What a guest without the plug-in tells of itself: that it hears on a path, and by which addresses it can be asked. */
-import { ContractLimit, EventKind, type PathWord, PathBit, PortRole, Reason, VnicPath } from '../../../maps/generated/contract.js';
+import { ContractLimit, EventKind, type PathWord, PathBit, Reason, VnicPath } from '../../../maps/generated/contract.js';
 import { NEIGHBOUR_ADVERTISEMENT, NEIGHBOUR_SOLICITATION, readArpSender } from './addresses.js';
 import { u16, u32 } from './bytes.js';
 import { type Decision, drop, type Work } from './decision.js';
-import { type Ethernet, EtherType } from './ethernet.js';
+import { type Ethernet, EtherType, SOURCE_AT } from './ethernet.js';
 import { type Packet, Protocol } from './ip.js';
+import { sameMac } from './keys.js';
 
-const { CONTROL_MAC_HIGH, CONTROL_MAC_LOW } = ContractLimit;
+const { CONTROL_MAC_HIGH, CONTROL_MAC_LOW, QUESTION_MAC_HIGH } = ContractLimit;
 const IPV6_WORDS = 4;
 const NONE = { ipv4: 0, ipv6: [0, 0, 0, 0] } as const;
 
@@ -21,10 +22,21 @@ export function tellHeard(work: Work, vnic: number, path: PathWord, heardOn: Vni
   work.effects.push({ kind: 'event', event });
 }
 
-/** It proves that the guest hears on this port, and goes no further. */
-export function takeAnswer(work: Work, vnic: number, role: PortRole): Decision {
+/**
+ * The vNIC that answers a question by the uplink, from a VF behind the adapter's own switch: the address that was asked from says which,
+ * whatever VLAN the frame is in. Null: it is no such answer.
+ */
+export function answeringVnic({ state, arrival }: Work, { bytes }: Ethernet): number | null {
+  if (u32(bytes, 0) !== QUESTION_MAC_HIGH) return null;
+  const id = u16(bytes, 4);
+  const vnic = state.vnics.get(id);
+  return vnic !== undefined && vnic.vfIfindex === arrival.ifindex && sameMac(bytes, SOURCE_AT, vnic.mac, 0) ? id : null;
+}
+
+/** It proves that the guest hears on this path, and goes no further. */
+export function takeAnswer(work: Work, vnic: number, heardOn: VnicPath): Decision {
   const path = work.state.paths.get(vnic);
-  if (path !== undefined) tellHeard(work, vnic, path, role === PortRole.VF ? VnicPath.ACCELERATED : VnicPath.SOFTWARE);
+  if (path !== undefined) tellHeard(work, vnic, path, heardOn);
   return drop(work, vnic, Reason.CONTROL);
 }
 

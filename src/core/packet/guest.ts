@@ -2,7 +2,7 @@
  * On the guest-facing ports: frames from a guest. Who may send is checked, the guest's choice of path and queue is learnt, and
  * the frame goes straight to a neighbour's port or to the uplink where that is right.
  */
-import { PortRole, Reason, type Vnic, VnicFlag } from '../../../maps/generated/contract.js';
+import { PortRole, Reason, type Vnic, VnicFlag, VnicPath } from '../../../maps/generated/contract.js';
 import { refuseAddresses } from './addresses.js';
 import { isAnswer, noteAddresses, takeAnswer } from './answers.js';
 import { isControl, takeControl } from './control.js';
@@ -47,7 +47,7 @@ export function decideGuest(work: Work): Decision {
   if (!isControl(ethernet) && !isOwnVlan(work, id, vnic, ethernet)) return drop(work, id, Reason.DROP_SPOOFED_VLAN);
   work.effects.push({ kind: 'received', vnic: id, role: port.role, bytes: frame.length });
   if (isControl(ethernet)) return takeControl(work, id, ethernet);
-  if (isAnswer(ethernet)) return takeAnswer(work, id, port.role);
+  if (isAnswer(ethernet)) return takeAnswer(work, id, port.role === PortRole.VF ? VnicPath.ACCELERATED : VnicPath.SOFTWARE);
 
   const packet = parsePacket(ethernet);
   if (has(vnic, VnicFlag.CHECK_ADDRESSES)) {

@@ -1,5 +1,6 @@
 /** On the PF: frames from the wire. A frame for a vNIC goes to its port; everything else to the bridge, as if nobody were there. */
-import { Reason, type Vnic } from '../../../maps/generated/contract.js';
+import { Reason, type Vnic, VnicPath } from '../../../maps/generated/contract.js';
+import { answeringVnic, takeAnswer } from './answers.js';
 import { isControl } from './control.js';
 import { type Decision, drop, pass, type Work } from './decision.js';
 import { type Ethernet, parseEthernet, SOURCE_AT } from './ethernet.js';
@@ -23,11 +24,14 @@ export function decideUplink(work: Work): Decision {
   return decision;
 }
 
-/** What becomes of it; the sender is not looked at. */
+/** What becomes of it; the sender is looked at only where it answers a question. */
 function fromWire(work: Work, id: number, vnic: Vnic | undefined, ethernet: Ethernet): Decision {
   const { state, arrival } = work;
   if (ethernet.multicast) return pass(work, NOBODY, Reason.PASS_MULTICAST);
-  if (vnic === undefined) return pass(work, NOBODY, Reason.PASS_UNKNOWN_MAC);
+  if (vnic === undefined) {
+    const answering = answeringVnic(work, ethernet);
+    return answering === null ? pass(work, NOBODY, Reason.PASS_UNKNOWN_MAC) : takeAnswer(work, answering, VnicPath.ACCELERATED);
+  }
   if (vnic.uplinkIfindex !== arrival.ifindex) return pass(work, id, Reason.PASS_OTHER_DOMAIN);
   if (ethernet.tooManyTags) return pass(work, id, Reason.PASS_TOO_MANY_TAGS);
   const packet = parsePacket(ethernet);

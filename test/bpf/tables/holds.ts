@@ -43,6 +43,12 @@ export const holdRows: readonly Row[] = [
 const arp = guestFrame('g1', STATION).arp({ senderMac: VNICS.g1.mac, sender: IP.g1, target: IP.station });
 const unicast = { frame: arp, verdict: 'pass', counted: ['g1', 'pass_unknown_mac'] } as const;
 const reply = guestFrame('g1', CONTROL).arp({ senderMac: VNICS.g1.mac, sender: IP.g1, target: '0.0.0.0' });
+/** Where a guest on a VF behind the adapter's switch is asked from. */
+const QUESTION = (id: number): string => `02:00:00:01:${[id >> 8, id & 0xff].map((byte) => byte.toString(16).padStart(2, '0')).join(':')}`;
+const adapterReply = (from: 'g1' | 'g2', id: number) =>
+  frame().ethernet({ from: VNICS[from].mac, to: QUESTION(id) }).arp({ senderMac: VNICS[from].mac, sender: IP[from], target: '0.0.0.0' });
+const viaAdapter = { on: 'pf0', verdict: 'drop', counted: ['g1', 'control'] } as const;
+const unknown = { verdict: 'pass', counted: ['nobody', 'pass_unknown_mac'] } as const;
 const answered = { frame: reply, verdict: 'drop', counted: ['g1', 'control'] } as const;
 
 export const heardRows: readonly Row[] = [
@@ -60,6 +66,13 @@ export const heardRows: readonly Row[] = [
   { title: 'answer: not from another MAC address', on: 'tap1', frame: frame().ethernet({ from: VNICS.g2.mac, to: CONTROL }).arp({ senderMac: VNICS.g2.mac, sender: IP.g2, target: IP.g1 }), verdict: 'drop', counted: ['g1', 'drop_spoofed_mac'] },
   { title: 'answer: not in another VLAN', on: 'tap1', frame: frame().ethernet({ from: VNICS.g1.mac, to: CONTROL }).vlan(9).arp({ senderMac: VNICS.g1.mac, sender: IP.g1, target: IP.g2 }), verdict: 'drop', counted: ['g1', 'drop_spoofed_vlan'] },
   { title: 'answer: from the wire it is none', on: 'pf0', frame: frame().ethernet({ from: STATION, to: CONTROL }).arp({ senderMac: STATION, sender: IP.station, target: IP.g1 }), verdict: 'pass', counted: ['nobody', 'pass_unknown_mac'] },
+  { title: 'answer: by the uplink, from a VF behind the adapter\'s switch', ...viaAdapter, frame: adapterReply('g1', 1), given: [legacy('g1')], hears: ['g1', 'accelerated'] },
+  { title: 'answer: ... in whatever VLAN, during a hold', ...viaAdapter, frame: frame().ethernet({ from: VNICS.g1.mac, to: QUESTION(1) }).vlan(4094).arp({ senderMac: VNICS.g1.mac, sender: IP.g1, target: '0.0.0.0' }), given: [legacy('g1'), holding('g1')], hears: ['g1', 'accelerated'] },
+  { title: 'answer: ... not from another guest', ...viaAdapter, frame: adapterReply('g2', 1), given: [legacy('g1')], ...unknown },
+  { title: 'answer: ... not where its VF has a port of its own', ...viaAdapter, frame: adapterReply('g1', 1), ...unknown },
+  { title: 'answer: ... not by another uplink', ...viaAdapter, on: 'pf1', frame: adapterReply('g1', 1), given: [legacy('g1')], ...unknown },
+  { title: 'answer: ... not of a vNIC that there is none of', ...viaAdapter, frame: adapterReply('g1', 900), given: [legacy('g1')], ...unknown },
+  { title: 'answer: ... nor of one beyond all', ...viaAdapter, frame: adapterReply('g1', 0xffff), given: [legacy('g1')], ...unknown },
   { title: 'answer: not to the next address', on: 'tap1', frame: guestFrame('g1', '02:00:00:00:00:02').arp({ senderMac: VNICS.g1.mac, sender: IP.g1, target: IP.g2 }), verdict: 'pass', counted: ['g1', 'pass_unknown_mac'] },
 ];
 
