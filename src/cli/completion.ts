@@ -48,7 +48,8 @@ end
 complete -c unipath -f -a '(__unipath_complete)'
 `;
 
-const SCRIPTS: Readonly<Record<string, string>> = { bash: BASH, zsh: ZSH, fish: FISH };
+/** By shell. */
+export const COMPLETION_SCRIPTS: Readonly<Record<string, string>> = { bash: BASH, zsh: ZSH, fish: FISH };
 
 const HELP_TAIL = `
 bash:  unipath completion bash > /etc/bash_completion.d/unipath
@@ -59,9 +60,9 @@ For one session: source <(unipath completion bash)`;
 export function registerCompletion(program: Command, context: (command: Command) => Context): void {
   const completion = program.command('completion').description('print a script that lets a shell complete commands, options and names');
   completion
-    .addArgument(completion.createArgument('<shell>').choices(Object.keys(SCRIPTS)))
+    .addArgument(completion.createArgument('<shell>').choices(Object.keys(COMPLETION_SCRIPTS)))
     .addHelpText('after', HELP_TAIL)
-    .action((shell: string, _options: object, command: Command) => context(command).io.out(SCRIPTS[shell] ?? ''));
+    .action((shell: string, _options: object, command: Command) => context(command).io.out(COMPLETION_SCRIPTS[shell] ?? ''));
   program
     .command(COMPLETE_COMMAND, { hidden: true })
     .argument('[words...]')

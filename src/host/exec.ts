@@ -15,6 +15,7 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   nsenter: 'util-linux',
   bpftool: 'bpftool',
   virsh: 'libvirt-clients',
+  'dpkg-deb': 'dpkg',
 };
 
 /** What a kernel's or a tool's words mean for the operator. First match wins. */
