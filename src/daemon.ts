@@ -4,7 +4,7 @@
  * knows them all. Ending it - by a signal or by a crash - leaves the data plane as it is; only `unipath down` undoes it.
  */
 import { resolve } from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { CommanderError } from 'commander';
 import { pino } from 'pino';
 import { explainRequest } from './capture/explain_request.js';
 import { type Config, loadConfig } from './config/load.js';
@@ -31,6 +31,7 @@ import { hostObjectPath } from './paths.js';
 import { systemClock } from './reconcile/clock.js';
 import { Reconciler } from './reconcile/reconciler.js';
 import { Repeats } from './reconcile/repeats.js';
+import { daemonCommand } from './service/arguments.js';
 import { journalOfService } from './service/journal.js';
 import { ServiceNotifier } from './service/notifier.js';
 import { version } from './version.js';
@@ -222,13 +223,7 @@ async function main(configFile: string): Promise<void> {
 }
 
 try {
-  const command = new Command('unipathd')
-    .description('accelerated-path controller daemon')
-    .requiredOption('--config <file>', 'configuration file (YAML)')
-    .version(version)
-    .exitOverride()
-    .parse();
-  main(command.opts<{ config: string }>().config).catch(fail);
+  main(daemonCommand().parse().opts<{ config: string }>().config).catch(fail);
 } catch (error) {
   if (!(error instanceof CommanderError)) fail(error);
   process.exit(error.exitCode === 0 ? 0 : USAGE_EXIT);

@@ -7,15 +7,17 @@ export interface ManPage {
   readonly text: string;
 }
 
-/** What troff would take for a command, a macro or a typographer's dash. */
-const escaped = (text: string): string => text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replace(/^([.'])/gm, '\\&$1');
-const argument = (text: string): string => `"${escaped(text).replaceAll('"', '\\(dq')}"`;
+/** Text without what troff would take for a command, a macro or a typographer's dash. */
+export const escaped = (text: string): string => text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replace(/^([.'])/gm, '\\&$1');
+/** One argument of a macro. */
+export const argument = (text: string): string => `"${escaped(text).replaceAll('"', '\\(dq')}"`;
 const sentence = (text: string): string => (text === '' ? '' : `${text[0]?.toUpperCase()}${text.slice(1)}.`);
 
 const entries = (heading: string, all: readonly Entry[]): string[] =>
   all.length === 0 ? [] : [`.SS ${heading}`, ...tagged(all)];
 
-const tagged = (all: readonly Entry[]): string[] =>
+/** Terms in bold, with what they mean. */
+export const tagged = (all: readonly Entry[]): string[] =>
   all.flatMap(({ term, description }) => ['.TP', `.B ${argument(term)}`, escaped(description === '' ? term : description)]);
 
 const literal = (text: string): string[] => (text === '' ? [] : ['.PP', '.nf', escaped(text), '.fi']);
@@ -30,8 +32,9 @@ function body(command: CommandReference): string[] {
   ];
 }
 
-function head(name: string, description: string, version: string): string[] {
-  const title = `.TH ${argument(name.toUpperCase())} 1 "" ${argument(`unipath ${version}`)} "unipath"`;
+/** Title and name. @param section of the manual */
+export function head(name: string, description: string, version: string, section = 1): string[] {
+  const title = `.TH ${argument(name.toUpperCase())} ${section} "" ${argument(`unipath ${version}`)} "unipath"`;
   return [title, '.SH NAME', `${escaped(name)} \\- ${escaped(description)}`];
 }
 
@@ -67,7 +70,7 @@ export function manPagesOf({ version, commands }: Reference): readonly ManPage[]
       ...['.SH OPTIONS', ...tagged(whole.options)],
       ...['.SH COMMANDS', ...objects.flatMap(({ name, description }) => ['.TP', `.BR ${argument(pageName(name))} (1)`, escaped(description)])],
       ...['.SH NOTES', ...literal(whole.notes)],
-      ...['.SH FILES', '.TP', '.I /run/unipath/unipath.sock', 'Control socket of unipathd.', ''],
+      ...['.SH FILES', '.TP', '.I /run/unipath/unipath.sock', 'Control socket of unipathd.', '.SH SEE ALSO', '.BR unipathd (8)', ''],
     ].join('\n'),
   };
   const below = (object: CommandReference): CommandReference[] => rest.filter(({ name }) => name.startsWith(`${object.name} `));
