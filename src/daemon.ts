@@ -12,6 +12,7 @@ import { countersOf } from './control/counters.js';
 import { FlowControl } from './control/flow_control.js';
 import type { ReloadReply } from './control/protocol.js';
 import { ControlServer, type ControlTarget } from './control/server.js';
+import { patientTiming } from './core/backoff.js';
 import { openDataPlane } from './dataplane/dataplane.js';
 import { openSite } from './dataplane/site.js';
 import { whyUnfit } from './host/machine.js';
@@ -34,6 +35,7 @@ import { Repeats } from './reconcile/repeats.js';
 import { daemonCommand } from './service/arguments.js';
 import { journalOfService } from './service/journal.js';
 import { ServiceNotifier } from './service/notifier.js';
+import { LinuxAdapters } from './sriov/adapters.js';
 import { version } from './version.js';
 
 /** Steps that are under way are let finish; one that hangs must not keep a signal from ending us. */
@@ -150,7 +152,9 @@ async function start(config: Config, configFile: string, sockets: readonly Contr
   const machines = new MachineHypervisor(machineSources(settings.hypervisors));
   const hypervisor = new Hypervisors(new NetnsHypervisor(() => host.links()), machines);
   await machines.start();
-  const controller = new Reconciler({ desired, dataPlane, host, hypervisor, cpus: onlineCpus, log });
+  const adapters = new LinuxAdapters(settings.state);
+  const timing = patientTiming(settings.patience);
+  const controller = new Reconciler({ desired, dataPlane, host, hypervisor, adapters, timing, cpus: onlineCpus, log });
   const vms = new VmControl({ machines, vnics: () => controller.vnicStatus(), changed: () => controller.lookAgain() });
   const metrics = new Metrics({
     version,

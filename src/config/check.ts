@@ -58,7 +58,7 @@ export function checkConfig(config: ConfigFile): readonly Problem[] {
       });
     }
     for (const [j, vf] of adapter.vfs.entries()) {
-      devices.add(vf.port, ['adapters', i, 'vfs', j, 'port']);
+      devices.add(vf.port, ['adapters', i, 'vfs', j, vf.kind === 'passthrough' ? 'pci' : 'port']);
       if (vf.kind === 'netdev') devices.add(vf.device, ['adapters', i, 'vfs', j, 'device']);
     }
   }

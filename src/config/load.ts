@@ -18,6 +18,10 @@ export interface Settings {
   /** A power of two. */
   readonly flowsPerVnic: number;
   readonly xdpMode: 'auto' | 'native' | 'generic';
+  /** Folder of what was before, which outlives a reboot. */
+  readonly state: string;
+  /** So many times longer than usual guests may take to take a VF, or let go of it. */
+  readonly patience: number;
   /** Where virtual machines are found. */
   readonly hypervisors: readonly HypervisorFile[];
 }
@@ -195,12 +199,14 @@ function toConfig(file: ConfigFile): Config {
       metricsListen: file.metrics?.listen ?? null,
       flowsPerVnic: file.flows_per_vnic,
       xdpMode: file.xdp_mode,
+      state: file.state,
+      patience: file.patience,
       hypervisors: file.hypervisors,
     },
     desired: {
       adapters: file.adapters,
       discover: file.discover ?? null,
-      vnics: file.vnics.map(({ cut_through, guest, vlan, addresses, reta, tap, ...rest }) => ({
+      vnics: file.vnics.map(({ cut_through, guest, vlan, addresses, reta, tap, vf, ...rest }) => ({
         ...rest,
         ...vlan,
         tap: tap ?? '',
@@ -208,6 +214,7 @@ function toConfig(file: ConfigFile): Config {
         addresses: addresses ?? null,
         cutThrough: cut_through,
         weights: reta,
+        ...(vf === undefined ? {} : { vf }),
       })),
       rss: { key: file.rss.key, hashTypes: file.rss.hash_types },
     },

@@ -4,15 +4,19 @@ import { z } from 'zod';
 import { canonicalAddresses, parsePrefix, prefixText } from '../core/addresses.js';
 import { HASH_TYPE_NAMES, hashTypeProblem, hashTypesOf } from '../core/hash_types.js';
 import { DEFAULT_HASH_TYPES, MAX_PREFIXES, MAX_QUEUES, MAX_VLANS } from '../core/limits.js';
-import { type CutThroughSetting, type GuestModeSetting, parseMacAddress, type VfSpec } from '../core/model.js';
+import { type CutThroughSetting, type GuestModeSetting, parseMacAddress, type VfSettings, type VfSpec } from '../core/model.js';
 import { MAX_WEIGHT, trimWeights, weightsProblem } from '../core/reta.js';
 import { KEY_WORDS, parseRssKey } from '../core/rss_plan.js';
 import { interfaceNameProblem, netnsNameProblem } from '../host/names.js';
+import { STATE_FOLDER } from '../paths.js';
+import { parsePciAddress } from '../sriov/pci.js';
 
 /** Ceilings of one adapter, whatever the file says. */
 export const MAX_VFS_PER_ADAPTER = 254;
 export const MAX_QUEUES_PER_ADAPTER = 2048;
 const MIN_FLOWS_PER_VNIC = 64;
+/** A guest may take this many times longer than usual. */
+const MAX_PATIENCE = 100;
 /** Half a gigabyte of flow table over all vNICs. */
 const MAX_FLOWS_PER_VNIC = 65_536;
 /** sizeof(sun_path) less its end mark. */
@@ -94,6 +98,8 @@ const rss = z.strictObject({
 });
 
 const MAX_VLAN_ID = 4094;
+/** Mbit/s; the kernel's number has 32 bits, and half of them are enough. */
+const MAX_RATE = 2_147_483_647;
 
 export interface Vlans {
   readonly vlans: readonly number[];
@@ -160,11 +166,35 @@ const emulatedVf = z
   .strictObject({ port: device, model: z.enum(EMULATED_MODELS) })
   .transform(({ port, model }): VfSpec => ({ kind: 'emulated', port, device: model }));
 
-/** A device of the host that a guest is given, or {port: TAP, model: MODEL}: a NIC that QEMU makes in its place. */
+const pciAddress = parsed(parsePciAddress);
+const passedVf = z.strictObject({ pci: pciAddress }).transform(({ pci }): VfSpec => ({ kind: 'passthrough', port: pci, device: pci }));
+
+/**
+ * A device of the host that a guest is given; {port: TAP, model: MODEL}: a NIC that QEMU makes in its place; {pci: ADDRESS}: a VF of the uplink that
+ * a virtual machine is given by VFIO.
+ */
 const vf = chosen<VfSpec>(
-  (value) => (typeof value === 'object' && value !== null && 'model' in value ? emulatedVf : netdevVf),
-  ['port', 'device', 'model'],
+  (value) => {
+    if (typeof value !== 'object' || value === null) return netdevVf;
+    return 'pci' in value ? passedVf : 'model' in value ? emulatedVf : netdevVf;
+  },
+  ['port', 'device', 'model', 'pci'],
 );
+
+const rate = z.int().min(0).max(MAX_RATE);
+
+/** What is said of it only. */
+const vfSettings = z
+  .strictObject({ spoof_check: z.boolean().optional(), trust: z.boolean().optional(), min_rate: rate.optional(), max_rate: rate.optional() })
+  .superRefine(({ min_rate = 0, max_rate = 0 }, context) => {
+    if (max_rate !== 0 && min_rate > max_rate) context.addIssue({ code: 'custom', path: ['min_rate'], message: `${min_rate} is more than max_rate (${max_rate})` });
+  })
+  .transform(({ spoof_check, trust, min_rate, max_rate }): VfSettings => ({
+    ...(spoof_check === undefined ? {} : { spoofCheck: spoof_check }),
+    ...(trust === undefined ? {} : { trust }),
+    ...(min_rate === undefined ? {} : { minRate: min_rate }),
+    ...(max_rate === undefined ? {} : { maxRate: max_rate }),
+  }));
 
 const netnsGuest = z.strictObject({ netns }).transform((guest): GuestFile => ({ kind: 'netns', ...guest }));
 const machineName = checked((text) => (text !== '' && text.length <= 255 && !/[\s/]/.test(text) ? null : `"${text}" is no name of a virtual machine`));
@@ -225,15 +255,18 @@ const vnic = z.strictObject({
   policy: z.enum(['accelerated', 'software']).default('accelerated'),
   cut_through: cutThrough.default('auto'),
   reta: reta.default([]),
+  vf: vfSettings.optional(),
 });
 
 export const configSchema = z.strictObject({
   socket: socketPath.default('/run/unipath/unipath.sock'),
   read_socket: socketPath.optional(),
   pins: path.default('/sys/fs/bpf/unipath'),
+  state: path.default(STATE_FOLDER),
   metrics: z.strictObject({ listen }).optional(),
   flows_per_vnic: flowsPerVnic.default(4096),
   rss: rss.default({ key: 'random', hash_types: DEFAULT_HASH_TYPES }),
+  patience: z.number().min(1).max(MAX_PATIENCE).default(1),
   xdp_mode: z.enum(['auto', 'native', 'generic']).default('auto'),
   hypervisors: z.array(hypervisor).default([]),
   discover: z.strictObject({ policy: z.enum(['accelerated', 'software']).default('accelerated') }).optional(),

@@ -17,6 +17,7 @@ import {
   type ProgramName,
   type RssWish,
   type SteeringRow,
+  type VfSettings,
   type VfSpec,
   type VnicPath,
   type VnicRow,
@@ -118,6 +119,14 @@ export type Action =
     }
   /** Tells switches where the guest is now. */
   | { readonly kind: 'announce'; readonly ifindex: number; readonly device: string; readonly mac: MacAddress; readonly vlans: readonly number[] }
+  /** A VF behind the adapter's own switch gets the vNIC's address and limits, and is parked: it hears nothing. `pf`: its netdev. */
+  | { readonly kind: 'lend-vf'; readonly pf: string; readonly vf: VfSpec; readonly mac: MacAddress; readonly settings: VfSettings }
+  /** As it was before it was lent; not before it is really released. */
+  | { readonly kind: 'return-vf'; readonly pf: string; readonly vf: VfSpec }
+  /** It hears: it is in the vNIC's VLAN. 0: untagged. */
+  | { readonly kind: 'admit-vf'; readonly pf: string; readonly vf: VfSpec; readonly vlan: number }
+  /** It hears no more. `vlan`: where it is put back by the undo. */
+  | { readonly kind: 'park-vf'; readonly pf: string; readonly vf: VfSpec; readonly vlan: number }
   | { readonly kind: 'attach-tap'; readonly ifindex: number; readonly device: string }
   | { readonly kind: 'detach-tap'; readonly ifindex: number; readonly device: string }
   | { readonly kind: 'send-drain'; readonly ifindex: number; readonly device: string; readonly mac: MacAddress; readonly sequence: number };
@@ -190,6 +199,13 @@ export function undosOf(action: Action): readonly Action[] {
       return [{ ...action, kind: 'attach-tap' }];
     case 'prepare-vf':
       return [{ kind: 'unprepare-vf', guest: action.guest, vf: action.vf }];
+    case 'lend-vf':
+      return [{ kind: 'return-vf', pf: action.pf, vf: action.vf }];
+    case 'admit-vf':
+      return [{ ...action, kind: 'park-vf' }];
+    case 'park-vf':
+      return [{ ...action, kind: 'admit-vf' }];
+    case 'return-vf':
     case 'await-operational':
     case 'unprepare-vf':
     case 'prepare-hold':
@@ -231,8 +247,8 @@ function describeWish({ hashTypes, weights }: RssWish, ownKeyRow: number | null 
   return words.join(', ') || 'what the configuration says';
 }
 
-function describeEntry({ mac, vlan, device }: FdbEntry): string {
-  return `${mac}${vlan === 0 ? '' : ` VLAN ${vlan}`} -> ${device}`;
+function describeEntry({ mac, vlan, device, self }: FdbEntry): string {
+  return self === true ? `${mac} of ${device} itself` : `${mac}${vlan === 0 ? '' : ` VLAN ${vlan}`} -> ${device}`;
 }
 
 const onOff = (on: boolean): string => (on ? 'on' : 'off');
@@ -301,6 +317,14 @@ export function describeAction(action: Action): string {
       return `put vNIC ${action.vnic} on the ${action.path} path and deliver what was kept back to ${action.device}`;
     case 'announce':
       return `announce ${action.mac} by ${action.device}`;
+    case 'lend-vf':
+      return `give VF ${action.vf.device} of ${action.pf} the address ${action.mac}, parked`;
+    case 'return-vf':
+      return `set VF ${action.vf.device} of ${action.pf} as it was`;
+    case 'admit-vf':
+      return `let VF ${action.vf.device} of ${action.pf} hear${action.vlan === 0 ? '' : `, in VLAN ${action.vlan}`}`;
+    case 'park-vf':
+      return `let VF ${action.vf.device} of ${action.pf} hear nothing`;
     case 'attach-tap':
       return `attach steer_tap to the egress of ${action.device}`;
     case 'detach-tap':

@@ -1,4 +1,5 @@
 /** The state of a vNIC that an earlier daemon left in the maps: not remembered, but read off what is there. */
+import { isPassedThrough } from './adapter_vf.js';
 import type { Timing } from './backoff.js';
 import type { Observed, ObservedLink, ObservedVf, StoredVnic, VfPlace, VnicSpec } from './model.js';
 import { guestName } from './model.js';
@@ -51,10 +52,15 @@ function adoptOneEared(row: StoredVnic, spec: VnicSpec, seen: ObservedVf, vf: Cl
   return row.held ? { phase: 'draining', step: 'returning', vf, failed: false, byHypervisor: false } : releasing(vf);
 }
 
+/** The VF that a row names. All that are behind one adapter's own switch have the uplink for a port: the address tells them apart. */
+export function vfOfRow({ vfIfindex, mac }: StoredVnic, { vfs }: Observed): ObservedVf | undefined {
+  return vfs.find(({ spec, port, filter }) => port?.ifindex === vfIfindex && (!isPassedThrough(spec) || (filter?.lent === true && filter.mac === mac)));
+}
+
 /** Where the vNIC of this row is between its two paths. */
 export function adoptStage(row: StoredVnic, spec: VnicSpec, observed: Observed, nowMs: number, timing: Timing): Stage {
   if (row.vfIfindex === 0) return { phase: 'software', refusal: null };
-  const seen = observed.vfs.find((vf) => vf.port?.ifindex === row.vfIfindex);
+  const seen = vfOfRow(row, observed);
   if (seen === undefined) {
     const vf: ClaimedVf = {
       kind: 'netdev',

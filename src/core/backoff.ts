@@ -52,6 +52,18 @@ export const DEFAULT_TIMING: Timing = {
   stableMs: 10_000,
 };
 
+/** With so many times longer waits for what guests do. */
+export function patientTiming(times: number): Pick<Timing, 'guestSilentMs' | 'drainDeadlineMs' | 'plugHoldMs' | 'driverMs' | 'ejectMs'> {
+  const { guestSilentMs, drainDeadlineMs, plugHoldMs, driverMs, ejectMs } = DEFAULT_TIMING;
+  return {
+    guestSilentMs: guestSilentMs * times,
+    drainDeadlineMs: drainDeadlineMs * times,
+    plugHoldMs: plugHoldMs * times,
+    driverMs: driverMs * times,
+    ejectMs: ejectMs * times,
+  };
+}
+
 /** What went wrong last, how often in a row, and when the next attempt is due. */
 export interface Trouble {
   readonly reason: NotAcceleratedReason;

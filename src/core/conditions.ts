@@ -54,7 +54,7 @@ export function conditionsOf(tenant: Tenant, input: ConditionInput): readonly Co
   const { observed, tenants } = input;
   const guest = observed.guests.get(guestName(tenant.spec.guest));
   const pool = poolOf(tenant.adapter, observed, claimedPorts(tenants));
-  const choice = chooseVf(tenant.adapter, tenant.spec.guest, pool, null);
+  const choice = chooseVf(tenant, pool, null);
   const seen: Seen = { ...input, tenant, guest, vf: claimedVf(tenant.state), pool, choice: 'vf' in choice ? null : choice.refusal };
   return CONDITION_NAMES.map((name): Condition => {
     const { holds, fact, reason = null, detail = null } = ASK[name](seen);

@@ -39,11 +39,25 @@ export type PortRole = 'tap' | 'vf';
  * A VF as the configuration names it: the netdev by which the host reaches it, and what a guest is given.
  * `netdev`: a network device of the host, moved into a guest that is a network namespace.
  * `emulated`: a NIC that QEMU makes, of the model `device`, on the tap `port`: stands for a VF where there is no adapter with any.
+ * `passthrough`: a VF of the uplink, given to a virtual machine by VFIO. `port` and `device` are its PCI address; the host reaches it by the
+ * uplink, behind which the adapter's own switch gives it its frames (core/adapter_vf.ts).
  */
 export interface VfSpec {
-  readonly kind: 'netdev' | 'emulated';
+  readonly kind: 'netdev' | 'emulated' | 'passthrough';
   readonly port: string;
   readonly device: string;
+}
+
+/** How the PF's driver treats a VF that is given to a vNIC. What is not said is left as it is. */
+export interface VfSettings {
+  /** Drop frames from other addresses than the vNIC's. */
+  readonly spoofCheck?: boolean;
+  /** It may choose its address and listen to everything. */
+  readonly trust?: boolean;
+  /** Mbit/s; 0: none. */
+  readonly minRate?: number;
+  /** Mbit/s; 0: no limit. */
+  readonly maxRate?: number;
 }
 
 export interface AdapterSpec {
@@ -109,6 +123,8 @@ export interface VnicSpec {
   readonly cutThrough: CutThroughSetting;
   /** Share of each queue in the indirection table, 0 for those beyond its end; empty = equal shares. */
   readonly weights: readonly number[];
+  /** Of a VF that is passed through to it. */
+  readonly vf?: VfSettings;
 }
 
 /** What the configuration says of RSS for all vNICs. */
@@ -181,8 +197,21 @@ export type VfPlace =
 export interface ObservedVf {
   readonly adapter: string;
   readonly spec: VfSpec;
+  /** Of a VF that is passed through: the uplink. */
   readonly port: ObservedLink | null;
   readonly place: VfPlace;
+  /** Of a VF that is passed through, as the adapter shows it; null: it does not. */
+  readonly filter?: VfFilter | null;
+}
+
+/** What of the adapter's frames a VF hears. */
+export interface VfFilter {
+  /** null: the PF does not decide it. */
+  readonly mac: string | null;
+  /** In which all its frames are; 0: none. */
+  readonly vlan: number;
+  /** unipath has set it, and noted how it was before. */
+  readonly lent: boolean;
 }
 
 /** How a program is put on a device: as the configuration has it (`xdp_mode`), or in generic mode whatever that says. */
@@ -248,6 +277,8 @@ export interface FdbEntry {
   readonly mac: MacAddress;
   readonly vlan: number;
   readonly device: string;
+  /** Not of a bridge, but the device's own: it hears this address besides its first. */
+  readonly self?: true;
 }
 
 /** How a bridge port is in a VLAN: its untagged frames belong there; those that leave by it lose their tag. */
@@ -347,7 +378,7 @@ export interface ObservedRss {
 export type NicKey = { readonly key: string } | { readonly problem: string };
 
 export function fdbKey(entry: FdbEntry): string {
-  return `${entry.mac} ${entry.vlan} ${entry.device}`;
+  return `${entry.mac} ${entry.vlan} ${entry.device}${entry.self === true ? ' self' : ''}`;
 }
 
 /** What tells guests apart. */
@@ -397,5 +428,6 @@ export const NOT_ACCELERATED_REASONS = [
   'guest_refuses',
   'no_hotplug_port',
   'hypervisor_unreachable',
+  'vf_unfit',
 ] as const;
 export type NotAcceleratedReason = (typeof NOT_ACCELERATED_REASONS)[number];

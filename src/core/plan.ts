@@ -60,8 +60,8 @@ export function planRescue(tenants: Iterable<Tenant>, links: Observed['links'], 
   for (const tenant of tenants) {
     const { stage } = tenant.state;
     if (stage.phase !== 'accelerated' || tenant.id === null) continue;
-    const port = links.get(stage.vf.port);
-    if (port?.ifindex === stage.vf.ifindex && port.up && port.carrier) continue;
+    const port = [...links.values()].find(({ ifindex }) => ifindex === stage.vf.ifindex);
+    if (port !== undefined && port.up && port.carrier) continue;
     const tap = links.get(tenant.spec.tap);
     const durationMs = timing.ejectMs + timing.holdReserveMs;
     rescues.push({

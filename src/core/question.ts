@@ -38,10 +38,18 @@ function linkLocal(mac: Buffer): Buffer {
   return address;
 }
 
-function ethernet(mac: MacAddress, type: number, vlan: number): Buffer {
+/** Who is asked, in which VLAN, and where the answer goes. */
+interface Asking {
+  readonly mac: MacAddress;
+  /** 0 = untagged. */
+  readonly vlan: number;
+  readonly from: Buffer;
+}
+
+function ethernet({ mac, vlan, from }: Asking, type: number): Buffer {
   const header = Buffer.alloc(vlan === 0 ? 14 : 18);
   macBytes(mac).copy(header, 0);
-  controlMac().copy(header, 6);
+  from.copy(header, 6);
   if (vlan !== 0) {
     header.writeUInt16BE(0x8100, 12);
     header.writeUInt16BE(vlan, 14);
@@ -51,21 +59,21 @@ function ethernet(mac: MacAddress, type: number, vlan: number): Buffer {
 }
 
 /** An ARP probe (RFC 5227 section 1.1): it claims no address, and the owner of the asked one answers it. */
-function arpRequest(mac: MacAddress, target: Buffer, vlan: number): Buffer {
+function arpRequest(asking: Asking, target: Buffer): Buffer {
   const body = Buffer.alloc(46);
   body.writeUInt16BE(1, 0);
   body.writeUInt16BE(0x0800, 2);
   body.writeUInt8(6, 4);
   body.writeUInt8(4, 5);
   body.writeUInt16BE(1, 6);
-  controlMac().copy(body, 8);
+  asking.from.copy(body, 8);
   target.copy(body, 24);
-  return Buffer.concat([ethernet(mac, ETHERTYPE_ARP, vlan), body]);
+  return Buffer.concat([ethernet(asking, ETHERTYPE_ARP), body]);
 }
 
 /** RFC 4861 section 4.3, with the source link-layer address, so that the answer needs no question of its own. */
-function neighbourSolicitation(mac: MacAddress, target: Buffer, vlan: number): Buffer {
-  const own = controlMac();
+function neighbourSolicitation(asking: Asking, target: Buffer): Buffer {
+  const own = asking.from;
   const source = linkLocal(own);
   const icmp = Buffer.alloc(32);
   icmp.writeUInt8(NEIGHBOUR_SOLICITATION, 0);
@@ -84,14 +92,19 @@ function neighbourSolicitation(mac: MacAddress, target: Buffer, vlan: number): B
   ip.writeUInt8(HOP_LIMIT, 7);
   source.copy(ip, 8);
   target.copy(ip, 24);
-  return Buffer.concat([ethernet(mac, ETHERTYPE_IPV6, vlan), ip, icmp]);
+  return Buffer.concat([ethernet(asking, ETHERTYPE_IPV6), ip, icmp]);
 }
 
-/** @param vlan of the guest's own frames; 0 = untagged. Where no address is known, the one is tried that a guest makes of its MAC address. */
-export function questions(mac: MacAddress, { ipv4, ipv6 }: AskedAddresses, vlan: number): Buffer[] {
+/**
+ * Where no address is known, the one is tried that a guest makes of its MAC address.
+ * @param vlan that the frames carry; 0 = untagged
+ * @param from where the answer goes: six octets; default: the address by which the programs on a guest's own ports know an answer
+ */
+export function questions(mac: MacAddress, { ipv4, ipv6 }: AskedAddresses, vlan: number, from: Buffer = controlMac()): Buffer[] {
+  const asking: Asking = { mac, vlan, from };
   const frames: Buffer[] = [];
-  if (ipv4 !== null) frames.push(arpRequest(mac, ipv4, vlan));
-  if (ipv6 !== null) frames.push(neighbourSolicitation(mac, ipv6, vlan));
-  if (frames.length === 0) frames.push(neighbourSolicitation(mac, linkLocal(macBytes(mac)), vlan));
+  if (ipv4 !== null) frames.push(arpRequest(asking, ipv4));
+  if (ipv6 !== null) frames.push(neighbourSolicitation(asking, ipv6));
+  if (frames.length === 0) frames.push(neighbourSolicitation(asking, linkLocal(macBytes(mac))));
   return frames;
 }

@@ -37,6 +37,9 @@ const SENTENCES: Readonly<Record<NotAcceleratedReason, (vnic: VnicSpec, bridge: 
   guest_not_ready: () => 'it is not known yet whether the guest can use a VF; its driver may not be loaded',
   guest_refuses: () => 'the guest, or its hypervisor, refused; it is tried again',
   no_hotplug_port: () => 'the guest has no free PCIe port for hot-plug; give it one more (-device pcie-root-port) and restart it',
+  vf_unfit: () =>
+    'a VF that is passed through can be given only to a guest with virtio failover (net_failover) that does not tag its frames itself ' +
+    '(vlan: 0, or {access: ID}); configure it so, or give the adapter other VFs',
   hypervisor_unreachable: () => "the guest's monitor cannot be reached; check that its socket is there and that nobody else holds it",
 };
 

@@ -1,9 +1,10 @@
 /** What the maps still hold that belongs to nobody. */
 import type { Action, Sequence } from './actions.js';
+import { returnAction } from './adapter_vf.js';
 import { restoreVlanActions } from './bridge_vlans.js';
 import type { Desired, Observed } from './model.js';
 import { storedOf } from './rows.js';
-import type { Tenant } from './tenant.js';
+import { claimedPorts, type Tenant } from './tenant.js';
 import { claimedVf } from './vnic_state.js';
 
 /** Rows, programs and VLANs at ports that are nobody's; asked for only while nothing is being done for any vNIC. */
@@ -32,6 +33,16 @@ export function planSweep(desired: Desired, tenants: readonly Tenant[], observed
   for (const [ifindex, before] of observed.ports) {
     if (!guestPorts.has(ifindex)) actions.push({ kind: 'write-port', ifindex, device: nameOf(ifindex), owner: null, before });
   }
-  actions.push(...restoreVlanActions(tenants, observed));
+  actions.push(...orphanActions(desired, tenants, observed), ...restoreVlanActions(tenants, observed));
   return actions.length === 0 ? null : { purpose: 'sweep', actions, onFailure: 'stop' };
+}
+
+/** VFs that were lent, and that no vNIC and no guest has any more. */
+function orphanActions(desired: Desired, tenants: readonly Tenant[], observed: Observed): Action[] {
+  const claims = claimedPorts(tenants);
+  return observed.vfs.flatMap(({ adapter, spec, filter, place }): Action[] => {
+    const uplink = desired.adapters.find(({ name }) => name === adapter)?.uplink;
+    if (filter?.lent !== true || place.kind !== 'host' || claims.has(spec.port) || uplink === undefined) return [];
+    return [returnAction(uplink, spec)];
+  });
 }

@@ -2,7 +2,7 @@
  * A tenant is a vNIC as the control plane carries it from look to look: what it was asked to be, its id in the maps, its
  * state. It outlives its configuration until everything of it has been taken back.
  */
-import { adoptStage, claimOf } from './adopt.js';
+import { adoptStage, claimOf, vfOfRow } from './adopt.js';
 import type { Timing } from './backoff.js';
 import type { AdapterSpec, Desired, GuestMode, Observed, StoredVnic, VnicPath, VnicRssWish, VnicSpec } from './model.js';
 import { guestName, NO_RSS_WISH } from './model.js';
@@ -108,7 +108,7 @@ function inherit(row: StoredVnic, desired: Desired, observed: Observed, nowMs: n
   const nameOf = (ifindex: number): string => [...observed.links.values()].find((link) => link.ifindex === ifindex)?.name ?? '';
   const uplink = nameOf(row.uplinkIfindex);
   const adapter = desired.adapters.find((candidate) => candidate.uplink === uplink) ?? { ...MISSING_ADAPTER, name: '', uplink };
-  const held = observed.vfs.find((vf) => vf.port?.ifindex === row.vfIfindex && vf.place.kind === 'guest');
+  const held = vfOfRow(row, observed);
   const spec: VnicSpec = {
     name: `leftover-${row.id}`,
     mac: row.mac,

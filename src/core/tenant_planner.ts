@@ -1,5 +1,6 @@
 /** One tenant's part of a plan: what a look means for it, whether it gets a VF, and what is to be done. */
 import type { Action, Sequence } from './actions.js';
+import { possibleEntries } from './adapter_vf.js';
 import { settingsNow } from './adopt.js';
 import { mayTry, type Timing, type Trouble } from './backoff.js';
 import { MAX_VNICS } from './limits.js';
@@ -138,7 +139,7 @@ export class TenantPlanner {
       const others = this.#tenants.filter((other) => other.key !== tenant.key);
       const pool = poolOf(tenant.adapter, observed, claimedPorts(others));
       const failed = tenant.state.vfTrouble;
-      const choice = chooseVf(tenant.adapter, tenant.spec.guest, pool, failed?.port ?? null);
+      const choice = chooseVf(tenant, pool, failed?.port ?? null);
       if ('vf' in choice) return { kind: 'granted', vf: this.#claim(choice.vf) };
       const stillLost = failed?.reason === 'vf_lost' && pool.some((vf) => vf.seen.spec.port === failed.port && vf.state === 'lost');
       return { kind: 'refused', reason: choice.refusal === 'no_free_vf' && stillLost ? 'vf_lost' : choice.refusal };
@@ -186,7 +187,8 @@ export class TenantPlanner {
     const id = tenant.id ?? this.#freeId();
     if (id === null) return { tenant: this.#fail(tenant, `all ${MAX_VNICS - 1} vNIC ids are taken`), sequence: null, warnings: [] };
     const known = storedOf({ ...tenant, id }, observed) !== null;
-    const present = (): string[] => fdbEntriesOf(tenant, observed.links).map(fdbKey).filter((key) => observed.fdb.has(key));
+    const entries = [...fdbEntriesOf(tenant, observed.links), ...possibleEntries({ ...tenant, id })];
+    const present = (): string[] => entries.map(fdbKey).filter((key) => observed.fdb.has(key));
     const settled: Tenant = { ...tenant, id, fdbFound: tenant.fdbFound ?? (known ? [] : present()) };
     const footing = this.#footing(settled);
     const actions = footing === null ? [] : footingActions(settled, footing, observed);

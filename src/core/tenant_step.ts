@@ -1,9 +1,10 @@
 /** A tenant's state machine, told what happened; its effects, as actions. */
 import type { Action } from './actions.js';
+import { admitActions, isPassedThrough, parkActions } from './adapter_vf.js';
 import type { Timing } from './backoff.js';
 import type { Observed } from './model.js';
 import type { Tenant } from './tenant.js';
-import { next, type Effect, type VnicEvent } from './vnic_state.js';
+import { claimedVf, next, type Effect, type VnicEvent } from './vnic_state.js';
 
 /** The tenant with its new state, and what its effects ask for. `want-vf` and `look-again` are the caller's business. */
 export interface Step {
@@ -18,8 +19,12 @@ export function stepTenant(tenant: Tenant, event: VnicEvent, observed: Observed,
   return { tenant: { ...tenant, state }, effects, actions: effects.flatMap((effect) => actionsOf(effect, tenant, observed)) };
 }
 
-function actionsOf(effect: Effect, { id, spec }: Tenant, observed: Observed): Action[] {
+/** @param tenant as it was before the event */
+function actionsOf(effect: Effect, tenant: Tenant, observed: Observed): Action[] {
+  const { id, spec } = tenant;
   if (id === null) return [];
+  const claimed = claimedVf(tenant.state);
+  const passed = claimed !== null && isPassedThrough(claimed) ? claimed : null;
   const tap = observed.links.get(spec.tap);
   const [tapIfindex, tapName] = tap === undefined ? [0, spec.tap] : [tap.ifindex, tap.name];
   switch (effect.kind) {
@@ -27,12 +32,19 @@ function actionsOf(effect: Effect, { id, spec }: Tenant, observed: Observed): Ac
       return [{ kind: 'go-software', vnic: id }];
     case 'send-drain':
       return tap === undefined ? [] : [{ kind: 'send-drain', ifindex: tapIfindex, device: tapName, mac: spec.mac, sequence: effect.sequence }];
-    case 'hold':
-      return [{ kind: 'hold', vnic: id, durationMs: effect.durationMs, tapIfindex, tap: tapName }];
+    case 'hold': {
+      const hold: Action = { kind: 'hold', vnic: id, durationMs: effect.durationMs, tapIfindex, tap: tapName };
+      return passed === null ? [hold] : parkActions(tenant, passed, [hold]);
+    }
     case 'release': {
       const { path, vf } = effect;
-      const [ifindex, device] = path === 'accelerated' && vf !== null ? [vf.ifindex, vf.port] : [tapIfindex, tapName];
-      return [{ kind: 'release', vnic: id, path, vfAllowed: path === 'accelerated', ifindex, device }];
+      const port = path === 'accelerated' && vf !== null ? vf : null;
+      const [ifindex, device] = port === null ? [tapIfindex, tapName] : [port.ifindex, isPassedThrough(port) ? tenant.adapter.uplink : port.port];
+      const release: Action = { kind: 'release', vnic: id, path, vfAllowed: port !== null, ifindex, device };
+      if (passed === null) return [release];
+      if (port !== null) return admitActions(tenant, passed, release);
+      // A hold has parked it already.
+      return tenant.state.stage.phase === 'draining' ? [release] : [...parkActions(tenant, passed, []), release];
     }
     case 'eject': {
       const seen = observed.vfs.find(({ spec: vf }) => vf.port === effect.vf.port && vf.device === effect.vf.device);

@@ -3,10 +3,11 @@
  * last: a port that the maps give to a vNIC is one whose settings are unipath's to put back.
  */
 import type { Action, LinkChange } from './actions.js';
+import { driftActions, isPassedThrough, lendAction, questionEntry, returnAction } from './adapter_vf.js';
 import type { Timing } from './backoff.js';
 import { settingsNow } from './adopt.js';
 import { guestPortActions } from './bridge_vlans.js';
-import { guestName, type BridgePortFlags, type Observed, type ObservedLink, type ObservedVf } from './model.js';
+import { guestName, type BridgePortFlags, type Observed, type ObservedLink, type ObservedVf, type StoredVnic, type VfSpec } from './model.js';
 import { planSteering, sameSteering } from './queue_plan.js';
 import { rowOf, sameRow, softwareRow, storedOf, withVf, withoutVf } from './rows.js';
 import type { Tenant } from './tenant.js';
@@ -23,9 +24,14 @@ function sameFlags(a: BridgePortFlags | null, b: BridgePortFlags | null): boolea
   return a.learning === b.learning && a.flood === b.flood && a.multicastFlood === b.multicastFlood && a.broadcastFlood === b.broadcastFlood;
 }
 
+/** The claimed VF, whatever became of its port. */
+function foundVf(vf: ClaimedVf, { vfs }: Observed): ObservedVf | undefined {
+  return vfs.find(({ spec }) => spec.port === vf.port && spec.device === vf.device);
+}
+
 /** The claimed VF as it is seen, if its port is still the one that was claimed. */
 export function seenVf(vf: ClaimedVf, observed: Observed): { readonly vf: ObservedVf; readonly port: ObservedLink } | null {
-  const seen = observed.vfs.find((candidate) => candidate.spec.port === vf.port && candidate.spec.device === vf.device);
+  const seen = foundVf(vf, observed);
   return seen?.port?.ifindex === vf.ifindex ? { vf: seen, port: seen.port } : null;
 }
 
@@ -55,11 +61,48 @@ function preparePort(tenant: Tenant, port: ObservedLink, inUse: boolean, mtu: nu
   return actions;
 }
 
+/** From the moment it has the device, such a guest hears by neither port: what is sent to it waits. */
+function holdActions({ spec }: Tenant, { id, tap }: Footing, vf: VfSpec, prepared: readonly Action[], timing: Timing): Action[] {
+  const durationMs = timing.plugHoldMs + timing.holdReserveMs;
+  return [
+    { kind: 'prepare-hold', vnic: id },
+    { kind: 'prepare-vf', guest: spec.guest, vf, mac: spec.mac },
+    ...prepared,
+    { kind: 'hold', vnic: id, durationMs, tapIfindex: tap.ifindex, tap: tap.name },
+  ];
+}
+
+/**
+ * The same for a VF behind the adapter's own switch, whose port is the uplink. Written first is the row that names it: by that, and the
+ * address that the VF has, whoever comes later knows whose it is. Which queue a frame takes inside the VF is the adapter's business.
+ */
+function connectBehindAdapter(tenant: Tenant, seen: ObservedVf, stored: StoredVnic, footing: Footing, observed: Observed, timing: Timing): Action[] {
+  const { id, tap, uplink, spread } = footing;
+  const { guest, mac } = tenant.spec;
+  const actions: Action[] = [];
+  const row = withVf(softwareRow(tenant, tap, uplink), uplink);
+  const before = rowOf(stored);
+  if (!sameRow(before, row)) actions.push({ kind: 'write-vnic', vnic: id, row, before });
+  const steering = planSteering(1, observed.cpus, id, spread, stored.vfSteering);
+  if (!sameSteering(steering, stored.vfSteering)) {
+    actions.push({ kind: 'write-steering', vnic: id, role: 'vf', row: steering, before: stored.vfSteering });
+  }
+  if (seen.place.kind !== 'host') {
+    if (!stored.vfAllowed) actions.push({ kind: 'allow-vf', vnic: id });
+    return [...actions, ...driftActions(tenant, seen)];
+  }
+  const lent: Action[] = [lendAction(tenant, seen.spec), { kind: 'add-fdb', entry: questionEntry(id, tenant) }];
+  actions.push(...holdActions(tenant, footing, seen.spec, lent, timing));
+  actions.push({ kind: 'allow-vf', vnic: id }, { kind: 'plug-vf', vnic: id, guest, vf: seen.spec, mac });
+  return actions;
+}
+
 /** Up to where the guest may use the VF. Empty when it may. */
 export function connectActions(tenant: Tenant, vf: ClaimedVf, footing: Footing, observed: Observed, timing: Timing): Action[] {
   const seen = seenVf(vf, observed);
   const stored = storedOf(tenant, observed);
   if (seen === null || stored === null) return [];
+  if (isPassedThrough(vf)) return connectBehindAdapter(tenant, seen.vf, stored, footing, observed, timing);
   const { id, tap, uplink, spread } = footing;
   const { port } = seen;
   const actions = writePortUnless(observed, port.ifindex, port.name, { vnic: id, role: 'vf' });
@@ -75,14 +118,10 @@ export function connectActions(tenant: Tenant, vf: ClaimedVf, footing: Footing, 
   const row = withVf(softwareRow(tenant, tap, uplink), port);
   const before = rowOf(stored);
   if (!sameRow(before, row)) actions.push({ kind: 'write-vnic', vnic: id, row, before });
-  // From the moment it has the device, such a guest hears by neither port.
   const plugs = seen.vf.place.kind === 'host';
   if (plugs && tenant.state.oneEared) {
-    const durationMs = timing.plugHoldMs + timing.holdReserveMs;
-    const { guest, mac } = tenant.spec;
-    actions.push({ kind: 'prepare-hold', vnic: id }, { kind: 'prepare-vf', guest, vf: seen.vf.spec, mac });
-    actions.push({ kind: 'await-operational', device: port.name, deadlineMs: OPERATIONAL_MS });
-    actions.push({ kind: 'hold', vnic: id, durationMs, tapIfindex: tap.ifindex, tap: tap.name });
+    const operational: Action = { kind: 'await-operational', device: port.name, deadlineMs: OPERATIONAL_MS };
+    actions.push(...holdActions(tenant, footing, seen.vf.spec, [operational], timing));
   }
   if (!stored.vfAllowed) actions.push({ kind: 'allow-vf', vnic: id });
   if (plugs)
@@ -92,7 +131,7 @@ export function connectActions(tenant: Tenant, vf: ClaimedVf, footing: Footing, 
 
 /** Who has to give the VF back, if anybody. */
 function unplugActions(vf: ClaimedVf, observed: Observed): Action[] {
-  const seen = observed.vfs.find((candidate) => candidate.spec.port === vf.port && candidate.spec.device === vf.device);
+  const seen = foundVf(vf, observed);
   if (seen?.place.kind !== 'guest' || !observed.guests.has(guestName(seen.place.guest))) return [];
   return [{ kind: 'unplug-vf', guest: seen.place.guest, vf: seen.spec }];
 }
@@ -124,7 +163,11 @@ export function releaseActions(tenant: Tenant, vf: ClaimedVf, observed: Observed
   // As long as the hypervisor migrates the guest, the device is its business.
   const migrates = observed.guests.get(guestName(tenant.spec.guest))?.leaving ?? false;
   if (stored !== null && (stored.path === 'accelerated' || stored.vfAllowed)) actions.push({ kind: 'go-software', vnic: stored.id });
-  if (!migrates) actions.push(...unplugActions(vf, observed));
+  const unplug = migrates ? [] : unplugActions(vf, observed);
+  const found = foundVf(vf, observed);
+  actions.push(...unplug);
+  // A machine whose guest has gone holds it until it ends; then it is swept up.
+  if (found?.filter?.lent === true && (found.place.kind !== 'guest' || unplug.length > 0)) actions.push(returnAction(tenant.adapter.uplink, found.spec));
   if (stored !== null && stored.vfIfindex !== 0) {
     const before = rowOf(stored);
     actions.push({ kind: 'write-vnic', vnic: stored.id, row: withoutVf(before), before });
@@ -147,7 +190,7 @@ export function releaseActions(tenant: Tenant, vf: ClaimedVf, observed: Observed
  * until it ends; nobody gets it before, but the vNIC is done with it.
  */
 export function isReturned(vf: ClaimedVf, observed: Observed): boolean {
-  const seen = observed.vfs.find((candidate) => candidate.spec.port === vf.port && candidate.spec.device === vf.device);
+  const seen = foundVf(vf, observed);
   if (seen === undefined || seen.place.kind === 'host' || seen.place.kind === 'gone') return true;
   return seen.place.kind === 'guest' && !observed.guests.has(guestName(seen.place.guest));
 }

@@ -1,6 +1,7 @@
 /** What is missing, or too much, of a vNIC's footing: its row, its tap's rows, program and FDB entry. */
 import { tapAttachMode } from './cut_through.js';
 import type { Action } from './actions.js';
+import { entryActions, possibleEntries } from './adapter_vf.js';
 import {
   fdbKey,
   NO_RSS_WISH,
@@ -94,7 +95,7 @@ export function footingActions(tenant: Tenant, footing: Footing, observed: Obser
       if (isOurs(tenant, entry) && !observed.fdb.has(fdbKey(entry))) actions.push({ kind: 'add-fdb', entry });
     }
   }
-  actions.push(...uplinkActions(tenant, uplink, observed));
+  actions.push(...uplinkActions(tenant, uplink, observed), ...entryActions(tenant, observed, (entry) => isOurs(tenant, entry)));
   if (observed.programs.get(tap.ifindex) !== 'steer_guest') {
     const mode = tapAttachMode(tenant.spec.cutThrough, tap);
     actions.push({ kind: 'attach-program', program: 'steer_guest', ifindex: tap.ifindex, device: tap.name, mode });
@@ -123,7 +124,8 @@ export function removeActions(tenant: Tenant, observed: Observed): Action[] {
     if (observed.programs.has(ifindex)) actions.push({ kind: 'detach-program', program: 'steer_guest', ifindex, device });
     if (observed.tapPrograms.has(ifindex)) actions.push({ kind: 'detach-tap', ifindex, device });
   }
-  for (const entry of stored === null || tap === undefined ? [] : fdbEntriesOf(tenant, observed.links)) {
+  const atTap = tap === undefined ? [] : fdbEntriesOf(tenant, observed.links);
+  for (const entry of stored === null ? [] : [...atTap, ...possibleEntries(tenant)]) {
     if (isOurs(tenant, entry) && observed.fdb.has(fdbKey(entry))) actions.push({ kind: 'delete-fdb', entry });
   }
   for (const ifindex of taps) {

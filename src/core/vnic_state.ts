@@ -550,6 +550,10 @@ function stepFailed(
     // What was done has been undone; the release makes sure of it, and of the guest's hands, before the VF is free again.
     return same(release({ ...state, vfTrouble: vfFailure(state, stage.vf, failure, nowMs, timing) }, stage.vf, true));
   }
+  // The adapter did not let it hear.
+  if (failure.did === 'release' && stage.phase === 'plugging' && stage.step === 'delivering' && stage.vf.kind === 'passthrough') {
+    return takeBack({ ...state, vfTrouble: vfFailure(state, stage.vf, failure, nowMs, timing) }, stage.vf, true, 0, nowMs, timing);
+  }
   // Without a hold some frames may be lost, and what could not be delivered is: that is no reason to stop half-way.
   if (failure.did === 'hold' || failure.did === 'release') return stepDone(state, failure.did, nowMs, timing);
   if (stage.phase === 'draining') {

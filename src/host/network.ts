@@ -7,6 +7,7 @@ import { readRssKeyByCommand } from './ethtool.js';
 import { run, runJson } from './exec.js';
 import { Links } from './links.js';
 import { checkInterfaceName } from './names.js';
+import { addOwnAddress, deleteOwnAddress, hasOwnAddress } from './own_addresses.js';
 import type { BridgePortFlags, BridgeVlan, BridgeVlanFlags, FdbEntry, HostNetwork } from './port.js';
 
 const OPERATIONAL_POLL_MS = 10;
@@ -77,14 +78,17 @@ export class LinuxHostNetwork implements HostNetwork {
   }
 
   async addFdb(entry: FdbEntry): Promise<void> {
+    if (entry.self === true) return addOwnAddress(checkInterfaceName(entry.device), entry.mac);
     await replaceStaticEntry(entry.mac, checkInterfaceName(entry.device), await this.#entryVlan(entry));
   }
 
   async deleteFdb(entry: FdbEntry): Promise<void> {
+    if (entry.self === true) return deleteOwnAddress(checkInterfaceName(entry.device), entry.mac);
     await deleteEntry(entry.mac, checkInterfaceName(entry.device), await this.#entryVlan(entry));
   }
 
   async hasStaticFdb(entry: FdbEntry): Promise<boolean> {
+    if (entry.self === true) return hasOwnAddress(checkInterfaceName(entry.device), entry.mac);
     return hasStaticEntry(entry.mac, checkInterfaceName(entry.device), await this.#entryVlan(entry));
   }
 

@@ -18,7 +18,7 @@ export interface HostNetwork {
   setBridgeVlan(device: string, vid: number, flags: BridgeVlanFlags | null): Promise<void>;
   /** Key of a NIC's RSS; null: it has none, or does not show it. */
   rssKey(device: string): Promise<Buffer | null>;
-  /** Static entry "this MAC address is behind this port". Idempotent. */
+  /** Static entry "this MAC address is behind this port", or of the device itself. Idempotent. */
   addFdb(entry: FdbEntry): Promise<void>;
   deleteFdb(entry: FdbEntry): Promise<void>;
   hasStaticFdb(entry: FdbEntry): Promise<boolean>;

@@ -22,6 +22,7 @@ type VmSpec = Extract<GuestSpec, { kind: 'vm' }>;
 
 /** How long `unplug` waits for a guest that was asked. */
 const UNPLUG_DEADLINE_MS = 3_000;
+const PRIMARY_PREFIX = 'unipath-primary-';
 const EMPTY: GuestState = { mode: null, refusal: null, detail: null, running: true, incoming: false, leaving: false, parked: false };
 
 function nicOf(machine: Machine, mac: string): Nic | null {
@@ -33,17 +34,28 @@ function nicOf(machine: Machine, mac: string): Nic | null {
  * same; else the port tells.
  */
 function idFor(pairId: string | null, vf: VfSpec): string {
-  return pairId === null ? deviceIdOf(vf.port) : `unipath-primary-${pairId}`;
+  return pairId === null ? deviceIdOf(vf.port) : `${PRIMARY_PREFIX}${pairId}`;
 }
 
-/** The id of the device that a machine has on a VF's port; null: none, or one without an id. */
+/** The port of the VF that a device of ours is, also of one that is passed through; null: it is none of ours. */
+function portOf({ id, netdevId, host }: Nic): string | null {
+  const port = netdevId === null ? null : portOfNetdevId(netdevId);
+  return port ?? (host !== null && (id ?? '').startsWith(PRIMARY_PREFIX) ? host : null);
+}
+
+/** The device that a machine has of a VF; null: none. One that is passed through may also be somebody else's. */
 function deviceOf(machine: Machine, vf: VfSpec): Nic | null {
-  return machine.nics.find((nic) => nic.netdevId === netdevIdOf(vf.port)) ?? null;
+  return machine.nics.find((nic) => nic.netdevId === netdevIdOf(vf.port) || (vf.kind === 'passthrough' && nic.host === vf.device)) ?? null;
+}
+
+/** Of a device that is passed through QEMU does not know the address: it is its standby's. */
+function macOf(machine: Machine, nic: Nic): string | null {
+  return nic.mac ?? machine.nics.find(({ id }) => id !== null && id === nic.failoverPairId)?.mac ?? null;
 }
 
 /** The VF's device that it has, whichever VF it is. */
 function heldBy(machine: Machine, guest: VmSpec): Nic | null {
-  return machine.nics.find(({ netdevId, mac }) => netdevId !== null && portOfNetdevId(netdevId) !== null && mac === guest.mac) ?? null;
+  return machine.nics.find((nic) => portOf(nic) !== null && macOf(machine, nic) === guest.mac) ?? null;
 }
 
 interface Prepared {
@@ -120,15 +132,12 @@ function meaningOf(event: QmpEvent, machine: LiveMachine, live: LiveState): Hype
 
 function portOfDevice(machine: Machine, id: unknown): string | null {
   const nic = machine.nics.find((candidate) => candidate.id === id);
-  return nic?.netdevId == null ? null : portOfNetdevId(nic.netdevId);
+  return nic === undefined ? null : portOf(nic);
 }
 
 /** Ports of VFs that QEMU takes by itself when it migrates. */
 function primaries(machine: Machine): string[] {
-  return machine.nics.flatMap((nic) => {
-    const port = nic.failoverPairId === null || nic.netdevId === null ? null : portOfNetdevId(nic.netdevId);
-    return port === null ? [] : [port];
-  });
+  return machine.nics.flatMap((nic) => (nic.failoverPairId === null ? [] : (portOf(nic) ?? [])));
 }
 
 export class MachineHypervisor implements Hypervisor {
@@ -186,7 +195,8 @@ export class MachineHypervisor implements Hypervisor {
     if (guest.kind !== 'vm') return false;
     const live = this.#find(guest.vm);
     if (live === null) return false;
-    return deviceOf(live.machine, vf)?.mac === guest.mac;
+    const device = deviceOf(live.machine, vf);
+    return device !== null && macOf(live.machine, device) === guest.mac;
   }
 
   async prepare(guest: GuestSpec, vf: VfSpec, mac: MacAddress): Promise<void> {
@@ -197,15 +207,9 @@ export class MachineHypervisor implements Hypervisor {
     const taken = this.#takenPorts(live.monitor, key);
     const bus = deviceOf(machine, vf)?.bus ?? freePorts(machine).find((port) => !taken.has(port.bus))?.bus;
     if (bus === undefined) throw new PlugError(`guest ${live.name} has no free PCIe port for hot-plug; give it one more (-device pcie-root-port) and restart it`);
-    const spec: DeviceSpec = {
-      id: idFor(pairId, vf),
-      netdevId: netdevIdOf(vf.port),
-      port: vf.port,
-      model: vf.device,
-      mac,
-      bus,
-      failoverPairId: pairId,
-    };
+    const common = { id: idFor(pairId, vf), mac, bus, failoverPairId: pairId };
+    const spec: DeviceSpec =
+      vf.kind === 'passthrough' ? { ...common, host: vf.device } : { ...common, netdevId: netdevIdOf(vf.port), port: vf.port, model: vf.device };
     const prepared: Prepared = { monitor: live.monitor, spec, already: false };
     this.#prepared.set(key, prepared);
     try {

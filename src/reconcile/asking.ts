@@ -2,9 +2,8 @@
 import type { Clock } from './clock.js';
 
 export interface Asked {
-  /** ifindexes */
-  readonly ports: readonly number[];
-  readonly frames: readonly Buffer[];
+  /** What is sent out of which ports. */
+  readonly to: readonly { readonly ifindex: number; readonly frames: readonly Buffer[] }[];
   /** Between two questions. */
   readonly intervalMs: number;
 }
@@ -70,8 +69,8 @@ export class Asking {
     this.#arm();
   }
 
-  #ask({ ports, frames }: Asked): void {
-    for (const ifindex of ports) {
+  #ask({ to }: Asked): void {
+    for (const { ifindex, frames } of to) {
       for (const frame of frames) {
         try {
           this.#send(ifindex, frame);

@@ -8,6 +8,7 @@ import type { DataPlane, HoldReport } from '../dataplane/port.js';
 import { announcementFrame } from '../guest/announcement.js';
 import type { HostNetwork } from '../host/port.js';
 import type { Hypervisor } from '../hypervisor/port.js';
+import type { Adapters } from '../sriov/port.js';
 import { drainFrame } from './control_frame.js';
 import { messageOf, StepError } from './errors.js';
 
@@ -18,6 +19,7 @@ export interface Hands {
   readonly dataPlane: DataPlane;
   readonly host: HostNetwork;
   readonly hypervisor: Hypervisor;
+  readonly adapters: Adapters;
 }
 
 export class Executor {
@@ -79,7 +81,7 @@ export class Executor {
   }
 
   async #perform(action: Action, owner: string | null): Promise<void> {
-    const { dataPlane, host, hypervisor } = this.#hands;
+    const { dataPlane, host, hypervisor, adapters } = this.#hands;
     switch (action.kind) {
       case 'attach-program':
         await dataPlane.attach(action.program, action.ifindex, action.device, action.mode);
@@ -146,6 +148,14 @@ export class Executor {
         this.#onReleased(owner, path, await dataPlane.release(action.vnic, { path, vfAllowed }, action.ifindex));
         return;
       }
+      case 'lend-vf':
+        return adapters.lend(action.pf, action.vf.device, action.mac, action.settings);
+      case 'return-vf':
+        return adapters.giveBack(action.pf, action.vf.device);
+      case 'admit-vf':
+        return adapters.admit(action.pf, action.vf.device, action.vlan);
+      case 'park-vf':
+        return adapters.park(action.pf, action.vf.device);
       case 'attach-tap':
         return dataPlane.attachTap(action.ifindex, action.device);
       case 'detach-tap':

@@ -18,11 +18,13 @@ import {
   type VfSpec,
   type VnicSpec,
 } from '../core/model.js';
+import { isPassedThrough, possibleEntries, switchesItself } from '../core/adapter_vf.js';
 import type { Tenant } from '../core/tenant.js';
 import { mayHavePlugin, withPlugin } from '../core/plugin_guest.js';
 import { claimedVf } from '../core/vnic_state.js';
 import { nicKeyOf } from '../core/rss_plan.js';
 import { fdbEntries, fdbEntriesOf } from '../core/vnic_actions.js';
+import type { LendableVf } from '../sriov/port.js';
 import type { Hands } from './executor.js';
 import { messageOf } from './errors.js';
 import { Recall } from './recall.js';
@@ -145,16 +147,21 @@ export class Observer {
     const names = new Map([...links.values()].map((link) => [link.ifindex, link.name]));
     const entries = new Map<string, FdbEntry>();
     const ask = (all: readonly FdbEntry[]): void => all.forEach((entry) => entries.set(fdbKey(entry), entry));
-    for (const { mac, vlans, tap } of desired.vnics) ask(fdbEntries(mac, vlans, tap, links));
-    for (const tenant of tenants) ask(fdbEntriesOf(tenant, links));
+    const uplinks = new Map(desired.adapters.filter(switchesItself).map(({ name, uplink }) => [name, uplink]));
+    for (const { mac, vlans, tap, adapter } of desired.vnics) {
+      ask(fdbEntries(mac, vlans, tap, links));
+      const uplink = uplinks.get(adapter);
+      if (uplink !== undefined) ask([{ mac, vlan: 0, device: uplink, self: true }]);
+    }
+    for (const tenant of tenants) ask([...fdbEntriesOf(tenant, links), ...possibleEntries(tenant)]);
     for (const { mac, vlans, tapIfindex } of this.#hands.dataPlane.vnics().values()) {
       ask(fdbEntries(mac, vlans, names.get(tapIfindex) ?? '', links));
     }
     const present = new Set<string>();
     const look = async (entry: FdbEntry): Promise<void> => {
-      const tap = links.get(entry.device);
-      if (tap === undefined || tap.master === null) return;
-      const question = `fdb ${fdbKey(entry)} ${tap.ifindex} ${tap.master}`;
+      const port = links.get(entry.device);
+      if (port === undefined || (port.master === null && entry.self !== true)) return;
+      const question = `fdb ${fdbKey(entry)} ${port.ifindex} ${port.master}`;
       if (
         await this.#recall.ask(
           question,
@@ -217,19 +224,46 @@ export class Observer {
 
   async #vfs(links: Links, desired: Desired, tenants: readonly Tenant[], guests: readonly GuestSpec[]): Promise<ObservedVf[]> {
     const owners = new Map(tenants.map((tenant) => [claimedVf(tenant.state)?.port, tenant.spec.guest]));
-    const look = async ({ adapter, spec }: { adapter: string; spec: VfSpec }): Promise<ObservedVf> => {
-      const port = links.get(spec.port) ?? null;
+    const lendable = await this.#lendable(links, desired, tenants);
+    const look = async ({ adapter, uplink, spec }: AdapterVf): Promise<ObservedVf> => {
+      const passed = isPassedThrough(spec);
+      const port = links.get(passed ? uplink : spec.port) ?? null;
       const owner = owners.get(spec.port);
       // Its owner is asked first: usually that is all there is to ask.
       const order =
         owner === undefined ? guests : [...guests].sort((a, b) => Number(guestName(b) === guestName(owner)) - Number(guestName(a) === guestName(owner)));
-      return { adapter, spec, port, place: await this.#place(spec, port, links, order) };
+      const seen = lendable.get(spec.device) ?? null;
+      const place = await this.#place(spec, port, order, () => (passed ? seen !== null : links.has(spec.device)));
+      return { adapter, spec, port, place, ...(passed ? { filter: seen?.filter ?? null } : {}) };
     };
     return Promise.all(allVfs(desired, tenants).map(look));
   }
 
-  async #place(spec: VfSpec, port: ObservedLink | null, links: Links, guests: readonly GuestSpec[]): Promise<VfPlace> {
-    if (spec.kind === 'netdev' && links.has(spec.device)) return { kind: 'host' };
+  /** By PCI address, those of adapters whose VFs are passed through. An adapter that cannot be asked is only warned about. */
+  async #lendable(links: Links, desired: Desired, tenants: readonly Tenant[]): Promise<ReadonlyMap<string, LendableVf>> {
+    const adapters = [...desired.adapters, ...tenants.map(({ adapter }) => adapter)].filter(switchesItself);
+    const found = new Map<string, LendableVf>();
+    const look = async (uplink: string): Promise<void> => {
+      const ifindex = links.get(uplink)?.ifindex;
+      if (ifindex === undefined) return;
+      try {
+        const vfs = await this.#recall.ask(
+          `lendable ${uplink} ${ifindex}`,
+          () => this.#hands.adapters.look(uplink),
+          (seen) => seen.length > 0,
+        );
+        for (const vf of vfs) found.set(vf.pci, vf);
+      } catch (error) {
+        this.#warn(`adapter ${uplink}`, `the VFs of ${uplink} could not be looked at: ${messageOf(error)}`);
+      }
+    };
+    await Promise.all([...new Set(adapters.map(({ uplink }) => uplink))].map(look));
+    return found;
+  }
+
+  /** @param isHere is the device on this host? */
+  async #place(spec: VfSpec, port: ObservedLink | null, guests: readonly GuestSpec[], isHere: () => boolean): Promise<VfPlace> {
+    if (spec.kind === 'netdev' && isHere()) return { kind: 'host' };
     try {
       for (const guest of guests.filter((candidate) => fitsGuest(spec, candidate))) {
         const question = `holds ${guestName(guest)} ${spec.device} ${port?.ifindex ?? 0}`;
@@ -243,7 +277,8 @@ export class Observer {
           return { kind: 'guest', guest };
       }
       // Nobody has it: a device of the host that is not there is nowhere; one that QEMU makes is where its port is.
-      return spec.kind === 'emulated' && port !== null ? { kind: 'host' } : { kind: 'gone' };
+      const here = spec.kind === 'emulated' ? port !== null : isHere();
+      return here ? { kind: 'host' } : { kind: 'gone' };
     } catch (error) {
       this.#warn(`VF ${spec.port}`, `it could not be seen who has VF ${spec.device}: ${messageOf(error)}`);
       return { kind: 'unknown' };
@@ -251,17 +286,23 @@ export class Observer {
   }
 }
 
+interface AdapterVf {
+  readonly adapter: string;
+  readonly uplink: string;
+  readonly spec: VfSpec;
+}
+
 /** Every VF that is configured, or still claimed although its adapter is not configured any more. */
-function allVfs(desired: Desired, tenants: readonly Tenant[]): { adapter: string; spec: VfSpec }[] {
-  const vfs = new Map<string, { adapter: string; spec: VfSpec }>();
-  for (const adapter of [...desired.adapters, ...tenants.map((tenant) => tenant.adapter)]) {
-    for (const spec of adapter.vfs) vfs.set(`${spec.port} ${spec.device}`, { adapter: adapter.name, spec });
+function allVfs(desired: Desired, tenants: readonly Tenant[]): AdapterVf[] {
+  const vfs = new Map<string, AdapterVf>();
+  for (const { name, uplink, vfs: specs } of [...desired.adapters, ...tenants.map((tenant) => tenant.adapter)]) {
+    for (const spec of specs) vfs.set(`${spec.port} ${spec.device}`, { adapter: name, uplink, spec });
   }
-  for (const tenant of tenants) {
-    const vf = claimedVf(tenant.state);
+  for (const { adapter, state } of tenants) {
+    const vf = claimedVf(state);
     const key = `${vf?.port} ${vf?.device}`;
     if (vf !== null && vf.device !== '' && !vfs.has(key))
-      vfs.set(key, { adapter: tenant.adapter.name, spec: { kind: vf.kind, port: vf.port, device: vf.device } });
+      vfs.set(key, { adapter: adapter.name, uplink: adapter.uplink, spec: { kind: vf.kind, port: vf.port, device: vf.device } });
   }
   return [...vfs.values()];
 }

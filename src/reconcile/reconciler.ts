@@ -9,9 +9,12 @@ import type { AdapterStatus, DownReply, MonitorEvent, ReloadReply, VnicStatus, W
 import type { RssChange, RssRequest, RssSetResult, RssStatus } from '../control/rss_protocol.js';
 import { describeAction, type Action, type Sequence } from '../core/actions.js';
 import { addFailure, DEFAULT_TIMING, mayTry, type Timing, type Trouble } from '../core/backoff.js';
+import { isPassedThrough, PARKING_VLAN, questionMac } from '../core/adapter_vf.js';
 import { conditionsOf } from '../core/conditions.js';
 import { RSS_KEY_SIZE, RSS_ROWS } from '../core/limits.js';
-import { guestName, type Desired, type NotAcceleratedReason, type AdapterSpec, type Observed, type RssWish, type VnicPath, type VnicRssWish } from '../core/model.js';
+import {
+  type AdapterSpec, guestName, type Desired, type NotAcceleratedReason, type Observed, type PortRole, type RssWish, type VnicPath, type VnicRssWish,
+} from '../core/model.js';
 import { earliestWake, plan, planAdapter, planRescue, stepTenant, type Plan } from '../core/plan.js';
 import { pluginQuestionPort } from '../core/plugin_guest.js';
 import { type KeyChoice, planKeyChange, planRss, rowForKey, writeKey } from '../core/rss_plan.js';
@@ -21,6 +24,7 @@ import { questions } from '../core/question.js';
 import { asked, claimedVf, phaseOf, type StepKind, type VnicEvent } from '../core/vnic_state.js';
 import type { DataPlaneEvent, HoldReport, PathState } from '../dataplane/port.js';
 import type { HypervisorEvent } from '../hypervisor/port.js';
+import { type Adapters, NO_ADAPTERS } from '../sriov/port.js';
 import { Alarm } from './alarm.js';
 import { Asking } from './asking.js';
 import { systemClock, type Clock } from './clock.js';
@@ -38,7 +42,9 @@ import { adapterStatus, vnicBrief, vnicStatus } from './status.js';
 import { tenantEvents } from './tenant_events.js';
 import { Waiters } from './waiters.js';
 
-export interface ReconcilerParts extends Hands {
+export interface ReconcilerParts extends Omit<Hands, 'adapters'> {
+  /** Default: no VF is passed through. */
+  readonly adapters?: Adapters;
   readonly desired: Desired;
   /** CPUs that can serve queues, ascending; asked at every look. */
   readonly cpus: () => readonly number[];
@@ -122,7 +128,8 @@ export class Reconciler implements Controller {
   #unsubscribe: (() => void)[] = [];
 
   constructor(parts: ReconcilerParts) {
-    this.#hands = { dataPlane: parts.dataPlane, host: parts.host, hypervisor: parts.hypervisor };
+    const { dataPlane, host, hypervisor, adapters = NO_ADAPTERS } = parts;
+    this.#hands = { dataPlane, host, hypervisor, adapters };
     this.#configured = parts.desired;
     this.#desired = parts.desired;
     this.#clock = parts.clock ?? systemClock;
@@ -717,10 +724,18 @@ export class Reconciler implements Controller {
     const { spec, id, state } = tenant;
     const tap = this.#observed?.links.get(spec.tap)?.ifindex;
     const wanted = asked(state, this.#timing);
-    const ports = (wanted?.ports ?? []).flatMap((role) => (role === 'vf' ? claimedVf(state)?.ifindex : tap) ?? []);
-    if (wanted === null || ports.length === 0 || id === null) return this.#asking.set(tenant.key, null);
-    const vlan = spec.access ? 0 : (spec.vlans[0] ?? 0);
-    this.#asking.set(tenant.key, { ports, intervalMs: wanted.intervalMs, frames: questions(spec.mac, this.#hands.dataPlane.seenAddresses(id), vlan) });
+    const vf = claimedVf(state);
+    if (wanted === null || id === null) return this.#asking.set(tenant.key, null);
+    const addresses = this.#hands.dataPlane.seenAddresses(id);
+    const frames = (role: PortRole): readonly Buffer[] =>
+      role === 'vf' && vf !== null && isPassedThrough(vf)
+        ? questions(spec.mac, addresses, PARKING_VLAN, questionMac(id))
+        : questions(spec.mac, addresses, spec.access ? 0 : (spec.vlans[0] ?? 0));
+    const to = wanted.ports.flatMap((role) => {
+      const ifindex = role === 'vf' ? vf?.ifindex : tap;
+      return ifindex === undefined ? [] : [{ ifindex, frames: frames(role) }];
+    });
+    this.#asking.set(tenant.key, to.length === 0 ? null : { to, intervalMs: wanted.intervalMs });
   }
 
   #released(owner: string | null, path: VnicPath, report: HoldReport): void {
@@ -836,10 +851,10 @@ function keptOr({ hashTypes, weights }: RssWish, ownKeyRow: number | null = null
 }
 
 /** What the state machine has to know of a sequence that ends while others may have begun. */
-function kindOf({ purpose, actions: [first] }: Sequence): StepKind {
+function kindOf({ purpose, actions }: Sequence): StepKind {
   if (purpose !== 'effect') return 'other';
-  if (first?.kind === 'hold' || first?.kind === 'release') return first.kind;
-  return first?.kind === 'eject-vf' ? 'eject' : 'other';
+  const kinds = new Set(actions.map(({ kind }) => kind));
+  return kinds.has('hold') ? 'hold' : kinds.has('release') ? 'release' : kinds.has('eject-vf') ? 'eject' : 'other';
 }
 
 function failureOf(error: unknown): { readonly reason: NotAcceleratedReason; readonly message: string } {

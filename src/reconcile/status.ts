@@ -1,6 +1,7 @@
 /** What is told about vNICs and adapters, from what is known of them. Pure. */
 import type { QueueBrief, VnicBrief } from '../control/controller.js';
 import type { AdapterStatus, QueueStatus, VnicStatus } from '../control/protocol.js';
+import { isPassedThrough } from '../core/adapter_vf.js';
 import { limitsOf } from '../core/budget.js';
 import { decideCutThrough } from '../core/cut_through.js';
 import { hashTypeNames } from '../core/hash_types.js';
@@ -61,7 +62,7 @@ export function vnicBrief(tenant: Tenant, observed: Observed | null, { path }: P
     phase: tenant.state.stage.phase,
     reason: reasonOfTenant(tenant, path),
     tap_queues: queueBrief(observed?.links.get(spec.tap), cpus),
-    vf_queues: vf === null ? null : queueBrief(observed?.links.get(vf.port), cpus),
+    vf_queues: vf === null || isPassedThrough(vf) ? null : queueBrief(observed?.links.get(vf.port), cpus),
   };
 }
 

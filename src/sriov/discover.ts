@@ -6,7 +6,7 @@ import { type Fact, no, unknown, yes } from './fact.js';
 import type { PfFacts } from './facts.js';
 import { pfName } from './pf_name.js';
 import { NicReader } from './nic.js';
-import { listPfs, type PciAddress, type PhysicalFunction, readPf, readSwitchNetdevs } from './pci.js';
+import { listPfs, type PciAddress, pciOfNetdev, type PhysicalFunction, readPf, readSwitchNetdevs } from './pci.js';
 import { realSysfs, type Sysfs } from './sysfs.js';
 
 async function eswitchOf(pf: PhysicalFunction): Promise<Fact<EswitchMode>> {
@@ -35,6 +35,18 @@ export async function discoverPfs(sysfs: Sysfs = realSysfs): Promise<PfFacts[]> 
     const found: PfFacts[] = [];
     for (const pci of listPfs(sysfs)) found.push(await readFacts(sysfs, nics, pci));
     return found;
+  } finally {
+    nics.close();
+  }
+}
+
+/** That alone; null: this netdev is none of a PF. @throws NetlinkError */
+export async function pfOfNetdev(name: string): Promise<PfFacts | null> {
+  const pci = pciOfNetdev(realSysfs, name);
+  if (pci === null) return null;
+  const nics = new NicReader(realSysfs);
+  try {
+    return await readFacts(realSysfs, nics, pci);
   } finally {
     nics.close();
   }

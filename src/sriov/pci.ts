@@ -134,6 +134,24 @@ export function readVf(sysfs: Sysfs, pf: PciAddress, index: number): VirtualFunc
   return vf !== null && isPciAddress(vf) ? { ...readFunction(sysfs, vf), index } : null;
 }
 
+/** The function that a netdev is of; a virtio device lies between the two. null: of none, or there is no such netdev. */
+export function pciOfNetdev(sysfs: Sysfs, name: string): PciAddress | null {
+  const folder = `/sys/class/net/${name}/device`;
+  const device = sysfs.link(folder);
+  if (device === null || isPciAddress(device)) return device;
+  return listPfs(sysfs).find((pci) => readNetdevs(sysfs, deviceFolder(pci)).includes(name)) ?? null;
+}
+
+/** Of each VF of a PF only what is asked for often. */
+export function listVfs(sysfs: Sysfs, pf: PciAddress): { readonly pci: PciAddress; readonly index: number; readonly driver: string | null }[] {
+  const folder = deviceFolder(pf);
+  return sysfs.list(folder).flatMap((name) => {
+    const index = /^virtfn(\d+)$/.exec(name)?.[1];
+    const pci = index === undefined ? null : sysfs.link(`${folder}/${name}`);
+    return index === undefined || pci === null || !isPciAddress(pci) ? [] : [{ pci, index: Number(index), driver: sysfs.link(`${folder}/${name}/driver`) }];
+  });
+}
+
 export function readPf(sysfs: Sysfs, pci: PciAddress): PhysicalFunction {
   const folder = deviceFolder(pci);
   const vfMsixTotal = numberAt(sysfs, `${folder}/sriov_vf_total_msix`);

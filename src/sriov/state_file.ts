@@ -21,6 +21,8 @@ export function readStateFile<T>(state: string, name: string, schema: z.ZodType<
   return parsed.data;
 }
 
+export const hasStateFile = (state: string, name: string): boolean => existsSync(fileOf(state, name));
+
 /** On the disk when it returns, whole or not at all. */
 export function writeStateFile(state: string, name: string, content: object): void {
   const file = fileOf(state, name);

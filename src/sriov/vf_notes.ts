@@ -1,7 +1,7 @@
 /** How VFs were set before unipath set them: a file for each in the state folder, until it is put back. */
 import { z } from 'zod';
 import type { PciAddress } from './pci.js';
-import { readStateFile, removeStateFile, stateFiles, writeStateFile } from './state_file.js';
+import { hasStateFile, readStateFile, removeStateFile, stateFiles, writeStateFile } from './state_file.js';
 import type { VfWish } from './vf_plan.js';
 
 const VERSION = 1;
@@ -25,19 +25,26 @@ export const vfWishFile = z
 
 const vfFile = z.strictObject({ version: z.literal(VERSION), before: vfWishFile });
 
-const nameOf = (pf: PciAddress, index: number): string => `${pf}.vf${index}`;
+/** `set`: by command, until it is put back by command; `lent`: to a vNIC, until it is given back. */
+export type VfNotePurpose = 'set' | 'lent';
+
+const nameOf = (pf: PciAddress, index: number, purpose: VfNotePurpose): string => `${pf}.vf${index}${purpose === 'set' ? '' : `.${purpose}`}`;
 
 /** null: unipath has set nothing there. @throws Error naming a file that is none of ours */
-export function readVfNote(state: string, pf: PciAddress, index: number): VfWish | null {
-  return readStateFile(state, nameOf(pf, index), vfFile)?.before ?? null;
+export function readVfNote(state: string, pf: PciAddress, index: number, purpose: VfNotePurpose = 'set'): VfWish | null {
+  return readStateFile(state, nameOf(pf, index, purpose), vfFile)?.before ?? null;
 }
 
-export function writeVfNote(state: string, pf: PciAddress, index: number, before: VfWish): void {
-  writeStateFile(state, nameOf(pf, index), { version: VERSION, before });
+export function hasVfNote(state: string, pf: PciAddress, index: number, purpose: VfNotePurpose): boolean {
+  return hasStateFile(state, nameOf(pf, index, purpose));
 }
 
-export function removeVfNote(state: string, pf: PciAddress, index: number): void {
-  removeStateFile(state, nameOf(pf, index));
+export function writeVfNote(state: string, pf: PciAddress, index: number, before: VfWish, purpose: VfNotePurpose = 'set'): void {
+  writeStateFile(state, nameOf(pf, index, purpose), { version: VERSION, before });
+}
+
+export function removeVfNote(state: string, pf: PciAddress, index: number, purpose: VfNotePurpose = 'set'): void {
+  removeStateFile(state, nameOf(pf, index, purpose));
 }
 
 /** Those of all VFs of a PF. */

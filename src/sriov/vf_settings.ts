@@ -1,7 +1,7 @@
 /** Sets VFs as planned: each setting is undone when a later one is refused, and read back at the end. */
 import { CommandError, run } from '../host/exec.js';
 import { checkInterfaceName } from '../host/names.js';
-import { discoverPfs } from './discover.js';
+import { pfOfNetdev } from './discover.js';
 import { AdapterError, PartlyUndoneError } from './error.js';
 import { valueOf } from './fact.js';
 import type { PfFacts } from './facts.js';
@@ -34,6 +34,12 @@ export async function setOne(pf: string, index: number, setting: VfSetting): Pro
   }
 }
 
+/** Set and read back; what was set is undone when a later one is refused. @throws AdapterError */
+export async function applyVf(pf: PfFacts, index: number, plan: VfPlan): Promise<void> {
+  await apply(netdevOf(pf), index, plan);
+  await readBack(pf, index, plan.changes.map(({ setting }) => setting));
+}
+
 async function apply(pf: string, index: number, { changes }: VfPlan): Promise<void> {
   await doSteps(changes, {
     undone: 'done',
@@ -45,8 +51,9 @@ async function apply(pf: string, index: number, { changes }: VfPlan): Promise<vo
 
 /** What the driver says it has done is not always what it shows afterwards. @throws AdapterError */
 async function readBack(pf: PfFacts, index: number, settings: readonly VfSetting[]): Promise<void> {
-  const seen = (await discoverPfs()).find(({ pci }) => pci === pf.pci);
-  const missing = seen === undefined ? ['anything: the PF is gone'] : unlike(settings, configurationOf(seen, index));
+  if (settings.length === 0) return;
+  const seen = await pfOfNetdev(netdevOf(pf));
+  const missing = seen === null ? ['anything: the PF is gone'] : unlike(settings, configurationOf(seen, index));
   if (missing.length > 0) throw new AdapterError(`VF ${index} of ${pfName(pf)} took, but does not show: ${missing.join(', ')}`);
 }
 
@@ -80,14 +87,11 @@ export function planVfRestore(pf: PfFacts, index: number, state: string): VfPlan
 }
 
 export async function restoreVf(pf: PfFacts, index: number, plan: VfPlan, state: string): Promise<void> {
-  await apply(netdevOf(pf), index, plan);
-  await readBack(pf, index, plan.changes.map(({ setting }) => setting));
+  await applyVf(pf, index, plan);
   removeVfNote(state, pf.pci, index);
 }
 
 /** As wished, and nothing noted: for who knows himself how the VF was. @throws AdapterError */
 export async function configureVf(pf: PfFacts, index: number, wish: VfWish): Promise<void> {
-  const plan = planVf(pf, index, wish);
-  await apply(netdevOf(pf), index, plan);
-  await readBack(pf, index, plan.changes.map(({ setting }) => setting));
+  await applyVf(pf, index, planVf(pf, index, wish));
 }

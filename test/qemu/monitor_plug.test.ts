@@ -90,7 +90,7 @@ qemuNetnsTest('what QEMU refuses has a reason, and changes nothing', async (t) =
     ['no_standby', spec({ failoverPairId: 'rp1' })],
     ['failover_not_negotiated', spec({ failoverPairId: 'net0' })],
     ['refused', spec({ mac: 'no mac' })],
-    ['host_device', { id: 'unipath-vf-x', host: '0000:7f:10.0', bus: 'rp1', failoverPairId: null }],
+    ['host_device', { id: 'unipath-vf-x', host: '0000:7f:10.0', mac: '52:54:00:aa:00:01', bus: 'rp1', failoverPairId: null }],
   ];
   for (const [reason, wrong] of cases) {
     const error = (await t.throwsAsync(plugDevice(client, wrong), { instanceOf: DevicePlugError }, JSON.stringify(wrong))) as DevicePlugError | undefined;

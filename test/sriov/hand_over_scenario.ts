@@ -6,22 +6,23 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { discoverPfs, findPf } from '../../src/sriov/discover.js';
-import { hasOwnAddress } from '../../src/host/own_addresses.js';
+import { parseMacAddress } from '../../src/core/model.js';
+import { addOwnAddress, deleteOwnAddress } from '../../src/host/own_addresses.js';
+import { LinuxAdapters } from '../../src/sriov/adapters.js';
 import { planPoolReset, planPoolSetup, resetPool, setUpPool } from '../../src/sriov/pool.js';
-import { doVebSteps } from '../../src/sriov/veb.js';
-import { giveBackSteps, type HandOver, prepareSteps, releaseSteps, takeOverSteps } from '../../src/sriov/veb_plan.js';
 import { printScenario } from '../support/scenario.js';
 
 const PF = 'eth0';
 const STATE = '/run/unipath-state';
-const MAC = '52:54:00:00:00:a0';
+const MAC = parseMacAddress('52:54:00:00:00:a0');
 const NEIGHBOUR_VF_MAC = '52:54:00:00:00:a1';
 const NEIGHBOUR_TAP_MAC = '52:54:00:00:00:b0';
 const ADDRESS = '10.0.0.10';
 const WIRE_MAC = '52:54:00:5a:00:ff';
 const QUESTIONS = 400;
 const INTERVAL_S = 0.02;
-const HAND_OVER: HandOver = { vf: 0, mac: MAC, vlan: { id: 0, qos: 0, protocol: '802.1Q' } };
+const VF = '0000:01:10.0';
+const adapters = new LinuxAdapters(STATE);
 
 export interface Asked {
   readonly sent: number;
@@ -38,7 +39,6 @@ export interface HandedOver {
   /** Of the VF, before all and after all. */
   readonly before: unknown;
   readonly after: unknown;
-  readonly ownAddress: boolean;
 }
 
 const sh = (line: string): string => execFileSync('/bin/sh', ['-c', line], { encoding: 'utf8' });
@@ -115,7 +115,8 @@ await printScenario(
       await pool('vfio-pci');
       sh(`ip link set ${PF} vf 1 mac ${NEIGHBOUR_VF_MAC}`);
       const before = await configuration();
-      await doVebSteps(PF, prepareSteps(await findPf(PF), HAND_OVER));
+      await addOwnAddress(PF, MAC);
+      await adapters.lend(PF, VF, MAC, {});
       await pool('kernel');
       network();
       use('eth0');
@@ -127,7 +128,8 @@ await printScenario(
       await sleep(2500);
       const parked = heard();
       const takeOverMs = await timed(async () => {
-        await doVebSteps(PF, takeOverSteps(HAND_OVER));
+        await adapters.admit(PF, VF, 0);
+        await deleteOwnAddress(PF, MAC);
         sh(`bridge fdb replace ${MAC} dev ${PF} master static`);
         use('nic0');
       });
@@ -138,15 +140,15 @@ await printScenario(
       const giveBackMs = await timed(async () => {
         use('eth0');
         sh(`bridge fdb replace ${MAC} dev tap-g0 master static`);
-        await doVebSteps(PF, giveBackSteps(HAND_OVER));
+        await addOwnAddress(PF, MAC);
+        await adapters.park(PF, VF);
       });
       await sleep(300);
       const given = heard();
       const answers = await Promise.all(asking);
       const end = heard();
       sh('ip netns del g0; ip netns del g1; sleep 1');
-      await doVebSteps(PF, releaseSteps(HAND_OVER));
-      const ownAddress = await hasOwnAddress(PF, MAC);
+      await adapters.giveBack(PF, VF);
       const after = (await discoverPfs())[0]?.vfs[0]?.configuration;
       const { pf, plan } = await planPoolReset(PF, STATE);
       await resetPool(pf, plan, STATE, () => undefined);
@@ -154,7 +156,7 @@ await printScenario(
       return {
         asked: Object.fromEntries(stations.map((name, i) => [name, answers[i] as Asked])),
         heard: [between(start, parked), between(taken, onVf), between(given, end)],
-        ...{ takeOverMs, giveBackMs, before, after, ownAddress },
+        ...{ takeOverMs, giveBackMs, before, after },
       };
     },
   },

@@ -75,7 +75,8 @@ export class FakeDataPlane implements DataPlane {
   guestAnswers(id: number, role: PortRole): void {
     const row = this.#vnics.get(id);
     const ifindex = role === 'vf' ? row?.vfIfindex : row?.tapIfindex;
-    if (ifindex === undefined || ifindex === 0 || this.#programs.get(ifindex) !== 'steer_guest') return;
+    const program = ifindex === row?.uplinkIfindex ? 'steer_uplink' : 'steer_guest';
+    if (ifindex === undefined || ifindex === 0 || this.#programs.get(ifindex) !== program) return;
     this.#tell({ kind: 'heard', timeNs: 0n, vnic: id, path: role === 'vf' ? 'accelerated' : 'software', ifindex });
   }
 

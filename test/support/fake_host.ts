@@ -117,6 +117,11 @@ export class FakeHost implements HostNetwork {
     return [...this.#links.values()].find((link) => link.ifindex === ifindex)?.name ?? null;
   }
 
+  /** Does the device hear this address as one of its own? */
+  hasOwn(device: string, mac: string): boolean {
+    return this.#fdb.has(`${mac} 0 ${device} self`);
+  }
+
   addStaticFdb(entry: FdbEntry): void {
     this.#fdb.set(fdbKey(entry), entry);
   }
@@ -211,6 +216,7 @@ export class FakeHost implements HostNetwork {
   addFdb(entry: FdbEntry): Promise<void> {
     return this.#faults.around(`addFdb ${fdbKey(entry)}`, () => {
       const { master } = this.#link(entry.device);
+      if (entry.self === true) return void this.#fdb.set(fdbKey(entry), entry);
       if (master === null) throw new Error(`${entry.device} is not a bridge port`);
       const filters = [...this.#links.values()].some((link) => link.ifindex === master && link.vlanFiltering);
       const isIn = this.#vlans.get(entry.device)?.some(({ vid }) => vid === entry.vlan) === true;

@@ -6,6 +6,7 @@
  * way; that a plug-in works; anything about frames in flight. A guest that ends destroys the devices it holds together with
  * their ports, as a namespace does with veths; a physical device would come back.
  */
+import { PARKING_VLAN } from '../../src/core/adapter_vf.js';
 import { guestName, PLUGIN_GUEST, type FoundNic, type GuestSpec, type GuestState, type MacAddress, type VfSpec } from '../../src/core/model.js';
 import { ContractLimit, ControlCommand } from '../../maps/generated/contract.js';
 import type { Hypervisor, HypervisorEvent } from '../../src/hypervisor/port.js';
@@ -19,6 +20,7 @@ type Held = { readonly spec: VfSpec; readonly mac: MacAddress; readonly link: No
 const MOVE_MS = 20;
 const REACTION_MS = 5;
 const EJECT_MS = 80;
+const VLAN_ETHERTYPE = 0x8100;
 const TYPE_OFFSET = 12;
 const SEQUENCE_OFFSET = 18;
 const COMMAND_OFFSET = 22;
@@ -196,12 +198,20 @@ export class FakeHypervisor implements Hypervisor {
     if (id !== null && this.#host.has(vf.port)) this.#dataPlane.guestTransmits(id, 'vf');
   }
 
+  /** The adapter gives the question to the VF that has the address, and its guest answers there. */
+  #answerParked(id: number, mac: string): void {
+    const holder = [...this.#guests].find(([, devices]) => [...devices.values()].some((held) => held.mac === mac));
+    if (holder !== undefined && !this.silent.has(holder[0])) this.#clock.after(REACTION_MS, () => this.#dataPlane.guestAnswers(id, 'vf'));
+  }
+
   #hearFrame(ifindex: number, frame: Buffer): void {
     const mac = frame
       .subarray(0, 6)
       .toString('hex')
       .replace(/..(?=.)/g, '$&:');
     const id = this.#dataPlane.idOf(mac);
+    const tag = frame.readUInt16BE(TYPE_OFFSET) === VLAN_ETHERTYPE ? frame.readUInt16BE(TYPE_OFFSET + 2) : 0;
+    if (id !== null && tag === PARKING_VLAN) return this.#answerParked(id, mac);
     if (frame.readUInt16BE(TYPE_OFFSET) !== ContractLimit.CONTROL_ETHERTYPE) return;
     const holder = [...this.#guests].find(([, devices]) => [...devices.values()].some((held) => held.mac === mac))?.[0];
     const name = holder ?? [...this.#guests.keys()].find((candidate) => candidate.endsWith(`/${mac}`));

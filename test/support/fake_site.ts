@@ -1,8 +1,9 @@
 /** A host with an adapter, VFs and guests, all of it fake, and a reconciler over it. */
 import { DEFAULT_HASH_TYPES } from '../../src/core/limits.js';
-import type { AdapterSpec, Desired, GuestSpec, RssSpec, VfSpec, VnicSpec } from '../../src/core/model.js';
+import type { AdapterSpec, Desired, GuestSpec, RssSpec, VfSettings, VfSpec, VnicSpec } from '../../src/core/model.js';
 import { guestName, parseMacAddress } from '../../src/core/model.js';
 import { Reconciler, type ReconcilerParts } from '../../src/reconcile/reconciler.js';
+import { FakeAdapters } from './fake_adapters.js';
 import { FakeClock } from './fake_clock.js';
 import { FakeDataPlane } from './fake_dataplane.js';
 import { FakeHost } from './fake_host.js';
@@ -18,9 +19,15 @@ export interface SiteOptions {
   readonly policy?: VnicSpec['policy'];
   /** Guests are virtual machines of which only their plug-ins tell anything. Default: network namespaces. */
   readonly machines?: boolean;
+  /** Guests are virtual machines with net_failover, and VFs are behind the adapter's own switch. */
+  readonly passthrough?: boolean;
+  /** Of every vNIC. */
+  readonly vf?: VfSettings;
+  readonly vnic?: Partial<VnicSpec>;
 }
 
 export function vfSpec(index: number, kind: VfSpec['kind'] = 'netdev'): VfSpec {
+  if (kind === 'passthrough') return { kind, port: `0000:01:10.${2 * index}`, device: `0000:01:10.${2 * index}` };
   return { kind, port: `vfp${index}`, device: `vf${index}` };
 }
 
@@ -60,17 +67,19 @@ export class Site {
   readonly host: FakeHost;
   readonly dataPlane: FakeDataPlane;
   readonly hypervisor: FakeHypervisor;
+  readonly adapters: FakeAdapters;
   readonly adapter: AdapterSpec;
   readonly desired: Desired;
   cpus: readonly number[] = [0, 1, 2, 3];
 
   constructor(options: SiteOptions = {}) {
-    const { guests = 2, vfs = 2, vfQueues = 2, tapQueues = 2, limits = { vfs: 254, queues: 2048 }, policy = 'accelerated', machines = false } = options;
+    const { guests = 2, vfs = 2, vfQueues = 2, tapQueues = 2, limits = { vfs: 254, queues: 2048 }, policy = 'accelerated', passthrough = false, machines = passthrough, vf } = options;
     this.host = new FakeHost(this.clock, this.faults);
     this.dataPlane = new FakeDataPlane(this.host, this.faults);
     this.hypervisor = new FakeHypervisor(this.clock, this.host, this.dataPlane, this.faults);
-    this.adapter = { name: 'nic0', uplink: 'pf0', bridge: 'br0', vfs: Array.from({ length: vfs }, (_, index) => vfSpec(index, machines ? 'emulated' : 'netdev')), limits };
-    const vnics = Array.from({ length: guests }, (_, index) => vnicSpec(index + 1, { policy, ...(machines ? { guest: vmOf(index + 1) } : {}) }));
+    this.adapters = new FakeAdapters(this.clock, this.host, this.faults);
+    this.adapter = { name: 'nic0', uplink: 'pf0', bridge: 'br0', vfs: Array.from({ length: vfs }, (_, index) => vfSpec(index, passthrough ? 'passthrough' : machines ? 'emulated' : 'netdev')), limits };
+    const vnics = Array.from({ length: guests }, (_, index) => vnicSpec(index + 1, { policy, ...(vf === undefined ? {} : { vf }), ...(machines ? { guest: vmOf(index + 1) } : {}), ...options.vnic }));
     this.desired = { adapters: [this.adapter], vnics, rss: DEFAULT_RSS, discover: null };
     this.host.addLink('br0', { kind: 'bridge' });
     this.host.addLink('pf0', { bridge: 'br0' });
@@ -78,11 +87,17 @@ export class Site {
     for (const { tap, guest } of this.desired.vnics) {
       this.host.addLink(tap, { bridge: 'br0', kind: 'tun', queues: tapQueues });
       this.hypervisor.start(guestName(guest));
+      if (passthrough) this.hypervisor.oneEared.add(guestName(guest));
     }
     for (const name of ['br0', 'pf0', ...this.desired.vnics.map((vnic) => vnic.tap)]) this.host.untouchable.add(name);
   }
 
   addVf(spec: VfSpec, queues = 2): void {
+    if (spec.kind === 'passthrough') {
+      this.adapters.add(spec.device);
+      this.host.addLink(spec.device, { up: false });
+      return;
+    }
     this.host.addLink(spec.port, { up: false, kind: 'veth', queues });
     this.host.addLink(spec.device, { up: false, kind: 'veth', queues });
   }
@@ -92,6 +107,7 @@ export class Site {
       dataPlane: this.dataPlane,
       host: this.host,
       hypervisor: this.hypervisor,
+      adapters: this.adapters,
       desired: this.desired,
       cpus: () => this.cpus,
       clock: this.clock,
@@ -117,6 +133,7 @@ export class Site {
       dataPlane: mortal(this.dataPlane),
       host: mortal(this.host),
       hypervisor: mortal(this.hypervisor),
+      adapters: mortal(this.adapters),
       ...more,
     });
     const kill = (): void => {

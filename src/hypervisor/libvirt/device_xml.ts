@@ -1,4 +1,5 @@
 /** The XML of a NIC that is plugged into a running domain. Every value is checked, so nothing in it needs escaping. Pure. */
+import { PARKING_VLAN } from '../../core/adapter_vf.js';
 import type { MacAddress } from '../../core/model.js';
 import { checkInterfaceName } from '../../host/names.js';
 
@@ -75,6 +76,8 @@ export function nicXml(nic: NicToAttach, rootPort: number | null): string {
     `<interface type='hostdev' managed='no'>`,
     `  <source><address type='pci' domain='0x${domain}' bus='0x${bus}' slot='0x${slot}' function='0x${fn}'/></source>`,
     `  <teaming type='transient' persistent='${persistent}'/>`,
+    // libvirt sets a VF's VLAN, too, and puts back what it was: it stays parked.
+    `  <vlan><tag id='${PARKING_VLAN}'/></vlan>`,
     ...common,
     '</interface>',
     '',

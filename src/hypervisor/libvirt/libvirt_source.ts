@@ -38,9 +38,11 @@ const HELD_DEADLINE_MS = 3_000;
 const ASK_AGAIN_MS = 5_000;
 
 function nicToAttach(spec: DeviceSpec): NicToAttach {
-  if (!('port' in spec)) throw new DevicePlugError('host_device', `VF ${spec.host}: a device of the host cannot be given to a libvirt domain yet`);
-  const { port, model } = spec;
-  return { mac: spec.mac as MacAddress, alias: aliasOfPort(port), source: { tap: port, model } };
+  const mac = spec.mac as MacAddress;
+  if ('port' in spec) return { mac, alias: aliasOfPort(spec.port), source: { tap: spec.port, model: spec.model } };
+  const { host, failoverPairId } = spec;
+  if (failoverPairId === null) throw new DevicePlugError('no_standby', `VF ${host}: libvirt gives one only beside a NIC with <teaming type='persistent'/>`);
+  return { mac, alias: aliasOfPort(host), source: { pci: host, persistent: failoverPairId } };
 }
 
 /** Everything by alias: a NIC that is named by its MAC address is for libvirt the one that stands by. */

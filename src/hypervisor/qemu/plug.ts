@@ -18,6 +18,8 @@ interface Common {
   readonly id: string;
   /** Name of a free hot-plug port, as in `Machine.ports`. */
   readonly bus: string;
+  /** Of a device of the host the PF has set it already. */
+  readonly mac: string;
   /** Id of the guest's standby NIC, which QEMU then treats as a pair; null: the guest pairs by MAC address alone. */
   readonly failoverPairId: string | null;
 }
@@ -29,7 +31,6 @@ export interface TapDevice extends Common {
   readonly port: string;
   /** "vmxnet3", "e1000e", "rtl8139", ... */
   readonly model: string;
-  readonly mac: string;
   /** How many queues the tap was made for; more than 1: with multi_queue. Default 1. */
   readonly queues?: number;
   /**
@@ -39,7 +40,7 @@ export interface TapDevice extends Common {
   readonly vnetHdr?: boolean;
 }
 
-/** A device of the host; its MAC address is set by the PF. */
+/** A device of the host. */
 export interface HostDevice extends Common {
   /** PCI address, "0000:01:10.0". It is bound to vfio-pci. */
   readonly host: string;

@@ -45,6 +45,8 @@ test('a full file', (t) => {
     metricsListen: { host: '127.0.0.1', port: 9435 },
     flowsPerVnic: 1024,
     xdpMode: 'native',
+    state: '/var/lib/unipath',
+    patience: 1,
     hypervisors: [],
   });
   t.deepEqual(desired.adapters, [
@@ -76,6 +78,16 @@ vnics: [{name: web, mac: "52:54:00:00:00:01", adapter: n, guest: {vm: web}}]`;
   t.like(desired.vnics[0], { tap: '', guest: { kind: 'vm', vm: 'web', mac: '52:54:00:00:00:01', mode: 'auto' } });
 });
 
+test('VFs of the uplink that are passed through, and how the PF is to treat them', (t) => {
+  const text = `
+hypervisors: [{qmp: /run/vms/*.qmp}]
+adapters: [{name: n, uplink: u, bridge: b, vfs: [{pci: "0000:01:10.0"}, {pci: "0000:01:10.2"}]}]
+vnics: [{name: web, mac: "52:54:00:00:00:01", adapter: n, guest: {vm: web}, vf: {spoof_check: true, max_rate: 100}}]`;
+  const { desired } = parseConfig(text, 'F');
+  t.deepEqual(desired.adapters[0]?.vfs[1], { kind: 'passthrough', port: '0000:01:10.2', device: '0000:01:10.2' });
+  t.deepEqual(desired.vnics[0]?.vf, { spoofCheck: true, maxRate: 100 });
+});
+
 test('defaults', (t) => {
   const { settings, desired } = parseConfig('adapters: [{name: n, uplink: u, bridge: b}]', 'F');
   t.deepEqual(settings, {
@@ -85,6 +97,8 @@ test('defaults', (t) => {
     metricsListen: null,
     flowsPerVnic: 4096,
     xdpMode: 'auto',
+    state: '/var/lib/unipath',
+    patience: 1,
     hypervisors: [],
   });
   t.deepEqual(desired, { adapters: [{ name: 'n', uplink: 'u', bridge: 'b', limits: { vfs: 254, queues: 2048 }, vfs: [] }], vnics: [], rss: { key: 'random', hashTypes: 0x77 }, discover: null });
@@ -167,7 +181,7 @@ const refused: readonly (readonly [title: string, text: string, ...complaints: r
   [
     'an unknown key far from any',
     '▸colour: red',
-    'colour: unknown key; known are: socket, read_socket, pins, metrics, flows_per_vnic, rss, xdp_mode, hypervisors, discover, adapters, vnics',
+    'colour: unknown key; known are: socket, read_socket, pins, state, metrics, flows_per_vnic, rss, patience, xdp_mode, hypervisors, discover, adapters, vnics',
   ],
   ['an unknown key of a vNIC', more('▸cut-through: true'), 'vnics[0].cut-through: unknown key; did you mean "cut_through"?'],
   ['an unknown key of limits', adapterWith('limits: {▸vf: 3}'), 'adapters[0].limits.vf: unknown key; did you mean "vfs"?'],
@@ -244,6 +258,21 @@ const refused: readonly (readonly [title: string, text: string, ...complaints: r
   ['one socket for everything and for reading', 'socket: /run/x\nread_socket: ▸/run/x', 'read_socket: "/run/x" is used already by socket'],
   ['a relative socket', 'socket: ▸run/x.sock', 'socket: "run/x.sock" is not an absolute path'],
   ['a socket path that the kernel would cut', `socket: ▸/${'x'.repeat(107)}`, "socket: a socket's path has at most 107 bytes"],
+  [
+    'a VF that is no PCI address, and a rate above its limit',
+    `adapters: [{name: n, uplink: u, bridge: b, vfs: [{pci: ▸"01:10.0"}]}]
+vnics: [{name: g, mac: "52:54:00:00:00:01", adapter: n, tap: t, guest: {netns: x}, vf: {min_rate: ▸200, max_rate: 100}}]
+`,
+    'adapters[0].vfs[0].pci: "01:10.0" is not a PCI address such as 0000:01:00.0',
+    'vnics[0].vf.min_rate: 200 is more than max_rate (100)',
+  ],
+  [
+    'a VF twice',
+    `adapters: [{name: n, uplink: u, bridge: b, vfs: [{pci: "0000:01:10.0"}]}, {name: m, uplink: v, bridge: b, vfs: [{pci: ▸"0000:01:10.0"}]}]
+`,
+    'adapters[1].vfs[0].pci: the device "0000:01:10.0" is used already by adapters[0].vfs[0].pci',
+  ],
+  ['a guest for which nobody has that much patience', 'patience: ▸101', 'patience: 101 is too large: at most 100'],
   ['an unknown adapter', vnicWith('nic0', '▸nci0'), 'vnics[0].adapter: there is no adapter "nci0"; did you mean "nic0"?'],
   ['an unknown adapter far from any', vnicWith('nic0', '▸ens1f1'), 'vnics[0].adapter: there is no adapter "ens1f1"; adapters are: nic0'],
   [

@@ -12,6 +12,7 @@ test('a VF: a hostdev that the host does not manage, teamed with the NIC that st
     `<interface type='hostdev' managed='no'>
   <source><address type='pci' domain='0x0000' bus='0x3b' slot='0x02' function='0x1'/></source>
   <teaming type='transient' persistent='ua-net0'/>
+  <vlan><tag id='4094'/></vlan>
   <mac address='52:54:00:00:00:01'/>
   <alias name='ua-vf0'/>
   <rom enabled='no'/>

@@ -13,7 +13,7 @@ const TAP: TapDevice = {
   bus: 'rp1',
   failoverPairId: null,
 };
-const HOST = { id: 'unipath-vf-vfp0', host: '0000:01:10.0', bus: 'rp1', failoverPairId: 'net0' };
+const HOST = { id: 'unipath-vf-vfp0', host: '0000:01:10.0', mac: '52:54:00:aa:00:01', bus: 'rp1', failoverPairId: 'net0' };
 
 /** With a standby net0, of whose driver QEMU can tell nothing, as QEMU before 7.2. */
 function withStandby(): SimulatedQemu {
