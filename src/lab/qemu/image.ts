@@ -17,7 +17,7 @@ import { compileReflector } from './reflector_build.js';
 export type ImageKind = 'base' | 'node';
 
 /** Drivers of the NICs that stand for software path and VFs, and what programs are attached by. */
-const MODULES = ['virtio_pci', 'virtio_net', 'vmxnet3', '8139cp', 'e1000e', 'e1000', 'sch_ingress', 'cls_bpf', 'act_bpf'];
+const MODULES = ['virtio_pci', 'virtio_net', 'vmxnet3', '8139cp', 'e1000e', 'e1000', 'igbvf', 'sch_ingress', 'cls_bpf', 'act_bpf'];
 const TOOLS = ['ip', 'tc', 'ethtool', 'bpftool'];
 /** What unipath itself calls besides. */
 const PROJECT_TOOLS = ['bridge', 'setpriv', 'nsenter'];

@@ -182,3 +182,35 @@ test('what is said of a migration is passed on, with the end that this machine i
   source.say('STOP');
   t.deepEqual(told, ['outgoing', 'incoming'].flatMap((direction) => ['setup', 'active', 'completed'].map((status) => `web ${direction} ${status}`)));
 });
+
+const passed: VfSpec = { kind: 'passthrough', port: '0000:01:10.0', device: '0000:01:10.0' };
+/** As QEMU shows it: it does not know the address. */
+const vfio: Nic = { ...primary, model: 'vfio-pci', mac: null, netdevId: null, backend: null, tap: null, queues: null, host: '0000:01:10.0' };
+
+test('a VF that is passed through: plugged by its PCI address, and known again by it and by its standby', async (t) => {
+  const source = new FakeSource();
+  const hypervisor = new MachineHypervisor([source]);
+  await hypervisor.prepare(guest, passed, mac);
+  await hypervisor.plug(guest, passed, mac);
+  t.deepEqual(source.plugged, [{ id: 'unipath-primary-net0', mac, bus: 'rp1', failoverPairId: 'net0', host: '0000:01:10.0' }]);
+  t.false(await hypervisor.holds(guest, passed));
+  source.machine = machine({ nics: [virtio, vfio] });
+  t.true(await hypervisor.holds(guest, passed));
+  t.false(await hypervisor.holds({ ...guest, mac: parseMacAddress('52:54:00:00:00:02') }, passed));
+  t.false(await hypervisor.holds(guest, { ...passed, port: '0000:01:10.2', device: '0000:01:10.2' }));
+  await hypervisor.eject(guest, passed);
+  await hypervisor.unplug(guest, passed);
+  t.deepEqual(source.asked, ['eject unipath-primary-net0', 'remove unipath-primary-net0']);
+});
+
+test('that it has left is told by its PCI address; of a device that others passed through nothing is told', (t) => {
+  const source = new FakeSource();
+  const hypervisor = new MachineHypervisor([source]);
+  source.machine = machine({ nics: [virtio, vfio, { ...vfio, id: 'hostdev0', host: '0000:01:10.2', failoverPairId: null }] });
+  const told: unknown[] = [];
+  hypervisor.onEvent((event) => void (event.kind === 'ejected' && told.push(event.port)));
+  source.say('DEVICE_DELETED', { device: 'hostdev0' });
+  source.say('DEVICE_DELETED', { device: 'unipath-primary-net0' });
+  t.deepEqual(told, ['0000:01:10.0']);
+  t.like(guestStateOf(machine({ migration: 'active', nics: [virtio, vfio] }), guest, null), { leaving: true, refusal: 'guest_leaving' });
+});
