@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import { CommanderError } from 'commander';
 import { pino } from 'pino';
 import { explainRequest } from './capture/explain_request.js';
+import { fileFormOf } from './config/file_form.js';
 import { type Config, loadConfig } from './config/load.js';
 import { countersOf } from './control/counters.js';
 import { FlowControl } from './control/flow_control.js';
@@ -69,23 +70,31 @@ async function readyToStart(configFile: string): Promise<Config> {
   return config;
 }
 
-/** Reads the file again; one after the other. Settings, other than adapters, vNICs and RSS, hold until the next start. */
-function reloader(
+interface ReloadableConfig {
+  /** What is in force. */
+  current(): Config;
+  reload(dryRun: boolean): Promise<Omit<ReloadReply, 'schema'>>;
+}
+
+/** Reads the file again; one after the other. Settings, other than adapters, vNICs, discovery and RSS, hold until the next start. */
+function reloadable(
   configFile: string,
-  { settings }: Config,
+  { settings, desired }: Config,
   controller: Reconciler,
   metrics: Metrics,
   manager: ServiceNotifier,
-): (dryRun: boolean) => Promise<Omit<ReloadReply, 'schema'>> {
+): ReloadableConfig {
   let last: Promise<unknown> = Promise.resolve();
+  let current = desired;
   const reload = async (dryRun: boolean): Promise<Omit<ReloadReply, 'schema'>> => {
     if (dryRun) return controller.difference((await loadConfig(configFile)).desired);
     manager.reloading();
     try {
       const config = await loadConfig(configFile);
       if (JSON.stringify(config.settings) !== JSON.stringify(settings)) {
-        log.warn('only adapters, vnics and rss are read again; the other settings take effect with the next start');
+        log.warn('only adapters, vnics, discover and rss are read again; the other settings take effect with the next start');
       }
+      current = config.desired;
       const difference = await controller.setDesired(config.desired);
       log.info(difference, 'configuration read again');
       metrics.configReloaded(true);
@@ -98,10 +107,13 @@ function reloader(
       manager.reloaded();
     }
   };
-  return (dryRun) => {
-    const result = last.then(() => reload(dryRun));
-    last = result.catch(() => undefined);
-    return result;
+  return {
+    current: () => ({ settings, desired: current }),
+    reload(dryRun) {
+      const result = last.then(() => reload(dryRun));
+      last = result.catch(() => undefined);
+      return result;
+    },
   };
 }
 
@@ -164,7 +176,7 @@ async function start(config: Config, configFile: string, sockets: readonly Contr
     failed: (collector, error) => warn(`the metrics of ${collector} could not be collected: ${error.message}`, { collector }),
   });
   scraped = metrics;
-  const reload = reloader(configFile, config, controller, metrics, manager);
+  const configuration = reloadable(configFile, config, controller, metrics, manager);
 
   let ending = false;
   const end = (why: string): void => {
@@ -185,7 +197,7 @@ async function start(config: Config, configFile: string, sockets: readonly Contr
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end(signal));
   // What went wrong is in the log by then.
-  process.on('SIGHUP', () => void reload(false).catch(() => undefined));
+  process.on('SIGHUP', () => void configuration.reload(false).catch(() => undefined));
 
   const target: ControlTarget = {
     controller,
@@ -198,7 +210,8 @@ async function start(config: Config, configFile: string, sockets: readonly Contr
     explain: async (request) => explainRequest(await openSite(settings.pins, controller.vnicIds(), process.pid), request),
     flows: new FlowControl(controller, dataPlane, settings.flowsPerVnic),
     vms,
-    reload,
+    config: () => fileFormOf(configuration.current()),
+    reload: (dryRun) => configuration.reload(dryRun),
     ended: () => end('everything was undone'),
   };
   for (const socket of sockets) socket.serve(target);

@@ -1,8 +1,11 @@
-/** The shape of the configuration file, key by key. What concerns several keys at once is in check.ts. */
+/**
+ * The shape of the configuration file, key by key, each with its meaning: the JSON Schema and docs/configuration.md are made of it. What
+ * concerns several keys at once is in check.ts.
+ */
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { canonicalAddresses, parsePrefix, prefixText } from '../core/addresses.js';
-import { HASH_TYPE_NAMES, hashTypeProblem, hashTypesOf } from '../core/hash_types.js';
+import { HASH_TYPE_NAMES, hashTypeNames, hashTypeProblem, hashTypesOf } from '../core/hash_types.js';
 import { DEFAULT_HASH_TYPES, MAX_PREFIXES, MAX_QUEUES, MAX_VLANS } from '../core/limits.js';
 import { type CutThroughSetting, type GuestModeSetting, parseMacAddress, type VfSettings, type VfSpec } from '../core/model.js';
 import { MAX_WEIGHT, trimWeights, weightsProblem } from '../core/reta.js';
@@ -22,6 +25,13 @@ const MAX_FLOWS_PER_VNIC = 65_536;
 /** sizeof(sun_path) less its end mark. */
 const MAX_SOCKET_PATH_BYTES = 107;
 const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
+/** For the JSON Schema only; what is accepted is said where it is parsed. */
+const PATTERNS = {
+  absolutePath: '^/',
+  mac: '^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$',
+  rssKey: '^(random|nic|([0-9A-Fa-f]{2}:?){39}[0-9A-Fa-f]{2})$',
+  libvirtUri: '^[A-Za-z][A-Za-z0-9+.-]*://\\S*$',
+} as const;
 
 /** Text for which `problem` returns null. */
 const checked = (problem: (text: string) => string | null) =>
@@ -32,14 +42,14 @@ const checked = (problem: (text: string) => string | null) =>
 
 const name = checked((text) =>
   NAME_PATTERN.test(text) ? null : `"${text}" is no name: letters, digits, "_", "." and "-", at most 63, a letter or digit first`,
-);
+).meta({ pattern: NAME_PATTERN.source });
 const device = checked(interfaceNameProblem);
 const netns = checked(netnsNameProblem);
-const path = checked((text) => (isAbsolute(text) ? null : `"${text}" is not an absolute path`));
+const path = checked((text) => (isAbsolute(text) ? null : `"${text}" is not an absolute path`)).meta({ pattern: PATTERNS.absolutePath });
 const socketPath = checked((text) => {
   if (!isAbsolute(text)) return `"${text}" is not an absolute path`;
   return Buffer.byteLength(text) <= MAX_SOCKET_PATH_BYTES ? null : `a socket's path has at most ${MAX_SOCKET_PATH_BYTES} bytes`;
-});
+}).meta({ pattern: PATTERNS.absolutePath, maxLength: MAX_SOCKET_PATH_BYTES });
 
 /** Text that `parse` makes something of; what it throws is what is wrong. */
 const parsed = <T>(parse: (text: string) => T) =>
@@ -52,7 +62,7 @@ const parsed = <T>(parse: (text: string) => T) =>
     }
   });
 
-const mac = parsed(parseMacAddress);
+const mac = parsed(parseMacAddress).meta({ pattern: PATTERNS.mac });
 
 /** "HOST:PORT", "[IPv6]:PORT", or a port alone, which then is reached from this machine only. */
 const listen = z.union([z.string(), z.number()]).transform((value, context) => {
@@ -64,20 +74,25 @@ const listen = z.union([z.string(), z.number()]).transform((value, context) => {
   return { host: bracketed ?? host ?? '127.0.0.1', port: Number(port) };
 });
 
-const rssKey = parsed((text) => ((KEY_WORDS as readonly string[]).includes(text) ? text : parseRssKey(text)));
+const rssKey = parsed((text) => ((KEY_WORDS as readonly string[]).includes(text) ? text : parseRssKey(text))).meta({ pattern: PATTERNS.rssKey });
 
-/** Keys of the mappings that a chosen schema takes. */
-const CHOICE_KEYS = new WeakMap<object, readonly string[]>();
+/** What a chosen schema takes, by its definition, which a schema with a description shares with the one without. */
+const CHOICES = new WeakMap<object, readonly z.ZodType[]>();
+
+/** The schemas of which the value of this one is one; null for a schema that is no such choice. */
+export function choicesOf(schema: z.core.$ZodType): readonly z.ZodType[] | null {
+  return CHOICES.get(schema._zod.def) ?? null;
+}
 
 /** One of several schemas, chosen by the look of the value, so that what is wrong is said as by that one alone. */
-function chosen<T>(choose: (value: unknown) => z.ZodType<T>, keys: readonly string[] = []) {
+function chosen<T>(choices: readonly z.ZodType[], choose: (value: unknown) => z.ZodType<T>) {
   const schema = z.unknown().transform((value, context): T => {
     const result = choose(value).safeParse(value);
     if (result.success) return result.data;
     for (const issue of result.error.issues) context.addIssue({ ...issue, input: value } as Parameters<typeof context.addIssue>[0]);
     return z.NEVER;
   });
-  CHOICE_KEYS.set(schema, keys);
+  CHOICES.set(schema._zod.def, choices);
   return schema;
 }
 
@@ -90,11 +105,16 @@ const listOf = <T extends z.ZodType<string | number>>(entry: T, what: string, mo
     for (const [i, each] of list.entries()) if (list.indexOf(each) < i) complain(`the ${what} ${each} is in the list already`, [i]);
   });
 
-const hashTypes = listOf(checked(hashTypeProblem), 'hash type', HASH_TYPE_NAMES.length).transform(hashTypesOf);
+const hashType = checked(hashTypeProblem).meta({ enum: HASH_TYPE_NAMES });
+const hashTypes = listOf(hashType, 'hash type', HASH_TYPE_NAMES.length).transform(hashTypesOf);
 
 const rss = z.strictObject({
-  key: rssKey.default('random'),
-  hash_types: hashTypes.default(DEFAULT_HASH_TYPES),
+  key: rssKey
+    .prefault('random')
+    .describe('Toeplitz key of the host: `random` is drawn once and kept while the pins are, `nic` is that of the first adapter\'s uplink, or 80 hexadecimal digits'),
+  hash_types: hashTypes
+    .prefault(hashTypeNames(DEFAULT_HASH_TYPES))
+    .describe('what is hashed over which fields (`maps/hash_types.h`); a type that is not listed is hashed over its addresses, or not at all'),
 });
 
 const MAX_VLAN_ID = 4094;
@@ -107,17 +127,17 @@ export interface Vlans {
 }
 
 const vlanId = z.int().min(0).max(MAX_VLAN_ID);
-const accessVlan = z.strictObject({ access: z.int().min(1).max(MAX_VLAN_ID) });
-const trunkVlan = z.strictObject({ trunk: listOf(vlanId, 'VLAN', MAX_VLANS) });
+const accessVlan = z.strictObject({ access: z.int().min(1).max(MAX_VLAN_ID).describe('VLAN id of its frames on the wire') });
+const trunkVlan = z.strictObject({ trunk: listOf(vlanId, 'VLAN', MAX_VLANS).describe(`up to ${MAX_VLANS} VLAN ids; 0: untagged frames`) });
 
 /** An id: the guest tags its frames itself, or has none (0). Or {access: ID}, or {trunk: [ID, ...]}. */
 const vlan = chosen<Vlans>(
+  [vlanId, accessVlan, trunkVlan],
   (value) => {
     if (typeof value !== 'object' || value === null) return vlanId.transform((id) => ({ vlans: [id], access: false }));
     if ('trunk' in value) return trunkVlan.transform(({ trunk }) => ({ vlans: [...trunk].sort((a, b) => a - b), access: false }));
     return accessVlan.transform(({ access }) => ({ vlans: [access], access: true }));
   },
-  ['access', 'trunk'],
 );
 
 const addresses = listOf(parsed((text) => prefixText(parsePrefix(text))), 'address', 2 * MAX_PREFIXES).transform((list, context) => {
@@ -137,18 +157,20 @@ const weightedReta = z.strictObject({
       const problem = list.some((weight) => weight < 0 || weight > MAX_WEIGHT) ? null : weightsProblem(list, MAX_QUEUES);
       if (problem !== null) context.addIssue({ code: 'custom', message: problem });
     })
-    .transform(trimWeights),
+    .transform(trimWeights)
+    .describe(`one for each queue, 0..${MAX_WEIGHT}, not all 0`),
 });
 
 /** Weights; none for equal shares. */
-const reta = chosen<readonly number[]>(
-  (value) =>
-    typeof value === 'object' && value !== null ? weightedReta.transform(({ weights }) => weights) : z.enum(['equal']).transform(() => []),
-  ['weights'],
+const equalShares = z.enum(['equal']);
+const reta = chosen<readonly number[]>([equalShares, weightedReta], (value) =>
+  typeof value === 'object' && value !== null ? weightedReta.transform(({ weights }) => weights) : equalShares.transform(() => []),
 );
 
-const cutThrough = chosen<CutThroughSetting>((value) =>
-  typeof value === 'boolean' ? z.boolean().transform((on) => (on ? 'on' : 'off')) : z.enum(['auto', 'on', 'off']),
+/** YAML takes on and off for true and false in its older version. */
+const cutThroughWord = z.enum(['auto', 'on', 'off']);
+const cutThrough = chosen<CutThroughSetting>([cutThroughWord, z.boolean()], (value) =>
+  typeof value === 'boolean' ? z.boolean().transform((on) => (on ? 'on' : 'off')) : cutThroughWord,
 );
 
 const isPowerOfTwo = (value: number): boolean => (value & (value - 1)) === 0;
@@ -161,31 +183,43 @@ const flowsPerVnic = z
 /** NICs of QEMU that a Linux guest enslaves to its virtio NIC, and that can be unplugged. */
 export const EMULATED_MODELS = ['vmxnet3', 'e1000e', 'rtl8139', 'e1000'] as const;
 
-const netdevVf = z.strictObject({ port: device, device }).transform((spec): VfSpec => ({ kind: 'netdev', ...spec }));
+const netdevVf = z
+  .strictObject({
+    port: device.describe('interface through which the host reaches the VF: its representor, or its host-side port'),
+    device: device.describe('the interface that goes into the guest\'s network namespace'),
+  })
+  .transform((spec): VfSpec => ({ kind: 'netdev', ...spec }));
 const emulatedVf = z
-  .strictObject({ port: device, model: z.enum(EMULATED_MODELS) })
+  .strictObject({
+    port: device.describe('a tap for it alone'),
+    model: z.enum(EMULATED_MODELS).describe('the NIC that QEMU makes on that tap, in the place of a VF'),
+  })
   .transform(({ port, model }): VfSpec => ({ kind: 'emulated', port, device: model }));
 
 const pciAddress = parsed(parsePciAddress);
-const passedVf = z.strictObject({ pci: pciAddress }).transform(({ pci }): VfSpec => ({ kind: 'passthrough', port: pci, device: pci }));
+const passedVf = z
+  .strictObject({ pci: pciAddress.describe('PCI address of a VF of the uplink, which a virtual machine is given by VFIO') })
+  .transform(({ pci }): VfSpec => ({ kind: 'passthrough', port: pci, device: pci }));
 
 /**
  * A device of the host that a guest is given; {port: TAP, model: MODEL}: a NIC that QEMU makes in its place; {pci: ADDRESS}: a VF of the uplink that
  * a virtual machine is given by VFIO.
  */
-const vf = chosen<VfSpec>(
-  (value) => {
-    if (typeof value !== 'object' || value === null) return netdevVf;
-    return 'pci' in value ? passedVf : 'model' in value ? emulatedVf : netdevVf;
-  },
-  ['port', 'device', 'model', 'pci'],
-);
+const vf = chosen<VfSpec>([netdevVf, emulatedVf, passedVf], (value) => {
+  if (typeof value !== 'object' || value === null) return netdevVf;
+  return 'pci' in value ? passedVf : 'model' in value ? emulatedVf : netdevVf;
+});
 
 const rate = z.int().min(0).max(MAX_RATE);
 
 /** What is said of it only. */
 const vfSettings = z
-  .strictObject({ spoof_check: z.boolean().optional(), trust: z.boolean().optional(), min_rate: rate.optional(), max_rate: rate.optional() })
+  .strictObject({
+    spoof_check: z.boolean().optional().describe('drop frames from other addresses than the vNIC\'s'),
+    trust: z.boolean().optional().describe('it may choose its address and listen to everything'),
+    min_rate: rate.optional().describe('Mbit/s that it has at least; 0: none'),
+    max_rate: rate.optional().describe('Mbit/s that it has at most; 0: no limit'),
+  })
   .superRefine(({ min_rate = 0, max_rate = 0 }, context) => {
     if (max_rate !== 0 && min_rate > max_rate) context.addIssue({ code: 'custom', path: ['min_rate'], message: `${min_rate} is more than max_rate (${max_rate})` });
   })
@@ -196,10 +230,13 @@ const vfSettings = z
     ...(max_rate === undefined ? {} : { maxRate: max_rate }),
   }));
 
-const netnsGuest = z.strictObject({ netns }).transform((guest): GuestFile => ({ kind: 'netns', ...guest }));
+const netnsGuest = z.strictObject({ netns: netns.describe('a network namespace of this name is the guest') }).transform((guest): GuestFile => ({ kind: 'netns', ...guest }));
 const machineName = checked((text) => (text !== '' && text.length <= 255 && !/[\s/]/.test(text) ? null : `"${text}" is no name of a virtual machine`));
 const vmGuest = z
-  .strictObject({ vm: machineName, mode: z.enum(['auto', 'net_failover', 'plugin']).default('auto') })
+  .strictObject({
+    vm: machineName.describe('name of the virtual machine; its NIC is the one with the MAC address'),
+    mode: z.enum(['auto', 'net_failover', 'plugin']).prefault('auto').describe('what in the guest takes the VF; `auto`: what it shows to have (`docs/guest.md`)'),
+  })
   .transform((guest): GuestFile => ({ kind: 'vm', ...guest }));
 
 export type GuestFile =
@@ -207,9 +244,8 @@ export type GuestFile =
   | { readonly kind: 'vm'; readonly vm: string; readonly mode: GuestModeSetting };
 
 /** A network namespace, or a virtual machine, whose NIC is found by the MAC address. */
-const guest = chosen<GuestFile>(
-  (value) => (typeof value === 'object' && value !== null && 'vm' in value ? vmGuest : netnsGuest),
-  ['netns', 'vm', 'mode'],
+const guest = chosen<GuestFile>([netnsGuest, vmGuest], (value) =>
+  typeof value === 'object' && value !== null && 'vm' in value ? vmGuest : netnsGuest,
 );
 
 const qmpPattern = checked((text) => {
@@ -218,60 +254,86 @@ const qmpPattern = checked((text) => {
 });
 const libvirtUri = checked((text) =>
   /^[a-z][a-z0-9+.-]*:\/\/\S*$/i.test(text) ? null : `"${text}" is no libvirt URI such as qemu:///system`,
-);
+).meta({ pattern: PATTERNS.libvirtUri });
 
 export type HypervisorFile = { readonly kind: 'qmp'; readonly qmp: string } | { readonly kind: 'libvirt'; readonly libvirt: string };
 
-/** QMP sockets, by path or with a * in the last part; or a libvirt URI. */
-const hypervisor = chosen<HypervisorFile>(
-  (value) =>
-    typeof value === 'object' && value !== null && 'libvirt' in value
-      ? z.strictObject({ libvirt: libvirtUri }).transform((one): HypervisorFile => ({ kind: 'libvirt', ...one }))
-      : z.strictObject({ qmp: qmpPattern }).transform((one): HypervisorFile => ({ kind: 'qmp', ...one })),
-  ['qmp', 'libvirt'],
+const qmpHypervisor = z
+  .strictObject({ qmp: qmpPattern.describe('path of the QMP sockets of virtual machines; the last part may have a `*`') })
+  .transform((one): HypervisorFile => ({ kind: 'qmp', ...one }));
+const libvirtHypervisor = z
+  .strictObject({ libvirt: libvirtUri.describe('URI of a libvirt daemon, such as `qemu:///system`') })
+  .transform((one): HypervisorFile => ({ kind: 'libvirt', ...one }));
+
+const hypervisor = chosen<HypervisorFile>([qmpHypervisor, libvirtHypervisor], (value) =>
+  typeof value === 'object' && value !== null && 'libvirt' in value ? libvirtHypervisor : qmpHypervisor,
 );
 
 const limits = z.strictObject({
-  vfs: z.int().min(0).max(MAX_VFS_PER_ADAPTER).default(MAX_VFS_PER_ADAPTER),
-  queues: z.int().min(0).max(MAX_QUEUES_PER_ADAPTER).default(MAX_QUEUES_PER_ADAPTER),
+  vfs: z.int().min(0).max(MAX_VFS_PER_ADAPTER).prefault(MAX_VFS_PER_ADAPTER).describe('VFs that are handed out at once'),
+  queues: z.int().min(0).max(MAX_QUEUES_PER_ADAPTER).prefault(MAX_QUEUES_PER_ADAPTER).describe('queues of all VFs that are handed out'),
 });
 
+const policy = z.enum(['accelerated', 'software']);
+
 const adapter = z.strictObject({
-  name,
-  uplink: device,
-  bridge: device,
-  limits: limits.default({ vfs: MAX_VFS_PER_ADAPTER, queues: MAX_QUEUES_PER_ADAPTER }),
-  vfs: z.array(vf).default([]),
+  name: name.describe('how commands and metrics call it; no other adapter has it'),
+  uplink: device.describe('the PF\'s network interface, toward the wire'),
+  bridge: device.describe('the Linux bridge of the software path, with the uplink and the taps as its ports'),
+  limits: limits.prefault({}).describe('ceilings of this adapter'),
+  vfs: z.array(vf).prefault([]).describe('what can be given to guests; none: its guests have the software path only'),
 });
 
 const vnic = z.strictObject({
-  name,
-  mac,
-  vlan: vlan.default({ vlans: [0], access: false }),
-  addresses: addresses.optional(),
-  adapter: name,
-  tap: device.optional(),
-  guest,
-  policy: z.enum(['accelerated', 'software']).default('accelerated'),
-  cut_through: cutThrough.default('auto'),
-  reta: reta.default([]),
-  vf: vfSettings.optional(),
+  name: name.describe('how commands and metrics call it; no other vNIC has it'),
+  mac: mac.describe('of the virtio NIC, and so of the VF; with its VLANs it names the vNIC in every frame'),
+  vlan: vlan
+    .prefault(0)
+    .describe('`0`: untagged; `N`: the guest tags its frames itself; `{access: N}`: the guest\'s frames are untagged, on the wire they carry N; `{trunk: [..]}`: the guest tags with several ids, 0 stands for untagged'),
+  addresses: addresses
+    .optional()
+    .describe(`IP addresses and prefixes that it may use as source, also of ARP and ND, up to ${MAX_PREFIXES} of each family; absent: not checked`),
+  adapter: name.describe('name of the adapter that its frames leave by'),
+  tap: device.optional().describe('its port in the bridge; of a virtual machine it is found by itself'),
+  guest: guest.describe('whose NIC it is'),
+  policy: policy.prefault('accelerated').describe('the path that it shall be on when nobody says otherwise'),
+  cut_through: cutThrough
+    .prefault('auto')
+    .describe('on the software path straight to the tap, past the bridge; `auto`: only for a tap that does not take aggregated TCP frames (`tx-tcp-segmentation`), which the bridge delivers whole'),
+  reta: reta
+    .prefault('equal')
+    .describe(`share of each queue in the indirection table; queues beyond the list get nothing, and what no CPU reaches leaves its share to the others`),
+  vf: vfSettings.optional().describe('how the PF is to treat a VF that is passed through to it; what is not said stays as it is'),
 });
 
 export const configSchema = z.strictObject({
-  socket: socketPath.default('/run/unipath/unipath.sock'),
-  read_socket: socketPath.optional(),
-  pins: path.default('/sys/fs/bpf/unipath'),
-  state: path.default(STATE_FOLDER),
-  metrics: z.strictObject({ listen }).optional(),
-  flows_per_vnic: flowsPerVnic.default(4096),
-  rss: rss.default({ key: 'random', hash_types: DEFAULT_HASH_TYPES }),
-  patience: z.number().min(1).max(MAX_PATIENCE).default(1),
-  xdp_mode: z.enum(['auto', 'native', 'generic']).default('auto'),
-  hypervisors: z.array(hypervisor).default([]),
-  discover: z.strictObject({ policy: z.enum(['accelerated', 'software']).default('accelerated') }).optional(),
-  adapters: z.array(adapter).default([]),
-  vnics: z.array(vnic).default([]),
+  socket: socketPath.prefault('/run/unipath/unipath.sock').describe('control socket of unipathd; from the next start'),
+  read_socket: socketPath.optional().describe('a second control socket, on which everything can be seen and nothing changed; from the next start'),
+  pins: path.prefault('/sys/fs/bpf/unipath').describe('folder of its maps and programs, on a bpffs; from the next start'),
+  state: path.prefault(STATE_FOLDER).describe('folder in which it is noted how VFs were before; from the next start'),
+  metrics: z
+    .strictObject({ listen: listen.describe('`ADDRESS:PORT`, `[IPv6]:PORT`, or a port, which then is reached from this machine only') })
+    .optional()
+    .describe('absent: metrics are had from the control socket only; from the next start'),
+  flows_per_vnic: flowsPerVnic.prefault(4096).describe('slots for learnt flows that each vNIC has, a power of two; from the next start'),
+  rss: rss.prefault({}).describe('receive-side scaling of the host'),
+  patience: z
+    .number()
+    .min(1)
+    .max(MAX_PATIENCE)
+    .prefault(1)
+    .describe('so many times longer than usual guests may take to take a VF, or let go of it; from the next start'),
+  xdp_mode: z
+    .enum(['auto', 'native', 'generic'])
+    .prefault('auto')
+    .describe('`auto`: native, and generic where the driver refuses it; from the next start'),
+  hypervisors: z.array(hypervisor).prefault([]).describe('where virtual machines are found; from the next start'),
+  discover: z
+    .strictObject({ policy: policy.prefault('accelerated').describe('of the vNICs that are found so') })
+    .optional()
+    .describe('present: every virtio NIC whose tap is in an adapter\'s bridge is a vNIC, named as its machine'),
+  adapters: z.array(adapter).prefault([]).describe('PFs, each with its bridge and its VFs'),
+  vnics: z.array(vnic).prefault([]).describe('NICs of guests; with `discover` only those that are to be otherwise'),
 });
 
 /** The file's content, checked key by key and with its defaults. */
@@ -281,7 +343,7 @@ export type ConfigFile = z.output<typeof configSchema>;
 export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
   let schema: unknown = configSchema;
   const inner = (): unknown => {
-    while (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional) schema = schema.unwrap();
+    while (schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional) schema = schema.unwrap();
     return schema;
   };
   for (const step of path) {
@@ -290,6 +352,12 @@ export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
     else schema = here instanceof z.ZodArray ? here.element : undefined;
   }
   const here = inner();
-  if (here instanceof z.ZodObject) return Object.keys(here.shape);
-  return typeof here === 'object' && here !== null ? (CHOICE_KEYS.get(here) ?? []) : [];
+  const choices = here instanceof z.core.$ZodType ? choicesOf(here) : null;
+  return [...new Set((choices ?? [here]).flatMap(keysOf))];
+}
+
+/** Of a mapping, also of one that something is then made of. */
+function keysOf(schema: unknown): string[] {
+  if (schema instanceof z.ZodPipe) return keysOf(schema.in);
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
 }

@@ -3,6 +3,7 @@ import { type IncomingMessage, request } from 'node:http';
 import {
   type ActReply,
   type ActRequest,
+  type ConfigReply,
   type CountersReply,
   type DownReply,
   type ErrorReply,
@@ -132,6 +133,11 @@ export class ControlClient {
   /** What would become of frames. Changes nothing. */
   explain(request: ExplainRequest): Promise<ExplainReply> {
     return this.#json('POST', '/v1/flow/explain', request);
+  }
+
+  /** The configuration in force. */
+  config(): Promise<ConfigReply> {
+    return this.#json('GET', '/v1/config');
   }
 
   /** Takes as long as what the new configuration asks for. */

@@ -19,6 +19,7 @@
  *   POST /v1/vms/NAME/migrate            MigrateRequest -> MigrateReply   (answers when it is over)
  *   POST /v1/vms/NAME/cancel             {} -> {}
  *   POST /v1/flow/explain                ExplainRequest -> ExplainReply   (changes nothing)
+ *   GET  /v1/config                      -> ConfigReply          (what is in force)
  *   POST /v1/config/reload               ReloadRequest -> ReloadReply
  *   POST /v1/down                        {} -> DownReply          (everything undone, then the daemon ends)
  *   GET  /metrics                        -> Prometheus text
@@ -176,6 +177,14 @@ export interface WhyReply {
   readonly schema: number;
   readonly vnic: VnicStatus;
   readonly conditions: readonly ConditionStatus[];
+}
+
+export interface ConfigReply {
+  readonly schema: number;
+  /** As an absolute path. */
+  readonly config_file: string;
+  /** Keys and values as in the file, with what it leaves out. */
+  readonly config: Readonly<Record<string, unknown>>;
 }
 
 export interface ReloadRequest {

@@ -8,7 +8,7 @@ import type { VnicPath } from '../core/model.js';
 import { LookupError } from '../dataplane/site_names.js';
 import type { Controller } from './controller.js';
 import {
-  type CountersReply, type ErrorReply, type ExplainReply, type ExplainRequest, PROTOCOL_SCHEMA, type ReloadReply, type StatusReply,
+  type ConfigReply, type CountersReply, type ErrorReply, type ExplainReply, type ExplainRequest, PROTOCOL_SCHEMA, type ReloadReply, type StatusReply,
 } from './protocol.js';
 import type { RssRequest } from './rss_protocol.js';
 import type { FlowsReply, FlowsRequest, FlowsTaken } from './flow_protocol.js';
@@ -45,6 +45,8 @@ export interface ControlTarget {
   explain(request: ExplainRequest): Promise<Omit<ExplainReply, 'schema'>>;
   readonly vms: VmTarget;
   readonly flows: FlowTarget;
+  /** The configuration in force, as a file would say it. */
+  config(): ConfigReply['config'];
   /** Reads the configuration again and acts on it, or only says what that would do. */
   reload(dryRun: boolean): Promise<Omit<ReloadReply, 'schema'>>;
   /** Called when everything was undone and the answer is on its way. */
@@ -226,6 +228,9 @@ export class ControlServer {
       case '/v1/flow/explain':
         allow(request, 'POST');
         return sendJson(response, 200, await target.explain(await readBody(request, explainRequest, EXPLAIN_LIMIT_BYTES)));
+      case '/v1/config':
+        allow(request, 'GET');
+        return sendJson(response, 200, { config_file: target.configFile, config: target.config() } satisfies Omit<ConfigReply, 'schema'>);
       case '/v1/config/reload':
         allow(request, 'POST');
         return sendJson(response, 200, await target.reload((await readBody(request, reloadRequest)).dry_run));

@@ -9,6 +9,8 @@ export interface Difference {
 
 function byName(desired: Desired): Map<string, string> {
   const named = new Map<string, string>();
+  named.set('rss', JSON.stringify(desired.rss));
+  if (desired.discover !== null) named.set('discover', JSON.stringify(desired.discover));
   for (const adapter of desired.adapters) named.set(`adapter ${adapter.name}`, JSON.stringify(adapter));
   for (const vnic of desired.vnics) named.set(`vnic ${vnic.name}`, JSON.stringify(vnic));
   return named;

@@ -45,6 +45,7 @@ export async function fakeDaemon(t: ExecutionContext, change: Partial<ControlTar
       put: (vnic, { flows }) => (vnic === 'g1' ? { vnic, taken: flows.length, waits: false } : null),
     },
     vms: { status: () => ({ vms: [], problems: {} }), receive: async () => undefined, cancel: async () => undefined, migrate: async () => ({ outcome: 'completed', error: null, total_ms: 900, downtime_ms: 30, drain_ms: 100 }) },
+    config: () => ({ socket: '/run/unipath/unipath.sock', vnics: [{ name: 'g1' }] }),
     reload: async (dryRun) => (dryRun ? controller.difference() : { added: ['g3'], removed: [], changed: ['g1'] }),
     ended: () => ended++,
     ...change,

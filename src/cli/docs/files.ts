@@ -1,4 +1,6 @@
-/** Every file of the commands' documentation, as the definitions say it shall be. */
+/** Every file of the documentation of commands and configuration, as the definitions say it shall be. */
+import { configJsonSchema } from '../../config/json_schema.js';
+import { configurationPage } from './configuration.js';
 import { daemonManPage } from './daemon_man.js';
 import { manPagesOf } from './man.js';
 import { markdownOf } from './markdown.js';
@@ -11,5 +13,11 @@ export const MAN_FOLDER = 'docs/man';
 export async function documentationFiles(): Promise<ReadonlyMap<string, string>> {
   const reference = await referenceOfUnipath();
   const pages = [...manPagesOf(reference), daemonManPage()].map(({ file, text }) => [`${MAN_FOLDER}/${file}`, text] as const);
-  return new Map([['docs/cli.md', markdownOf(reference)], ...pages]);
+  const schema = configJsonSchema();
+  return new Map([
+    ['docs/cli.md', markdownOf(reference)],
+    ['docs/configuration.md', configurationPage(schema)],
+    ['docs/unipath.schema.json', `${JSON.stringify(schema, null, 2)}\n`],
+    ...pages,
+  ]);
 }

@@ -1,4 +1,4 @@
-/** `npm run docs`: writes the documentation of the commands. */
+/** `npm run docs`: writes the documentation of commands and configuration. */
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../paths.js';

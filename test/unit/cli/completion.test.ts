@@ -22,7 +22,7 @@ test('commands, what is below them, options, and what an option may say', async 
   for (const command of ['status', 'vnic', 'explain', 'completion', 'lab']) t.true(commands.includes(command), command);
   t.false(commands.some((word) => word.startsWith('_') || word === 'help'));
   t.deepEqual(await words('vn'), ['vnic']);
-  t.deepEqual(await words('config '), ['check', 'reload']);
+  t.deepEqual(await words('config '), ['check', 'show', 'diff', 'schema', 'reload']);
   t.deepEqual(await words('-j config re'), ['reload']);
   t.deepEqual(await words('status --w'), ['--wait']);
   t.deepEqual(await words('status --js'), ['--json']);

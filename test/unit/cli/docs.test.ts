@@ -12,7 +12,7 @@ import { needs, testWith } from '../../support/require.js';
 
 const read = (path: string): string => readFileSync(join(packageRoot, path), 'utf8');
 
-test('the documentation of the commands is what their definitions say', async (t) => {
+test('the documentation of commands and configuration is what their definitions say', async (t) => {
   const files = await documentationFiles();
   for (const [path, text] of files) t.is(read(path), text, `${path} is not what the definitions say: run npm run docs`);
   const pages = readdirSync(join(packageRoot, MAN_FOLDER)).map((page) => `${MAN_FOLDER}/${page}`);
