@@ -4,7 +4,7 @@ import {
   BigValueColorMode, BigValueGraphMode, BigValueTextMode, LegendDisplayMode, LegendPlacement, SortOrder, StackingMode, TooltipDisplayMode, VisibilityMode,
   ReduceDataOptionsBuilder, StackingConfigBuilder, VizLegendOptionsBuilder, VizTooltipOptionsBuilder,
 } from '@grafana/grafana-foundation-sdk/common';
-import { DashboardLinkBuilder, DashboardLinkType, FieldColorBuilder, FieldColorModeId, type Panel, ThresholdsConfigBuilder, ThresholdsMode, type ValueMapping } from '@grafana/grafana-foundation-sdk/dashboard';
+import { FieldColorBuilder, FieldColorModeId, type Panel, ThresholdsConfigBuilder, ThresholdsMode, type ValueMapping } from '@grafana/grafana-foundation-sdk/dashboard';
 import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus';
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as TimelineBuilder } from '@grafana/grafana-foundation-sdk/statetimeline';
@@ -12,7 +12,7 @@ import { PanelBuilder as TableBuilder } from '@grafana/grafana-foundation-sdk/ta
 import { PanelBuilder as SeriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
 
 /** Grafana's names of units. */
-export type Unit = 'pps' | 'Bps' | 's' | 'percentunit' | 'short' | 'bytes' | 'ops' | 'dateTimeFromNow' | 'bool_yes_no';
+export type Unit = 'pps' | 'bps' | 's' | 'percentunit' | 'short' | 'bytes' | 'ops' | 'dateTimeFromNow' | 'bool_yes_no';
 
 export interface Query {
   /** PromQL; with the variables of the dashboard. */
@@ -140,8 +140,20 @@ export interface CellLink {
   readonly url: string;
 }
 
-/** The labels of one query's series, now. `columns`: label -> heading, in order; the others are left out. */
-export function table(question: Question, columns: Readonly<Record<string, string>>, link: CellLink | null = null): Builder<Panel> {
+/** A host's name leads to its dashboard, with the time kept. */
+export const TO_HOST: CellLink = { column: 'instance', title: 'this host', url: '/d/unipath-host?var-instance=${__value.raw}&${__url_time_range}' };
+/** A vNIC's name, likewise. */
+export const TO_VNIC: CellLink = { column: 'vnic', title: 'this vNIC', url: '/d/unipath-vnic?var-vnic=${__value.raw}&${__url_time_range}' };
+
+/** What a table shows of its series besides their labels. */
+export interface Cells {
+  readonly links?: readonly CellLink[];
+  /** Of the column `Value`. */
+  readonly meanings?: readonly Meaning[];
+}
+
+/** The labels of one query's series, now. `columns`: label, or `Value`, -> heading, in order; the others are left out. */
+export function table(question: Question, columns: Readonly<Record<string, string>>, { links = [], meanings = [] }: Cells = {}): Builder<Panel> {
   const { title, answer, unit, width = GRID_COLUMNS, height = 8 } = question;
   const [query] = question.queries;
   if (query === undefined) throw new RangeError(`table "${title}" has no query`);
@@ -155,9 +167,11 @@ export function table(question: Question, columns: Readonly<Record<string, strin
     .span(width)
     .height(height)
     .filterable(true)
+    .mappings(mappings(meanings))
     .withTransformation({ id: 'filterFieldsByName', options: { include: { names } } })
     .withTransformation({ id: 'organize', options: { indexByName: Object.fromEntries(names.map((name, index) => [name, index])), renameByName: columns } });
-  if (link === null) return panel;
-  const to = new DashboardLinkBuilder(link.title).type(DashboardLinkType.Link).url(link.url).build();
-  return panel.overrideByName(columns[link.column] ?? link.column, [{ id: 'links', value: [{ title: to.title, url: to.url }] }]);
+  const override = (column: string, id: string, value: unknown): void => void panel.overrideByName(columns[column] ?? column, [{ id, value }]);
+  if (meanings.length > 0) override('Value', 'custom.cellOptions', { type: 'color-text' });
+  for (const { column, title: linkTitle, url } of links) override(column, 'links', [{ title: linkTitle, url }]);
+  return panel;
 }

@@ -4,6 +4,12 @@ import type { Query } from './panels.js';
 /** @param metric a counter, with its selector @param by labels to keep, separated by commas */
 export const rate = (metric: string, by: string): string => `sum by (${by}) (rate(${metric}[$__rate_interval]))`;
 
+/** Of a counter of bytes, in bits: what links are measured in. */
+export const bitRate = (metric: string, by: string): string => `8 * ${rate(metric, by)}`;
+
+/** The largest of very many lines; at each moment, so a few more may show. */
+export const largest = (expr: string): string => `topk(12, ${expr})`;
+
 /** @param bucket buckets of a histogram, with their selector @param by labels to keep besides le */
 export const quantile = (q: number, bucket: string, ...by: readonly string[]): string => `histogram_quantile(${q}, ${rate(bucket, ['le', ...by].join(', '))})`;
 

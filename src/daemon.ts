@@ -135,7 +135,7 @@ async function controlSockets({ settings: { socket, readSocket } }: Config): Pro
 /** The port is taken before the data plane is touched, so that one in use stops the start; there is something to read a little later. */
 async function scrapeListener({ settings }: Config, metrics: () => Metrics | null): Promise<MetricsListener | null> {
   if (settings.metricsListen === null) return null;
-  const render = async (): Promise<readonly string[]> => (await metrics()?.render()) ?? [];
+  const render = async (): Promise<readonly Buffer[]> => (await metrics()?.render()) ?? [];
   return listenForScrapes({ contentType: Metrics.contentType, render }, settings.metricsListen.host, settings.metricsListen.port);
 }
 

@@ -1,7 +1,7 @@
 /** What happens inside: decisions, queues, maps, programs, and how it is measured. */
 import { dashboard, instanceVariable } from '../frame.js';
 import { lines } from '../panels.js';
-import { quantile, rate } from '../promql.js';
+import { bitRate, quantile, rate } from '../promql.js';
 
 const HERE = 'instance=~"$instance"';
 const rateHere = (metric: string, by: string): string => rate(`${metric}{${HERE}}`, by);
@@ -31,10 +31,10 @@ export const dataPlane = dashboard({
           queries: [{ expr: `${rateHere('unipath_unknown_frames_total', 'reason')} > 0`, legend: '{{reason}}' }],
         }),
         lines({
-          title: 'Bytes of no vNIC',
-          answer: 'The same in bytes, by host.',
-          unit: 'Bps',
-          queries: [{ expr: rateHere('unipath_unknown_bytes_total', 'instance, verdict'), legend: '{{instance}} {{verdict}}' }],
+          title: 'Bits of no vNIC',
+          answer: 'The same in bits, by host.',
+          unit: 'bps',
+          queries: [{ expr: bitRate(`unipath_unknown_bytes_total{${HERE}}`, 'instance, verdict'), legend: '{{instance}} {{verdict}}' }],
         }),
         lines({
           title: 'Frames lost after the decision',
@@ -79,6 +79,15 @@ export const dataPlane = dashboard({
           unit: 'percentunit',
           queries: [{ expr: `max by (map) (unipath_bpf_map_entries{${HERE}} / unipath_bpf_map_max_entries{${HERE}})`, legend: '{{map}}' }],
         }),
+        lines(
+          {
+            title: 'Where programs run',
+            answer: 'Interfaces on which a packet program runs, by mode. In generic mode every frame costs more, and the kernel picks the queue itself.',
+            unit: 'short',
+            queries: [{ expr: `sum by (program, xdp_mode) (unipath_bpf_program_interfaces{${HERE}})`, legend: '{{program}} {{xdp_mode}}' }],
+          },
+          true,
+        ),
         lines({
           title: 'Time per run',
           answer: 'Mean time of one run of a packet program. Measured only while sysctl kernel.bpf_stats_enabled is 1, which itself costs time.',

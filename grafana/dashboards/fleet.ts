@@ -1,8 +1,12 @@
 /** All hosts: is everything as it should be, and if not, where? */
 import { dashboard } from '../frame.js';
-import { lines, number, table } from '../panels.js';
-import { rate } from '../promql.js';
+import { lines, type Meaning, number, table, TO_HOST, TO_VNIC } from '../panels.js';
+import { bitRate, largest, rate } from '../promql.js';
 
+const WELL: readonly Meaning[] = [
+  { value: 0, text: 'not well', color: 'red' },
+  { value: 1, text: 'well', color: 'green' },
+];
 
 export const fleet = dashboard({
   uid: 'unipath-fleet',
@@ -63,6 +67,43 @@ export const fleet = dashboard({
           },
           { badFrom: 1 },
         ),
+        table(
+          {
+            title: 'What is wrong',
+            answer:
+              "Alerts of unipath's rules that fire now; docs/troubleshooting.md has a section of the same name for each: what it means, how to find out more, what to do.",
+            unit: 'short',
+            width: 14,
+            queries: [
+              {
+                expr:
+                  'sum by (alertname, severity, instance, adapter, vnic, reason) (ALERTS{alertname=~"Unipath.+", alertstate="firing"})' +
+                  ' or on () label_replace(vector(0), "alertname", "nothing", "", "")',
+                legend: '',
+              },
+            ],
+          },
+          { alertname: 'Alert', severity: 'Severity', instance: 'Host', adapter: 'Adapter', vnic: 'vNIC', reason: 'Reason' },
+          { links: [TO_HOST, TO_VNIC] },
+        ),
+        table(
+          {
+            title: 'Hosts',
+            answer: 'Every host that shall be scraped; one that does not answer is not well, and has no versions. A click on its name leads to its dashboard.',
+            unit: 'short',
+            width: 10,
+            queries: [
+              {
+                expr:
+                  'unipath_up * on (instance) group_left (version, node_version, kernel) unipath_build_info' +
+                  ' or on (instance) up{job="unipath"} == 0',
+                legend: '',
+              },
+            ],
+          },
+          { instance: 'Host', Value: 'State', version: 'unipath', kernel: 'Linux', node_version: 'Node.js' },
+          { links: [TO_HOST], meanings: WELL },
+        ),
       ],
     },
     {
@@ -78,10 +119,10 @@ export const fleet = dashboard({
           true,
         ),
         lines({
-          title: 'Bytes by host',
-          answer: 'Bytes that a decision was taken about, from and to all vNICs of a host.',
-          unit: 'Bps',
-          queries: [{ expr: rate('unipath_vnic_bytes_total', 'instance'), legend: '{{instance}}' }],
+          title: 'Bits by host',
+          answer: 'What a decision was taken about, from and to all vNICs of a host. The 12 busiest hosts.',
+          unit: 'bps',
+          queries: [{ expr: largest(bitRate('unipath_vnic_bytes_total', 'instance')), legend: '{{instance}}' }],
         }),
         lines({
           title: 'Drops by reason',
@@ -103,9 +144,9 @@ export const fleet = dashboard({
         lines(
           {
             title: 'vNICs by path',
-            answer: 'On which path vNICs are, by host.',
+            answer: 'On which path vNICs are, on all hosts.',
             unit: 'short',
-            queries: [{ expr: 'sum by (instance, path) (unipath_vnic_path)', legend: '{{instance}} {{path}}' }],
+            queries: [{ expr: 'sum by (path) (unipath_vnic_path)', legend: '{{path}}' }],
           },
           true,
         ),
@@ -127,17 +168,19 @@ export const fleet = dashboard({
           },
           true,
         ),
-        table(
-          {
-            title: 'Hosts',
-            answer: 'Every unipathd, with its version. A click on its name leads to its dashboard.',
-            unit: 'short',
-            width: 12,
-            queries: [{ expr: 'unipath_build_info', legend: '' }],
-          },
-          { instance: 'Host', version: 'unipath', node_version: 'Node.js' },
-          { column: 'instance', title: 'this host', url: '/d/unipath-host?var-instance=${__value.raw}&${__url_time_range}' },
-        ),
+        lines({
+          title: 'Lost in changes of path',
+          answer: 'Frames that were, or were to be, kept back while a guest changed its path, and never arrived; by host. None is normal.',
+          unit: 'short',
+          queries: [
+            {
+              expr:
+                'sum by (instance) (increase(unipath_hold_frames_total{result=~"stale|lost"}[$__rate_interval]))' +
+                ' + sum by (instance) (increase(unipath_vnic_frames_total{reason="drop_hold_full"}[$__rate_interval]))',
+              legend: '{{instance}}',
+            },
+          ],
+        }),
       ],
     },
   ],

@@ -1,9 +1,10 @@
 /** One host: its adapters, its vNICs, its unipathd. */
-import { dashboard, instanceVariable } from '../frame.js';
+import { dashboard, instanceVariable, vnicVariable } from '../frame.js';
 import { bands, lines, type Meaning, number, PATHS, table } from '../panels.js';
-import { medianAnd99, rate } from '../promql.js';
+import { largest, medianAnd99, rate } from '../promql.js';
 
 const HERE = 'instance=~"$instance"';
+const THESE = `${HERE}, vnic=~"$vnic"`;
 
 const YES: readonly Meaning[] = [
   { value: 0, text: 'no', color: 'red' },
@@ -14,7 +15,7 @@ export const host = dashboard({
   uid: 'unipath-host',
   title: 'Host',
   description: 'One host: its adapters and their VFs, its vNICs, and how its unipathd does.',
-  variables: [instanceVariable(false)],
+  variables: [instanceVariable(false), vnicVariable('label_values(unipath_vnic_path{instance=~"$instance"}, vnic)', true)],
   rows: [
     {
       title: 'Now',
@@ -104,35 +105,35 @@ export const host = dashboard({
         bands(
           {
             title: 'Path of each vNIC',
-            answer: 'Software path or VF, over time. A vNIC that is on another host has no band here.',
+            answer: 'Software path or VF, over time. A vNIC that is on another host has no band here. Of very many, choose some above.',
             unit: 'short',
-            queries: [{ expr: `unipath_vnic_path{${HERE}, path="accelerated"}`, legend: '{{vnic}}' }],
+            queries: [{ expr: `unipath_vnic_path{${THESE}, path="accelerated"}`, legend: '{{vnic}}' }],
           },
           PATHS,
         ),
         lines({
           title: 'Sent by guests',
-          answer: 'Frames that each guest sent, by the path on which it did.',
+          answer: 'Frames that each guest sent, by the path on which it did. The 12 busiest.',
           unit: 'pps',
-          queries: [{ expr: rate(`unipath_vnic_transmit_frames_total{${HERE}}`, 'vnic, path'), legend: '{{vnic}} {{path}}' }],
+          queries: [{ expr: largest(rate(`unipath_vnic_transmit_frames_total{${THESE}}`, 'vnic, path')), legend: '{{vnic}} {{path}}' }],
         }),
         lines({
           title: 'Redirected to guests',
-          answer: 'Frames that took the way past the bridge to each guest, by path. What the bridge carries is not in it.',
+          answer: 'Frames that took the way past the bridge to each guest, by path; what the bridge carries is not in it. The 12 busiest.',
           unit: 'pps',
-          queries: [{ expr: rate(`unipath_vnic_queue_frames_total{${HERE}}`, 'vnic, path'), legend: '{{vnic}} {{path}}' }],
+          queries: [{ expr: largest(rate(`unipath_vnic_queue_frames_total{${THESE}}`, 'vnic, path')), legend: '{{vnic}} {{path}}' }],
         }),
         lines({
           title: 'Drops',
-          answer: 'By vNIC and reason: spoofed sources, frames that there was no room to keep back, frames of the guest plug-in.',
+          answer: 'The 12 largest, by vNIC and reason: spoofed sources, frames that there was no room to keep back, frames of the guest plug-in.',
           unit: 'pps',
-          queries: [{ expr: rate(`unipath_vnic_frames_total{${HERE}, verdict="drop"}`, 'vnic, reason'), legend: '{{vnic}} {{reason}}' }],
+          queries: [{ expr: largest(rate(`unipath_vnic_frames_total{${THESE}, verdict="drop"}`, 'vnic, reason')), legend: '{{vnic}} {{reason}}' }],
         }),
         lines({
           title: 'Frames of no vNIC',
           answer: 'What came in on an uplink or a port and belongs to no vNIC: the bridge has it.',
           unit: 'pps',
-          queries: [{ expr: rate(`unipath_unknown_frames_total{${HERE}}`, 'reason'), legend: '{{reason}}' }],
+          queries: [{ expr: `${rate(`unipath_unknown_frames_total{${HERE}}`, 'reason')} > 0`, legend: '{{reason}}' }],
         }),
       ],
     },

@@ -38,6 +38,48 @@ export const migration = dashboard({
     {
       title: 'Changes of path',
       panels: [
+        number({
+          title: 'Changes today',
+          answer: 'Changes of path that came about in the last 24 hours, of all vNICs.',
+          unit: 'short',
+          width: 6,
+          queries: [{ expr: 'round(sum(increase(unipath_vnic_switch_duration_seconds_count{outcome="completed"}[1d])))', legend: 'changes' }],
+        }),
+        number(
+          {
+            title: 'Given up today',
+            answer: 'Changes of path that were begun and given up in the last 24 hours; the guests went on on the path that they had.',
+            unit: 'short',
+            width: 6,
+            queries: [{ expr: 'round(sum(increase(unipath_vnic_switch_duration_seconds_count{outcome="failed"}[1d])))', legend: 'given up' }],
+          },
+          { badFrom: 1 },
+        ),
+        number(
+          {
+            title: 'With a loss today',
+            answer: 'Changes in which frames that were kept back never arrived, in the last 24 hours.',
+            unit: 'short',
+            width: 6,
+            queries: [
+              {
+                expr: 'round(sum(increase(unipath_hold_lost_frames_count[1d])) - sum(increase(unipath_hold_lost_frames_bucket{le="0"}[1d])))',
+                legend: 'with a loss',
+              },
+            ],
+          },
+          { badFrom: 1 },
+        ),
+        number(
+          {
+            title: 'Frames lost today',
+            answer: 'Frames that were kept back in a change of path and never arrived, in the last 24 hours.',
+            unit: 'short',
+            width: 6,
+            queries: [{ expr: 'round(sum(increase(unipath_hold_lost_frames_sum[1d])))', legend: 'lost' }],
+          },
+          { badFrom: 1 },
+        ),
         lines({
           title: 'How long they take',
           answer: 'Until the guest is heard on its VF (accelerated), or until the VF is back in the pool (software). Of all vNICs.',
@@ -54,9 +96,9 @@ export const migration = dashboard({
         }),
         lines({
           title: 'How long frames waited',
-          answer: 'The first frame that was kept back, while a guest that hears on one path only (net_failover) changed it.',
+          answer: 'The first frame that was kept back in each change, of guests that hear on one path only (net_failover): their pause. By the path that they changed to.',
           unit: 's',
-          queries: [{ expr: 'sum by (path) (increase(unipath_hold_duration_seconds_sum[$__rate_interval]))', legend: 'to {{path}}' }],
+          queries: medianAnd99('unipath_hold_duration_seconds_bucket', 'path'),
         }),
         lines({
           title: 'Kept back',
@@ -74,7 +116,7 @@ export const migration = dashboard({
             title: 'Completed today',
             answer: 'Migrations that came to an end as wanted, in the last 24 hours, counted where they left.',
             unit: 'short',
-            queries: [{ expr: 'sum(increase(unipath_migrations_total{direction="outgoing", outcome="completed"}[1d]))', legend: 'completed' }],
+            queries: [{ expr: 'round(sum(increase(unipath_migrations_total{direction="outgoing", outcome="completed"}[1d])))', legend: 'completed' }],
           },
         ),
         number(
@@ -82,7 +124,7 @@ export const migration = dashboard({
             title: 'Failed today',
             answer: 'Migrations that failed in the last 24 hours; the guests stayed where they were.',
             unit: 'short',
-            queries: [{ expr: 'sum(increase(unipath_migrations_total{direction="outgoing", outcome="failed"}[1d]))', legend: 'failed' }],
+            queries: [{ expr: 'round(sum(increase(unipath_migrations_total{direction="outgoing", outcome="failed"}[1d])))', legend: 'failed' }],
           },
           { badFrom: 1 },
         ),

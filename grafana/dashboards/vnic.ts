@@ -1,7 +1,7 @@
 /** One vNIC: where it is and why, what it sends and gets, on which queues. */
 import { dashboard, instanceVariable, vnicVariable } from '../frame.js';
-import { bands, lines, number, table, type Meaning } from '../panels.js';
-import { rate } from '../promql.js';
+import { bands, lines, number, table, TO_HOST, type Meaning } from '../panels.js';
+import { bitRate, rate } from '../promql.js';
 
 const THIS = 'instance=~"$instance", vnic=~"$vnic"';
 
@@ -47,6 +47,7 @@ export const vnic = dashboard({
             queries: [{ expr: `unipath_vnic_info{${THIS}}`, legend: '' }],
           },
           { instance: 'Host', mac: 'MAC address', vlan: 'VLANs', adapter: 'Adapter', tap: 'Tap' },
+          { links: [TO_HOST] },
         ),
         bands(
           {
@@ -69,10 +70,10 @@ export const vnic = dashboard({
           queries: [{ expr: rate(`unipath_vnic_transmit_frames_total{${THIS}}`, 'path'), legend: '{{path}}' }],
         }),
         lines({
-          title: 'Sent, bytes',
-          answer: 'Bytes that the guest sent, by the path on which it did.',
-          unit: 'Bps',
-          queries: [{ expr: rate(`unipath_vnic_transmit_bytes_total{${THIS}}`, 'path'), legend: '{{path}}' }],
+          title: 'Sent, bits',
+          answer: 'Bits that the guest sent, by the path on which it did.',
+          unit: 'bps',
+          queries: [{ expr: bitRate(`unipath_vnic_transmit_bytes_total{${THIS}}`, 'path'), legend: '{{path}}' }],
         }),
         lines(
           {
@@ -85,10 +86,10 @@ export const vnic = dashboard({
         ),
         lines(
           {
-            title: 'Decisions, bytes',
-            answer: 'The same in bytes.',
-            unit: 'Bps',
-            queries: [{ expr: `${rate(`unipath_vnic_bytes_total{${THIS}}`, 'reason')} > 0`, legend: '{{reason}}' }],
+            title: 'Decisions, bits',
+            answer: 'The same in bits.',
+            unit: 'bps',
+            queries: [{ expr: `${bitRate(`unipath_vnic_bytes_total{${THIS}}`, 'reason')} > 0`, legend: '{{reason}}' }],
           },
           true,
         ),

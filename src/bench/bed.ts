@@ -145,6 +145,10 @@ export class Bed {
     return this.#open(hostMaps.steerings);
   }
 
+  get counters(): RawMap {
+    return this.#host.map('counters');
+  }
+
   get flows() {
     return this.#open(hostMaps.flows);
   }

@@ -83,6 +83,8 @@ export const GOALS = {
   'cpumap-minimal': report(['cpumap', 'cpumap-steered pps, none lost', 'minimal program through a cpumap']),
   'right-queue': atLeast(['cpumap', 'frames on the computed queue', 'all frames'], 1, 1, 4),
   maps: atLeast(['maps', 'map programming from TypeScript', 'bpftool batch'], 12, 18, 1),
+  scrape: atMost(['scrape', 'scrape of 254 vNICs, 2048 queues (CPU)', 'prom-client objects'], 0.2, 0.1),
+  'scrape-turn': atMost(['scrape', 'longest turn of that scrape (CPU)', '5 ms'], 1, 0.3),
   headers: atMost(['headers', 'worst legal frame (deep headers)', 'median frame'], 2, 1.5),
 } as const satisfies Readonly<Record<string, Goal>>;
 

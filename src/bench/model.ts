@@ -2,7 +2,7 @@
 import type { GoalId } from './goals.js';
 
 /** In the order in which they run. */
-export const SECTION_NAMES = ['steering', 'headers', 'toeplitz', 'vnics', 'flows', 'cpumap', 'taps', 'maps', 'tcp'] as const;
+export const SECTION_NAMES = ['steering', 'headers', 'toeplitz', 'vnics', 'flows', 'cpumap', 'taps', 'maps', 'tcp', 'scrape'] as const;
 export type SectionName = (typeof SECTION_NAMES)[number];
 
 /** Names below /run/netns. */

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 export interface MetricsSource {
   readonly contentType: string;
   /** The text, in pieces. */
-  render(): Promise<readonly string[]>;
+  render(): Promise<readonly Buffer[]>;
 }
 
 /** Rejects when there is no text. Whoever goes away before its end is let go. */

@@ -21,25 +21,26 @@ export interface Attachment {
   readonly fallbackReason: string | null;
 }
 
+/** What the kernel has counted. Beyond 2^53 the last digits are lost: after 9 PB, or 140 years at 2 million frames per second. */
 export interface Tally {
-  readonly packets: bigint;
-  readonly bytes: bigint;
+  readonly packets: number;
+  readonly bytes: number;
 }
 
 /** Counters of one vNIC, summed over CPUs. Keys of `reasons` are the names of enum reason in lower case, prefix REASON_ removed. */
 export interface VnicTally {
   readonly id: number;
   readonly reasons: Readonly<Record<string, Tally>>;
-  readonly tapQueues: readonly bigint[];
-  readonly vfQueues: readonly bigint[];
+  readonly tapQueues: readonly number[];
+  readonly vfQueues: readonly number[];
   readonly fromTap: Tally;
   readonly fromVf: Tally;
-  readonly cpuHandovers: bigint;
-  readonly flowsLearnt: bigint;
-  readonly flowsMoved: bigint;
-  readonly flowsReplaced: bigint;
-  readonly flowsExpired: bigint;
-  readonly pathChanges: bigint;
+  readonly cpuHandovers: number;
+  readonly flowsLearnt: number;
+  readonly flowsMoved: number;
+  readonly flowsReplaced: number;
+  readonly flowsExpired: number;
+  readonly pathChanges: number;
 }
 
 export interface RedirectErrorTally {

@@ -1,6 +1,6 @@
 /** Counters as the kernel keeps them, one per CPU, summed. */
 import {
-  type Counter, type RedirectErrorKey, type Reason, redirectErrorNames, reasonNames, vnicCountersCodec,
+  ContractLimit, type Counter, type RedirectErrorKey, type Reason, redirectErrorNames, reasonNames, vnicCountersCodec,
 } from '../../maps/generated/contract.js';
 import type { RawMap } from '../native/map.js';
 import type { RedirectErrorTally, Tally, VnicTally } from './port.js';
@@ -53,29 +53,54 @@ export function sumBlocks(values: Buffer, size: number): Buffer {
   return sum;
 }
 
-/** @param values the row of map `counters`: one struct vnic_counters per CPU, all of whose fields are u64 */
+const WORD = 8;
+const WORDS = vnicCountersCodec.size / WORD;
+
+/** Which word of the struct each field is: read from one whose words are numbered. */
+const AT = vnicCountersCodec.read(Buffer.from(BigUint64Array.from({ length: WORDS }, (_, i) => BigInt(i)).buffer));
+const REASONS = Object.entries(reasonNames).map(([number, name]) => [name, wordsOf(AT.reasons[Number(number) as Reason])] as const);
+const [FROM_TAP, FROM_VF] = [wordsOf(AT.fromTap), wordsOf(AT.fromVf)];
+
+function wordsOf(counter: Counter | undefined): Tally {
+  if (counter === undefined) throw new RangeError('struct vnic_counters has no counter for one of the reasons');
+  return { packets: Number(counter.packets), bytes: Number(counter.bytes) };
+}
+
+/** One struct vnic_counters per CPU, added up: all of its fields are u64. */
+function sumWords(values: Buffer): Float64Array {
+  const view = new DataView(values.buffer, values.byteOffset, values.byteLength);
+  const sum = new Float64Array(WORDS);
+  for (let block = 0; block < values.length; block += WORDS * WORD) {
+    for (let word = 0; word < WORDS; word++) {
+      const at = block + word * WORD;
+      sum[word]! += view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
+    }
+  }
+  return sum;
+}
+
+/** @param values the row of map `counters`, one struct per CPU */
 export function toVnicTally(id: number, values: Buffer): VnicTally {
-  const sum = vnicCountersCodec.read(sumBlocks(values, vnicCountersCodec.size));
+  const sum = sumWords(values);
+  const word = (at: bigint | number): number => sum[Number(at)] ?? 0;
+  const tally = ({ packets, bytes }: Tally): Tally => ({ packets: word(packets), bytes: word(bytes) });
+  const queues = ([first = 0n]: readonly bigint[]): number[] => Array.from(sum.subarray(Number(first), Number(first) + ContractLimit.MAX_QUEUES));
   const reasons: Record<string, Tally> = {};
-  for (const [number, name] of Object.entries(reasonNames)) reasons[name] = toTally(sum.reasons[Number(number) as Reason]);
+  for (const [name, at] of REASONS) reasons[name] = tally(at);
   return {
     id,
     reasons,
-    tapQueues: sum.tapQueues,
-    vfQueues: sum.vfQueues,
-    fromTap: sum.fromTap,
-    fromVf: sum.fromVf,
-    cpuHandovers: sum.cpuHandovers,
-    flowsLearnt: sum.flowsLearnt,
-    flowsMoved: sum.flowsMoved,
-    flowsReplaced: sum.flowsReplaced,
-    flowsExpired: sum.flowsExpired,
-    pathChanges: sum.pathChanges,
+    tapQueues: queues(AT.tapQueues),
+    vfQueues: queues(AT.vfQueues),
+    fromTap: tally(FROM_TAP),
+    fromVf: tally(FROM_VF),
+    cpuHandovers: word(AT.cpuHandovers),
+    flowsLearnt: word(AT.flowsLearnt),
+    flowsMoved: word(AT.flowsMoved),
+    flowsReplaced: word(AT.flowsReplaced),
+    flowsExpired: word(AT.flowsExpired),
+    pathChanges: word(AT.pathChanges),
   };
-}
-
-function toTally(counter: Counter | undefined): Tally {
-  return counter ?? { packets: 0n, bytes: 0n };
 }
 
 /** @param values one u64 per CPU */

@@ -14,7 +14,7 @@ export function allFamilies(): FamilyInfo[] {
       onEvent: nobody,
       onLook: nobody,
     },
-    dataPlane: { tallies: () => [], redirectErrors: () => [], mapUsage: () => [], programRuns: () => [] },
+    dataPlane: { tallies: () => [], redirectErrors: () => [], mapUsage: () => [], programRuns: () => [], attachments: () => [] },
     vms: () => ({ vms: [], problems: {} }),
   }).families();
 }

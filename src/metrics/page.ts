@@ -22,6 +22,7 @@ const LABELS: Readonly<Record<string, string>> = {
   collector: 'part of the scrape, each of which can fail by itself',
   direction: '`outgoing`, `incoming`',
   error: 'name of the errno; `none` when the kernel gives none',
+  kernel: 'release of Linux',
   kind: 'kind of the event, as in `unipath monitor`; of `unipath_redirect_errors_total` the place: `redirect`, `devmap`, `cpumap`, `exception`',
   mac: 'MAC address',
   map: 'name of the map (`maps/README.md`)',

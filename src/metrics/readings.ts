@@ -40,21 +40,14 @@ class ReadCell implements Cell {
   round = -1;
   /** Among those that are rendered. */
   listed = false;
-  /** As it was rendered last, and with which value: most counters stand still between two scrapes. */
-  #line = '';
-  #written = Number.NaN;
+  /** Of its line, up to the value. */
+  readonly prefix: string;
 
   constructor(
     readonly family: ReadFamily,
     readonly labels: string,
-  ) {}
-
-  get line(): string {
-    if (this.#written !== this.value) {
-      this.#line = `${this.family.info.name}${this.labels} ${this.value}\n`;
-      this.#written = this.value;
-    }
-    return this.#line;
+  ) {
+    this.prefix = `${family.info.name}${labels} `;
   }
 
   set(value: number | bigint): void {
@@ -111,8 +104,8 @@ class ReadFamily implements Family {
   }
 }
 
-/** Series of one piece of the text: some 100 kB. */
-export const SERIES_A_PIECE = 1000;
+/** Series of one piece of the text: some 40 kB. */
+export const SERIES_A_PIECE = 500;
 
 export class Readings {
   readonly #families: ReadFamily[] = [];
@@ -129,21 +122,24 @@ export class Readings {
     return this.#families.map(({ info }) => info);
   }
 
-  /** The text, in pieces of at most SERIES_A_PIECE series. Nothing is to be read anew until the last one is taken. */
-  *pieces(): Generator<string, void> {
+  /**
+   * The text, in pieces of at most SERIES_A_PIECE series. Nothing is to be read anew until the last one is taken. They are bytes: strings that
+   * are still in parts when the next ones are made cost the garbage collector more than all the rest.
+   */
+  *pieces(): Generator<Buffer, void> {
     let [text, series] = ['', 0];
     for (const family of this.#families) {
       text += family.head;
-      for (const { line } of family.current()) {
-        text += line;
+      for (const { prefix, value } of family.current()) {
+        text += prefix + value + '\n';
         series += 1;
         if (series < SERIES_A_PIECE) continue;
-        yield text;
+        yield Buffer.from(text);
         [text, series] = ['', 0];
       }
       text += '\n';
     }
-    yield text;
+    yield Buffer.from(text);
   }
 
   #add(info: FamilyInfo): Family {

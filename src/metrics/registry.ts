@@ -1,4 +1,5 @@
 /** Everything that is measured, rendered for Prometheus. Read at the scrape; a collector that fails costs its own families only. */
+import { release } from 'node:os';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Controller } from '../control/controller.js';
 import type { MonitorEvent } from '../control/protocol.js';
@@ -42,7 +43,7 @@ function* gathered<T>(items: Iterable<T>, into: T[]): Steps {
 export interface MetricsParts {
   readonly version: string;
   readonly controller: Pick<Controller, 'health' | 'adapterStatus' | 'vnicBriefs' | 'vnicIds' | 'onEvent' | 'onLook'>;
-  readonly dataPlane: Pick<DataPlane, 'tallies' | 'redirectErrors' | 'mapUsage' | 'programRuns'>;
+  readonly dataPlane: Pick<DataPlane, 'tallies' | 'redirectErrors' | 'mapUsage' | 'programRuns' | 'attachments'>;
   readonly vms: () => Omit<VmsReply, 'schema'>;
   /** Told when a collector failed. */
   readonly failed?: (collector: string, error: Error) => void;
@@ -66,8 +67,8 @@ export class Metrics {
     const registry = this.#registry;
     const readings = this.#readings;
     this.#failed = failed;
-    new Gauge({ name: 'unipath_build_info', help: 'What is running.', labelNames: ['version', 'node_version'], registers: [registry] })
-      .labels(version, process.version)
+    new Gauge({ name: 'unipath_build_info', help: 'What is running.', labelNames: ['version', 'node_version', 'kernel'], registers: [registry] })
+      .labels(version, process.version, release())
       .set(1);
     const vnicNames = (): Iterable<string> => controller.vnicIds().values();
     const holds = holdCollector(readings, registry, vnicNames);
@@ -85,7 +86,7 @@ export class Metrics {
       announcements,
       machineCollector(readings, vms),
       mapCollector(readings, () => dataPlane.mapUsage()),
-      programCollector(readings, () => dataPlane.programRuns()),
+      programCollector(readings, dataPlane),
     ];
     const events = new Counter({
       name: 'unipath_events_total',
@@ -135,13 +136,13 @@ export class Metrics {
   readonly contentType = Metrics.contentType;
 
   /** The text, in pieces. Never fails because of a collector. One scrape after the other: each fills the same families. */
-  render(): Promise<readonly string[]> {
+  render(): Promise<readonly Buffer[]> {
     const result = this.#last.then(() => this.#scrape());
     this.#last = result.catch(() => undefined);
     return result;
   }
 
-  async #scrape(): Promise<readonly string[]> {
+  async #scrape(): Promise<readonly Buffer[]> {
     const turns: number[] = [];
     for (const collector of this.#collectors) {
       const before = turns.length;
@@ -153,10 +154,10 @@ export class Metrics {
       }
       this.#durations.set({ collector: collector.name }, turns.slice(before).reduce((sum, seconds) => sum + seconds, 0));
     }
-    const pieces: string[] = [];
+    const pieces: Buffer[] = [];
     await inTurns(gathered(this.#readings.pieces(), pieces), turns);
     this.#longestTurn.set(Math.max(...turns));
-    return [...pieces, await this.#registry.metrics()];
+    return [...pieces, Buffer.from(await this.#registry.metrics())];
   }
 
   /** From now on measures how late events of the packet programs are read. */

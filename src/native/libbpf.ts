@@ -43,6 +43,7 @@ const signatures = {
   bpf_obj_get_info_by_fd: ['i32', ['i32', 'ptr', 'ptr']],
   bpf_map_get_fd_by_id: ['i32', ['u32']],
   bpf_btf_get_fd_by_id: ['i32', ['u32']],
+  bpf_enable_stats: ['i32', ['u32']],
   // programs and links
   bpf_prog_test_run_opts: ['i32', ['i32', 'ptr']],
   bpf_link_create: ['i32', ['i32', 'i32', 'u32', 'ptr']],

@@ -211,7 +211,7 @@ class World {
     const all: Record<string, number> = {};
     for (const { id, reasons } of this.dataPlane.tallies())
       for (const [reason, { packets }] of Object.entries(reasons))
-        if (packets > 0n) all[`${NAMES.get(id) ?? 'nobody'} ${reason}`] = Number(packets);
+        if (packets > 0) all[`${NAMES.get(id) ?? 'nobody'} ${reason}`] = packets;
     return all;
   }
 

@@ -322,7 +322,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     await equip(dataPlane);
     const queues = { queues: 2, reta: new Array<number>(ContractLimit.RETA_SIZE).fill(0), queueCpus: [0, 1], hashTypes: DEFAULT_HASH_TYPES, rssRow: 0 };
     const socket = new PacketSocket();
-    const rfsHits = (id: number): bigint => dataPlane.tallies().find((tally) => tally.id === id)?.reasons.redirect_rfs?.packets ?? 0n;
+    const rfsHits = (id: number): number => dataPlane.tallies().find((tally) => tally.id === id)?.reasons.redirect_rfs?.packets ?? 0;
     const seeds = [1, 2, 3].map((id) => dataPlane.learntFlows(id).seed);
     socket.send(linkIndex('tap0-guest'), frame().ethernet({ from: MAC, to: REMOTE }).ip('10.0.0.1', '10.0.0.2').udp(1000, 2000).payload('hello').build());
     await until(() => dataPlane.learntFlows(1).flows.length === 1);
@@ -340,7 +340,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     const taken = dataPlane.writeLearntFlows(2, { ...brought, flows: [...brought.flows, { slot: 200, tag: 1, queue: 0, ageMs: 120_000 }] });
     const readBack = dataPlane.learntFlows(2);
     socket.send(linkIndex('pf0-wire'), toGuest);
-    await until(() => rfsHits(2) > 0n);
+    await until(() => rfsHits(2) > 0);
     const hitsAfter = rfsHits(2);
     socket.close();
     dataPlane.remove();

@@ -290,8 +290,8 @@ export interface FlowSeen {
   readonly risen: Risen;
 }
 
-function countOf(bed: Bed, guest: string, reason: string): bigint {
-  return bed.dataPlane.tallies().find(({ id }) => id === bed.id(guest))?.reasons[reason]?.packets ?? 0n;
+function countOf(bed: Bed, guest: string, reason: string): number {
+  return bed.dataPlane.tallies().find(({ id }) => id === bed.id(guest))?.reasons[reason]?.packets ?? 0;
 }
 
 async function flow(place: Place, to: VnicPath, framesPerSecond: number, ring: number): Promise<FlowSeen> {
@@ -313,7 +313,7 @@ async function flow(place: Place, to: VnicPath, framesPerSecond: number, ring: n
   const sender = other('stream', stream);
   const report = await pumping(all, (async () => {
     // Until the sender is there, and a while longer.
-    while (countOf(bed, 'g1', 'held') < 100n) await sleep(20);
+    while (countOf(bed, 'g1', 'held') < 100) await sleep(20);
     await sleep(200);
     const done = await release(bed, 'g1', to);
     await sleep(300);

@@ -2,11 +2,11 @@
  * A real Prometheus scrapes the hosts of a lab in which traffic flows, vNICs change their path, a guest goes to another host and a daemon is
  * killed: every query of every dashboard and rule returns data, and what is counted is what went over the wire.
  */
-import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
+import { forwardScrapes } from '../../grafana/live/forward.js';
+import { Prometheus, type Series } from '../../grafana/live/prometheus.js';
+import { dashboardQueries, filledIn, type NamedQuery, rules, rulesFile } from '../../grafana/queries.js';
 import { ControlClient } from '../../src/control/client.js';
 import type { VnicPath } from '../../src/core/model.js';
 import { labDown } from '../../src/lab/down.js';
@@ -17,10 +17,9 @@ import { progressOn } from '../../src/lab/run/progress.js';
 import { runScenario } from '../../src/lab/run/runner.js';
 import { NEIGHBOUR, type ScenarioStep, SUBJECT } from '../../src/lab/scenario.js';
 import { labUp } from '../../src/lab/up.js';
+import { measureRuns } from '../../src/native/run_statistics.js';
 import { allFamilies } from '../../src/metrics/families.js';
-import { Prometheus, type Series } from '../support/prometheus.js';
 import { needsProgram, promtool } from '../support/prometheus_programs.js';
-import { dashboardQueries, type NamedQuery, rules, rulesFile } from '../support/queries.js';
 import { ip } from '../support/netns.js';
 import { needs, testWith } from '../support/require.js';
 
@@ -60,23 +59,6 @@ const scenario: readonly ScenarioStep[] = [
   step('re-homed', [want('software'), { kind: 'rehome', guest: SUBJECT, to: 'b' }, want('accelerated')], 'b'),
 ];
 
-/** Prometheus scrapes no unix sockets: /HOST/metrics on the loopback is what unipathd says on its own. Returns address:port. */
-async function forward(t: ExecutionContext, place: LabPlace): Promise<string> {
-  const server = createServer((request, response) => {
-    const host = request.url?.split('/')[1] ?? '';
-    new ControlClient(hostSocketPath(place, host)).metrics().then(
-      (text) => response.end(text),
-      (error: Error) => response.writeHead(503).end(error.message),
-    );
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
 interface Sent {
   readonly packets: number;
   readonly bytes: number;
@@ -91,27 +73,20 @@ function sentBy(place: LabPlace): Sent {
 }
 
 /** As Grafana would: a variable that stands for one is the guest that travels and where it began, others are all. */
-function filledIn({ expr, where }: NamedQuery): string {
-  const values: Readonly<Record<string, string>> = {
+const asked = ({ expr, where }: NamedQuery): string =>
+  filledIn(expr, {
     instance: where.startsWith('unipath / Host,') ? 'a' : '.+',
     vnic: where.startsWith('unipath / vNIC,') ? SUBJECT : '.+',
     __rate_interval: '5s',
     __range: '1m',
-  };
-  return expr.replace(/\$(\w+)/g, (_, name: string) => {
-    const value = values[name];
-    if (value === undefined) throw new Error(`${where} has a variable that is not known here: ${name}`);
-    return value;
   });
-}
 
 const isMeasured = (series: readonly Series[]): boolean => series.some(({ values }) => values.some(([, value]) => Number.isFinite(value)));
 const last = (series: readonly Series[]): number => series.reduce((sum, { values }) => sum + (values.at(-1)?.[1] ?? Number.NaN), 0);
 const seconds = (): number => Date.now() / 1000;
 
-/** The kernel measures how long programs run only when it is told to. */
-const TIMED = readFileSync('/proc/sys/kernel/bpf_stats_enabled', 'utf8').trim() === '1';
-const UNTIMED = TIMED ? [] : ['unipath / Data plane internals, panel Time per run A'];
+/** Guests with the plug-in hear on both paths, so nothing is kept back for them. */
+const NOTHING_WAITS = ['A', 'B'].map((query) => `unipath / Migration, panel How long frames waited ${query}`);
 
 interface Observed {
   readonly place: LabPlace;
@@ -125,14 +100,17 @@ interface Observed {
 }
 
 async function observe(t: ExecutionContext): Promise<Observed> {
+  const statistics = measureRuns();
+  t.teardown(() => statistics.close());
   const place = labPlace(`p${process.pid}`);
   t.teardown(async () => {
     await labDown(place);
   });
   const lab = await labUp(place);
   t.teardown(() => lab.journal.close());
-  const address = await forward(t, place);
-  const targets = defaultLab.hosts.map(({ name }) => ({ instance: name, address, path: `/${name}/metrics` }));
+  const forwarder = await forwardScrapes(new Map(defaultLab.hosts.map(({ name }) => [`/${name}`, hostSocketPath(place, name)])));
+  t.teardown(() => forwarder.close());
+  const targets = defaultLab.hosts.map(({ name }) => ({ instance: name, address: forwarder.address, path: `/${name}` }));
   const prometheus = await Prometheus.start(targets, rulesFile);
   t.teardown(() => prometheus.close());
   const early = sentBy(place);
@@ -153,13 +131,13 @@ async function everyQueryReturnsData(t: ExecutionContext, { prometheus, from, to
   const unmeasured: string[] = [];
   const queries = dashboardQueries();
   for (const query of queries) {
-    const expr = filledIn(query);
+    const expr = asked(query);
     const series = query.instant ? await prometheus.query(expr, to) : await prometheus.queryRange(expr, from, to);
     if (series.length === 0) empty.push(`${query.where}: ${expr}`);
     else if (!isMeasured(series)) unmeasured.push(query.where);
   }
   t.deepEqual(empty, []);
-  t.deepEqual(unmeasured, UNTIMED);
+  t.deepEqual(unmeasured, NOTHING_WAITS);
   t.true(queries.length > 90);
   t.log(`${queries.length} queries of dashboards return data`);
 }

@@ -253,15 +253,15 @@ function tapReceiver(flows: number, queues: number, frames: number): Receiver {
   };
 }
 
-function learnt(id: number): bigint {
+function learnt(id: number): number {
   const tally = dataPlane.tallies().find((one) => one.id === id);
-  return (tally?.flowsLearnt ?? 0n) + (tally?.flowsReplaced ?? 0n);
+  return (tally?.flowsLearnt ?? 0) + (tally?.flowsReplaced ?? 0);
 }
 
 /** The guest sends flow i on its queue i % queues. False when two flows share a slot, so that one is not learnt: seldom. */
 async function teach(role: Role, queues: number, flows: readonly Flow[], cpu: number): Promise<boolean> {
   const before = learnt(queues);
-  let sent = 0n;
+  let sent = 0;
   for (const [i, { answer }] of flows.entries()) {
     if (answer === null) continue;
     sent++;
@@ -404,7 +404,7 @@ const ORDER_QUEUES = 2;
 
 /** Frames without a pause, and in the middle of them the flow is given another queue; then a pause; then frames again. */
 async function changeQueue(by: OrderPhase['by'], to: number, change: () => void): Promise<OrderPhase> {
-  const drained = () => Number(dataPlane.tallies().find(({ id }) => id === ORDER_QUEUES)?.reasons.redirect_drain?.packets ?? 0n);
+  const drained = () => Number(dataPlane.tallies().find(({ id }) => id === ORDER_QUEUES)?.reasons.redirect_drain?.packets ?? 0);
   const [from, drainedBefore] = [live.sent(), drained()];
   const before = new Stream();
   // Long enough for the guest to have been quiet on its old queue.

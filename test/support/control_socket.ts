@@ -37,7 +37,7 @@ export async function fakeDaemon(t: ExecutionContext, change: Partial<ControlTar
     pins: '/sys/fs/bpf/nowhere',
     configFile: join(folder, 'unipath.yaml'),
     adopted: false,
-    metrics: { contentType: 'text/plain; version=0.0.4', render: async () => ['unipath_up 1\n'] },
+    metrics: { contentType: 'text/plain; version=0.0.4', render: async () => [Buffer.from('unipath_up 1\n')] },
     counters: () => ({ vnics: [], unknown: {}, redirect_errors: [] }),
     explain: async () => ({ explanations: [] }),
     flows: {

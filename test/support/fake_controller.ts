@@ -196,6 +196,12 @@ export class FakeController implements Controller {
     return () => void this.#listeners.delete(listener);
   }
 
+  /** As if the daemon had ended: nobody is told any more. */
+  forget(): void {
+    this.#listeners.clear();
+    this.#lookListeners.clear();
+  }
+
   emit(event: MonitorEvent): void {
     for (const listener of this.#listeners) listener(event);
   }

@@ -1,20 +1,10 @@
-/** Where the programs of Prometheus are: what the set-up unpacked, or what is installed. */
+/** The programs of Prometheus in tests. */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { packageRoot } from '../../src/paths.js';
+import { type PrometheusProgram, programPath } from '../../grafana/live/programs.js';
 import { needs, type Missing } from './require.js';
 
-type Program = 'prometheus' | 'promtool';
-
-/** Its path, or its name where it is found by that. */
-export function programPath(name: Program): string {
-  const unpacked = join(packageRoot, 'build/prometheus/usr/bin', name);
-  return existsSync(unpacked) ? unpacked : name;
-}
-
-export function needsProgram(name: Program): Missing {
-  return existsSync(programPath(name)) ? null : needs.tool(name);
+export function needsProgram(name: PrometheusProgram): Missing {
+  return programPath(name) === name ? needs.tool(name) : null;
 }
 
 /** Everything that promtool prints, and whether it was content. */

@@ -10,6 +10,9 @@ const PATHS = ['software', 'accelerated'] as const;
 /** From what nobody notices to what a connection may not survive. */
 const SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+/** From none to as many as one pause has room for, and more. */
+const LOST = [0, 1, 10, 100, 1000, 10_000];
+
 export interface HoldCollector extends Collector {
   /** To be told of every event. */
   heard(event: MonitorEvent): void;
@@ -29,7 +32,14 @@ export function holdCollector(readings: Readings, registry: Registry, vnicNames:
     buckets: SECONDS,
     registers: [registry],
   });
-  for (const path of PATHS) seconds.zero({ path });
+  const losses = new Histogram({
+    name: 'unipath_hold_lost_frames',
+    help: 'Frames, of those that were kept back in one change to this path, that never arrived: stale and lost ones.',
+    labelNames: ['path'],
+    buckets: LOST,
+    registers: [registry],
+  });
+  for (const histogram of [seconds, losses]) for (const path of PATHS) histogram.zero({ path });
   return {
     name: 'holds',
     collect: () => frames.collect(vnicNames()),
@@ -37,6 +47,7 @@ export function holdCollector(readings: Readings, registry: Registry, vnicNames:
       if (kind !== 'hold' || vnic === null) return;
       const path = String(fields['path']);
       for (const result of RESULTS) frames.increase(vnic, { path, result }, Number(fields[result] ?? 0));
+      losses.observe({ path }, Number(fields['stale'] ?? 0) + Number(fields['lost'] ?? 0));
       if (Number(fields['delivered']) > 0) seconds.observe({ path }, Number(fields['waited_ms']) / 1000);
     },
   };

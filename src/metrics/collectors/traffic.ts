@@ -58,7 +58,7 @@ export function trafficCollector(readings: Readings, source: TrafficSource): Col
   const unknownFrames = count('unknown_frames_total', 'Frames of no known vNIC by what was decided and why.', ['verdict', 'reason']);
   const unknownBytes = count('unknown_bytes_total', 'Bytes of no known vNIC by what was decided and why.', ['verdict', 'reason']);
   const errors = count('redirect_errors_total', 'Frames lost after they were redirected, by place and error; none: the kernel gives none.', ['kind', 'error']);
-  const single: readonly (readonly [Family, (row: VnicTally) => bigint])[] = [
+  const single: readonly (readonly [Family, (row: VnicTally) => number])[] = [
     [handovers, (row) => row.cpuHandovers],
     [learnt, (row) => row.flowsLearnt],
     [moved, (row) => row.flowsMoved],
@@ -84,7 +84,7 @@ export function trafficCollector(readings: Readings, source: TrafficSource): Col
     };
   };
 
-  const byPath = (vnic: string, path: VnicPath): ((sent: Tally, perQueue: readonly bigint[]) => void) => {
+  const byPath = (vnic: string, path: VnicPath): ((sent: Tally, perQueue: readonly number[]) => void) => {
     const [packets, octets] = [sentFrames.cell({ vnic, path }), sentBytes.cell({ vnic, path })];
     const cells: Cell[] = [];
     return (sent, perQueue) => {
@@ -92,8 +92,8 @@ export function trafficCollector(readings: Readings, source: TrafficSource): Col
       octets.set(sent.bytes);
       for (let queue = 0; queue < perQueue.length; queue++) {
         // There are 64 rows whatever the port has: those never used say nothing, and would be most of the scrape.
-        if (perQueue[queue] === 0n) continue;
-        (cells[queue] ??= queues.cell({ vnic, path, queue: String(queue) })).set(perQueue[queue] ?? 0n);
+        if (perQueue[queue] === 0) continue;
+        (cells[queue] ??= queues.cell({ vnic, path, queue: String(queue) })).set(perQueue[queue] ?? 0);
       }
     };
   };

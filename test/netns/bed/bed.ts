@@ -113,7 +113,7 @@ export class Bed {
   readonly #plugins = new Map<string, GuestPlugin>();
   readonly #vmms: VmmClient[] = [];
   readonly #raw = new Map<string, RawPort>();
-  #before: Map<string, bigint> = new Map();
+  #before: Map<string, number> = new Map();
 
   private constructor(place: Place, options: BedOptions, dataPlane: DataPlane) {
     this.place = place;
@@ -222,14 +222,14 @@ export class Bed {
   /** What was counted since the last look. */
   look(): Risen {
     const now = this.#count();
-    const risen = [...now].map(([name, value]) => [name, Number(value - (this.#before.get(name) ?? 0n))] as const);
+    const risen = [...now].map(([name, value]) => [name, value - (this.#before.get(name) ?? 0)] as const);
     this.#before = now;
     return Object.fromEntries(risen.filter(([, count]) => count > 0));
   }
 
-  #count(): Map<string, bigint> {
+  #count(): Map<string, number> {
     const names = new Map([[0, 'nobody'], ...[...this.#ids].map(([name, id]) => [id, name] as const)]);
-    const counts = new Map<string, bigint>();
+    const counts = new Map<string, number>();
     for (const tally of this.dataPlane.tallies()) {
       const name = names.get(tally.id) ?? `vNIC ${tally.id}`;
       for (const [reason, { packets }] of Object.entries(tally.reasons)) counts.set(`${name} ${reason}`, packets);
@@ -240,7 +240,7 @@ export class Bed {
       counts.set(`${name} flows learnt`, tally.flowsLearnt);
     }
     for (const { kind, ifindex, errno, packets } of this.dataPlane.redirectErrors()) {
-      counts.set(`error ${kind} ${ifindex} ${errno}`, packets);
+      counts.set(`error ${kind} ${ifindex} ${errno}`, Number(packets));
     }
     return counts;
   }

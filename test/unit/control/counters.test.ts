@@ -2,24 +2,24 @@ import test from 'ava';
 import { countersOf } from '../../../src/control/counters.js';
 import type { VnicTally } from '../../../src/dataplane/port.js';
 
-const row = (id: number, packets: bigint): VnicTally => ({
+const row = (id: number, packets: number): VnicTally => ({
   id,
-  reasons: { redirect_rss: { packets, bytes: packets * 60n } },
-  tapQueues: [packets, 0n],
+  reasons: { redirect_rss: { packets, bytes: packets * 60 } },
+  tapQueues: [packets, 0],
   vfQueues: [],
-  fromTap: { packets: 1n, bytes: 60n },
-  fromVf: { packets: 0n, bytes: 0n },
-  cpuHandovers: 2n,
-  flowsLearnt: 3n,
-  flowsMoved: 4n,
-  flowsReplaced: 6n,
-  flowsExpired: 7n,
-  pathChanges: 5n,
+  fromTap: { packets: 1, bytes: 60 },
+  fromVf: { packets: 0, bytes: 0 },
+  cpuHandovers: 2,
+  flowsLearnt: 3,
+  flowsMoved: 4,
+  flowsReplaced: 6,
+  flowsExpired: 7,
+  pathChanges: 5,
 });
 
 test('rows become named vNICs; row 0 is the unknown; rows without a name are left out', (t) => {
   const redirectErrors = [{ kind: 'devmap' as const, ifindex: 7, errno: 100, packets: 9n }];
-  const counters = countersOf([row(0, 11n), row(1, 5n), row(2, 6n)], redirectErrors, new Map([[1, 'g1']]));
+  const counters = countersOf([row(0, 11), row(1, 5), row(2, 6)], redirectErrors, new Map([[1, 'g1']]));
   t.deepEqual(counters, {
     vnics: [
       {

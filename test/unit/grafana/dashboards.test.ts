@@ -4,7 +4,7 @@ import test from 'ava';
 import { dashboardFiles, dashboards } from '../../../grafana/dashboards/index.js';
 import { allFamilies } from '../../../src/metrics/families.js';
 import { packageRoot } from '../../../src/paths.js';
-import { dashboardQueries, metricsIn, panelsOf, rules } from '../../support/queries.js';
+import { dashboardQueries, metricsIn, panelsOf, rules } from '../../../grafana/queries.js';
 
 const generated = join(packageRoot, 'grafana/generated');
 

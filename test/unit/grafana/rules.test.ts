@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { parse } from 'yaml';
+import { dashboards } from '../../../grafana/dashboards/index.js';
 import { packageRoot } from '../../../src/paths.js';
 import { needsProgram, promtool } from '../../support/prometheus_programs.js';
-import { rules, rulesFile } from '../../support/queries.js';
+import { rules, rulesFile } from '../../../grafana/queries.js';
 import { testWith } from '../../support/require.js';
 
 const promtoolTest = testWith(needsProgram('promtool'));
@@ -27,6 +28,14 @@ test('each alert says what it is, how bad it is, and where to read on', (t) => {
     t.is(page, 'docs/troubleshooting.md', alert);
     t.is(anchor, alert.toLowerCase());
     t.true(anchors.includes(anchor), `docs/troubleshooting.md has no section ${alert}`);
+    const [, uid, query = ''] = /^\/d\/([a-z-]+)(?:\?(.+))?$/.exec(annotations['dashboard_url'] ?? '') ?? [];
+    const dashboard = Object.values(dashboards).find((each) => each.uid === uid);
+    const variables = dashboard?.templating?.list?.map(({ name }) => `var-${name}`) ?? [];
+    t.truthy(dashboard, `${alert} leads to no dashboard`);
+    for (const [, variable = '', label] of query.matchAll(/([\w-]+)=\{\{ \$labels\.(\w+) \}\}/g)) {
+      t.true(variables.includes(variable), `${alert}: ${uid} has no ${variable}`);
+      t.is(variable, `var-${label}`, alert);
+    }
   }
   const names = alerts.map(({ alert }) => alert?.toLowerCase());
   t.deepEqual(anchors.filter((anchor) => anchor.startsWith('unipath') && !names.includes(anchor)), [], 'sections of alerts that are gone');

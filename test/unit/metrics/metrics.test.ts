@@ -1,5 +1,6 @@
+import { release } from 'node:os';
 import test from 'ava';
-import type { DataPlaneEvent, MapUsage, ProgramRuns, RedirectErrorTally, VnicTally } from '../../../src/dataplane/port.js';
+import type { Attachment, DataPlaneEvent, MapUsage, ProgramRuns, RedirectErrorTally, VnicTally } from '../../../src/dataplane/port.js';
 import { verdictOf } from '../../../src/metrics/collectors/traffic.js';
 import { listenForScrapes } from '../../../src/metrics/listener.js';
 import { Metrics } from '../../../src/metrics/registry.js';
@@ -7,28 +8,28 @@ import { adapterStatus, FakeController, monitorEvent, vnicStatus } from '../../s
 import { needsProgram, promtool } from '../../support/prometheus_programs.js';
 import { testWith } from '../../support/require.js';
 
-const tally = (packets: bigint) => ({ packets, bytes: packets * 100n });
+const tally = (packets: number) => ({ packets, bytes: packets * 100 });
 
 function row(id: number, change: Partial<VnicTally> = {}): VnicTally {
   return {
     id,
-    reasons: { redirect_rss: tally(7n), pass_software: tally(0n), control: tally(2n) },
-    tapQueues: [1n, 0n, 3n],
-    vfQueues: [0n, 4n],
-    fromTap: tally(5n),
-    fromVf: tally(6n),
-    cpuHandovers: 8n,
-    flowsLearnt: 9n,
-    flowsMoved: 10n,
-    flowsReplaced: 12n,
-    flowsExpired: 13n,
-    pathChanges: 11n,
+    reasons: { redirect_rss: tally(7), pass_software: tally(0), control: tally(2) },
+    tapQueues: [1, 0, 3],
+    vfQueues: [0, 4],
+    fromTap: tally(5),
+    fromVf: tally(6),
+    cpuHandovers: 8,
+    flowsLearnt: 9,
+    flowsMoved: 10,
+    flowsReplaced: 12,
+    flowsExpired: 13,
+    pathChanges: 11,
     ...change,
   };
 }
 
 class FakeCounts {
-  rows: VnicTally[] = [row(0, { reasons: { pass_unknown_mac: tally(12n) } }), row(1), row(77)];
+  rows: VnicTally[] = [row(0, { reasons: { pass_unknown_mac: tally(12) } }), row(1), row(77)];
   errors: RedirectErrorTally[] = [
     { kind: 'devmap', ifindex: 3, errno: 100, packets: 2n },
     { kind: 'devmap', ifindex: 4, errno: 100, packets: 3n },
@@ -45,6 +46,15 @@ class FakeCounts {
 
   mapUsage(): readonly MapUsage[] {
     return [{ map: 'tx_ports', entries: 3, maxEntries: 2112 }];
+  }
+
+  attachments(): readonly Attachment[] {
+    return [
+      { ifindex: 2, program: 'steer_uplink', mode: 'native', fallbackReason: null },
+      { ifindex: 3, program: 'steer_guest', mode: 'native', fallbackReason: null },
+      { ifindex: 4, program: 'steer_guest', mode: 'generic', fallbackReason: 'a reason' },
+      { ifindex: 5, program: 'steer_guest', mode: 'native', fallbackReason: null },
+    ];
   }
 
   programRuns(): readonly ProgramRuns[] {
@@ -66,7 +76,7 @@ function setUp(): { metrics: Metrics; controller: FakeController; counts: FakeCo
   return { metrics, controller, counts, failures };
 }
 
-const scrape = async (metrics: Metrics): Promise<string> => (await metrics.render()).join('');
+const scrape = async (metrics: Metrics): Promise<string> => Buffer.concat(await metrics.render()).toString();
 
 /** The lines of our own families, without comments. */
 function samples(text: string, prefix = 'unipath_'): string[] {
@@ -166,7 +176,7 @@ test('a counter never goes down from one scrape to the next, and does not add up
   const line = async (): Promise<string[]> => samples(await scrape(metrics), 'unipath_vnic_flows_learnt_total');
   t.deepEqual(await line(), ['unipath_vnic_flows_learnt_total{vnic="g1"} 9']);
   t.deepEqual(await line(), ['unipath_vnic_flows_learnt_total{vnic="g1"} 9']);
-  counts.rows = [row(1, { flowsLearnt: 20n })];
+  counts.rows = [row(1, { flowsLearnt: 20 })];
   // Scrapes that overlap see whole readings.
   const [first, second] = await Promise.all([line(), line()]);
   t.deepEqual(first, ['unipath_vnic_flows_learnt_total{vnic="g1"} 20']);
@@ -213,7 +223,7 @@ test('reload, build and process', async (t) => {
   metrics.configReloaded(false);
   const text = await scrape(metrics);
   t.true(text.includes('unipath_config_last_reload_successful 0\n'));
-  t.true(text.includes(`unipath_build_info{version="1.2.3",node_version="${process.version}"} 1\n`));
+  t.true(text.includes(`unipath_build_info{version="1.2.3",node_version="${process.version}",kernel="${release()}"} 1\n`));
   t.regex(text, /^process_resident_memory_bytes \d+$/m);
 });
 
@@ -264,6 +274,9 @@ test('frames that were kept back are counted by what became of them; announcemen
   t.regex(text, /^unipath_hold_frames_total\{vnic="g1",path="accelerated",result="lost"\} 1$/m);
   // One that nothing waited in says nothing of how long.
   t.regex(text, /^unipath_hold_duration_seconds_count\{path="accelerated"\} 1$/m);
+  t.regex(text, /^unipath_hold_lost_frames_bucket\{le="0",path="accelerated"\} 1$/m);
+  t.regex(text, /^unipath_hold_lost_frames_sum\{path="accelerated"\} 1$/m);
+  t.regex(text, /^unipath_hold_lost_frames_count\{path="accelerated"\} 2$/m);
   t.regex(text, /^unipath_announcements_total\{vnic="g1"\} 1$/m);
 });
 
@@ -367,6 +380,10 @@ test('maps, programs, machines, phases', async (t) => {
     'unipath_bpf_map_max_entries{map="tx_ports"} 2112',
     'unipath_bpf_program_runs_total{program="steer_uplink"} 10',
     'unipath_bpf_program_run_seconds_total{program="steer_uplink"} 2.5',
+    'unipath_bpf_program_interfaces{program="steer_uplink",xdp_mode="native"} 1',
+    'unipath_bpf_program_interfaces{program="steer_uplink",xdp_mode="generic"} 0',
+    'unipath_bpf_program_interfaces{program="steer_guest",xdp_mode="native"} 2',
+    'unipath_bpf_program_interfaces{program="steer_guest",xdp_mode="generic"} 1',
     'unipath_vms 0',
     'unipath_vms_unreachable 1',
     'unipath_vnic_phase{vnic="g1",phase="accelerated"} 1',

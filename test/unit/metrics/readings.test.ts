@@ -1,7 +1,7 @@
 import test from 'ava';
 import { Readings } from '../../../src/metrics/readings.js';
 
-const text = (readings: Readings): string => [...readings.pieces()].join('');
+const text = (readings: Readings): string => Buffer.concat([...readings.pieces()]).toString();
 const samples = (readings: Readings): string[] => text(readings).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
 
 test('a family as text', (t) => {

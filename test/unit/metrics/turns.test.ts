@@ -49,12 +49,12 @@ test('chunks are as long as they may be, and all of it', (t) => {
   );
 });
 
-const nothing = { packets: 0n, bytes: 0n };
+const nothing = { packets: 0, bytes: 0 };
 
 function row(id: number): VnicTally {
   return {
-    id, reasons: { pass_software: nothing }, tapQueues: [1n], vfQueues: [1n], fromTap: nothing, fromVf: nothing, cpuHandovers: 0n,
-    flowsLearnt: BigInt(id), flowsMoved: 0n, flowsReplaced: 0n, flowsExpired: 0n, pathChanges: 0n,
+    id, reasons: { pass_software: nothing }, tapQueues: [1], vfQueues: [1], fromTap: nothing, fromVf: nothing, cpuHandovers: 0,
+    flowsLearnt: id, flowsMoved: 0, flowsReplaced: 0, flowsExpired: 0, pathChanges: 0,
   };
 }
 
@@ -64,7 +64,7 @@ function metricsOf(controller: FakeController, asked: (ids: readonly number[]) =
     asked(ids);
     return ids.map(row);
   };
-  const dataPlane = { tallies, redirectErrors: () => [], mapUsage: () => [], programRuns: () => [] };
+  const dataPlane = { tallies, redirectErrors: () => [], mapUsage: () => [], programRuns: () => [], attachments: () => [] };
   return new Metrics({ version: '', controller, dataPlane, vms: () => ({ vms: [], problems: {} }) });
 }
 
@@ -87,7 +87,7 @@ test('of a host with very many vNICs only a few are read in one turn, and the te
       yield vnic;
     }
   };
-  const pieces = await metrics.render();
+  const pieces = (await metrics.render()).map(String);
   t.deepEqual(reads.flatMap(({ ids }) => ids), Array.from({ length: 255 }, (_, i) => i));
   t.true(reads.every(({ ids }) => ids.length <= VNICS_A_TURN));
   t.is(new Set(reads.map(({ turn }) => turn)).size, reads.length);
@@ -105,13 +105,13 @@ test('a row that gets another owner during a scrape counts for the one that it h
     // Before the turn in which its row is read.
     if (ids.includes(0)) controller.vnics = controller.vnics.map((vnic) => (vnic.id === last ? { ...vnic, name: 'other' } : vnic));
   });
-  const text = (await metrics.render()).join('');
+  const text = Buffer.concat(await metrics.render()).toString();
   t.true(text.includes(`unipath_vnic_flows_learnt_total{vnic="other"} ${last}\n`));
   t.false(text.includes(`unipath_vnic_flows_learnt_total{vnic="g${last}"}`));
 });
 
 test('the longest turn of a scrape is told, and is no longer than all of it', async (t) => {
-  const text = (await metricsOf(host(20), () => undefined).render()).join('');
+  const text = Buffer.concat(await metricsOf(host(20), () => undefined).render()).toString();
   const seconds = (name: string): number[] => [...text.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'gm'))].map(([, value]) => Number(value));
   const [longest = Number.NaN] = seconds('unipath_scrape_longest_turn_seconds');
   const ofCollectors = seconds('unipath_scrape_collector_duration_seconds');
@@ -124,7 +124,7 @@ test('pieces: what is large is cut, what is small stays together, and nothing is
   const large = readings.counter('large_total', 'L.', ['x']);
   readings.gauge('small', 'S.').set({}, 1);
   for (let i = 0; i < 2 * SERIES_A_PIECE + 1; i++) large.set({ x: String(i) }, i);
-  const pieces = [...readings.pieces()];
+  const pieces = [...readings.pieces()].map(String);
   t.is(pieces.length, 3);
   t.is(pieces.join('').split('\n').filter((line) => line.startsWith('large_total{')).length, 2 * SERIES_A_PIECE + 1);
   t.true(pieces[2]?.endsWith('\n\n# HELP small S.\n# TYPE small gauge\nsmall 1\n\n'));

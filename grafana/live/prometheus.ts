@@ -1,11 +1,11 @@
-/** A real Prometheus on the loopback, for as long as a test: its configuration and its data are in a folder that is removed. */
+/** A real Prometheus on the loopback, for as long as it is wanted: its configuration and its data are in a folder that is removed. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { stringify } from 'yaml';
-import { programPath } from './prometheus_programs.js';
+import { programPath } from './programs.js';
 
 export interface Series {
   readonly labels: Readonly<Record<string, string>>;
@@ -86,9 +86,9 @@ export class Prometheus {
     return seriesOf((await this.#get('query', { query: expr, time: String(atSeconds) })) as Matrix);
   }
 
-  /** Once a second. @throws Error with Prometheus' words */
-  async queryRange(expr: string, fromSeconds: number, toSeconds: number): Promise<Series[]> {
-    const range = { query: expr, start: String(fromSeconds), end: String(toSeconds), step: '1' };
+  /** Once a second, or at other steps. @throws Error with Prometheus' words */
+  async queryRange(expr: string, fromSeconds: number, toSeconds: number, stepSeconds = 1): Promise<Series[]> {
+    const range = { query: expr, start: String(fromSeconds), end: String(toSeconds), step: String(stepSeconds) };
     return seriesOf((await this.#get('query_range', range)) as Matrix);
   }
 

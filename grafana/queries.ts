@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import type { Dashboard, Panel, RowPanel } from '@grafana/grafana-foundation-sdk/dashboard';
-import { dashboards } from '../../grafana/dashboards/index.js';
-import { packageRoot } from '../../src/paths.js';
+import { dashboards } from './dashboards/index.js';
+import { packageRoot } from '../src/paths.js';
 
 export interface NamedQuery {
   /** Where it is from, for people. */
@@ -38,8 +38,11 @@ export function panelsOf(dashboard: Dashboard): Panel[] {
 interface PromTarget {
   readonly refId?: string;
   readonly expr?: string;
+  readonly legendFormat?: string;
   readonly instant?: boolean;
 }
+
+export const targetsOf = (panel: Panel): readonly PromTarget[] => (panel.targets ?? []) as readonly PromTarget[];
 
 /** `label_values(series, label)` is a question for series. */
 function variableQueries(dashboard: Dashboard): NamedQuery[] {
@@ -55,7 +58,7 @@ export function dashboardQueries(): NamedQuery[] {
     ...variableQueries(dashboard),
     ...(dashboard.annotations.list ?? []).map(({ name, expr }) => ({ where: `${dashboard.title}, annotation ${name}`, expr: expr ?? '', instant: false })),
     ...panelsOf(dashboard).flatMap((panel) =>
-      ((panel.targets ?? []) as readonly PromTarget[]).map(({ refId, expr = '', instant = false }) => ({
+      targetsOf(panel).map(({ refId, expr = '', instant = false }) => ({
         where: `${dashboard.title}, panel ${panel.title} ${refId}`,
         expr,
         instant,
@@ -68,4 +71,13 @@ export function dashboardQueries(): NamedQuery[] {
 export function metricsIn(expr: string): string[] {
   const bare = expr.replace(/"[^"]*"/g, '').replace(/\b(by|on|group_left|without)\s*\([^)]*\)/g, '');
   return [...new Set(bare.match(/\b(?:[a-z_]+:[a-z_0-9:]+|(?:unipath|process|nodejs)_[a-z_0-9]+)/g) ?? [])];
+}
+
+/** With the dashboard's variables as they were chosen. @throws Error when one has no value */
+export function filledIn(expr: string, values: Readonly<Record<string, string>>): string {
+  return expr.replace(/\$(\w+)/g, (_, name: string) => {
+    const value = values[name];
+    if (value === undefined) throw new Error(`${expr} has a variable that has no value here: ${name}`);
+    return value;
+  });
 }
