@@ -2,7 +2,7 @@
 import type { Command, Option } from 'commander';
 
 /** What only the daemon knows, or the machine. */
-export type NameKind = 'vnic' | 'vm' | 'adapter' | 'interface' | 'pf';
+export type NameKind = 'vnic' | 'vm' | 'adapter' | 'interface' | 'pf' | 'map';
 
 export interface Candidate {
   readonly word: string;
@@ -20,7 +20,7 @@ export interface Completion {
   readonly socket: string | null;
 }
 
-const NAME_KINDS: readonly string[] = ['vnic', 'vm', 'adapter', 'interface', 'pf'] satisfies NameKind[];
+const NAME_KINDS: readonly string[] = ['vnic', 'vm', 'adapter', 'interface', 'pf', 'map'] satisfies NameKind[];
 /** Placeholders that stand for a file. */
 const FILE_WORDS = ['file', 'path', 'socket'];
 
@@ -83,6 +83,11 @@ function walk(root: Command, words: readonly string[]): { command: Command; posi
     }
   }
   return { command, position, pending, socket };
+}
+
+/** The command that a whole line names; the root when it names none. */
+export function commandOf(root: Command, words: readonly string[]): Command {
+  return walk(root, words).command;
 }
 
 /** @param words of the line behind "unipath", up to the one that is being typed, which may be empty */

@@ -97,6 +97,7 @@ const NAMES: Readonly<Record<NameKind, (client: ControlClient) => Promise<readon
     const [{ discoverPfs }, { pfName }] = await Promise.all([import('../sriov/discover.js'), import('../sriov/pf_name.js')]);
     return (await discoverPfs()).map(pfName);
   },
+  map: async () => Object.keys((await import('../../maps/generated/contract.js')).hostMaps),
   interface: async (client) => {
     const { adapters, vnics } = await client.status();
     const ports = vnics.flatMap(({ tap, vf }) => (vf === null ? [tap] : [tap, vf]));

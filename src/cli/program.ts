@@ -77,6 +77,16 @@ const HEAVY: readonly {
     description: 'flows: what becomes of one, which are the busiest, what has been learnt',
     load: async () => (await import('./flow.js')).registerFlow,
   },
+  {
+    name: 'map',
+    description: 'maps that the packet programs and unipathd share; they are only read',
+    load: async () => (await import('./map.js')).registerMap,
+  },
+  {
+    name: 'prog',
+    description: 'the packet programs; they are only looked at',
+    load: async () => (await import('./prog.js')).registerProg,
+  },
 ];
 
 /** The lab brings half of the package with it: loaded only by who names it. */

@@ -13,6 +13,7 @@ import { RawMap } from '../native/map.js';
 import { Pins } from '../native/pins.js';
 import { BpfProgram } from '../native/program.js';
 import { ownNetns } from './identity.js';
+import type { XdpMode } from './port.js';
 import { fromVnic, isUsed, type VnicRowFields } from './vnic_row.js';
 
 /** Nothing that can be looked at is pinned there. */
@@ -31,6 +32,8 @@ export interface Site {
   readonly vnics: readonly SiteVnic[];
   /** ifindex -> name. */
   readonly links: ReadonlyMap<number, string>;
+  /** Of the interfaces that have an XDP program, whosever. */
+  readonly xdpModes: ReadonlyMap<number, XdpMode>;
   /** "eth0", or "if7" when nobody knows its name. */
   link(ifindex: number): string;
   /** Name, or "#3" for one that has no row any more. */
@@ -51,11 +54,13 @@ export async function openSite(root: string, names: ReadonlyMap<number, string>,
     const row = fromVnic(vnic);
     return { ...row, id, name: names.get(id) ?? row.mac };
   });
-  const links = await readLinks(netnsPath(servedNetns(pins), pid));
+  const found = await readLinks(netnsPath(servedNetns(pins), pid));
+  const links = new Map(found.map(({ ifindex, ifname }) => [ifindex, ifname]));
   return {
     pins,
     vnics,
     links,
+    xdpModes: new Map(found.flatMap(({ ifindex, xdp }) => (xdp === undefined ? [] : [[ifindex, xdp.mode === XDP_GENERIC ? 'generic' : 'native']]))),
     link: (ifindex) => links.get(ifindex) ?? `if${ifindex}`,
     vnic: (id) => vnics.find((vnic) => vnic.id === id)?.name ?? `#${id}`,
   };
@@ -117,8 +122,18 @@ function netnsPath(inode: number | null, pid: number | null): string | null {
   return candidates.find((path) => inodeOf(path) === inode) ?? null;
 }
 
-async function readLinks(netns: string | null): Promise<ReadonlyMap<number, string>> {
+/** As ip(8) prints it. */
+interface LinkRow {
+  readonly ifindex: number;
+  readonly ifname: string;
+  /** enum xdp_attached */
+  readonly xdp?: { readonly mode: number };
+}
+
+/** XDP_ATTACHED_SKB */
+const XDP_GENERIC = 2;
+
+async function readLinks(netns: string | null): Promise<readonly LinkRow[]> {
   const command = ['ip', '-j', 'link', 'show'] as const;
-  const rows = await (netns === null ? runJson('ip', command.slice(1)) : runJson('nsenter', [`--net=${netns}`, ...command]));
-  return new Map((rows as { readonly ifindex: number; readonly ifname: string }[]).map(({ ifindex, ifname }) => [ifindex, ifname]));
+  return (await (netns === null ? runJson('ip', command.slice(1)) : runJson('nsenter', [`--net=${netns}`, ...command]))) as LinkRow[];
 }

@@ -39,9 +39,10 @@ const signatures = {
   bpf_map_update_batch: ['i32', ['i32', 'ptr', 'ptr', 'ptr', 'ptr']],
   // pins and information
   bpf_obj_pin: ['i32', ['i32', 'str']],
-  bpf_obj_get: ['i32', ['str']],
+  bpf_obj_get_opts: ['i32', ['str', 'ptr']],
   bpf_obj_get_info_by_fd: ['i32', ['i32', 'ptr', 'ptr']],
   bpf_map_get_fd_by_id: ['i32', ['u32']],
+  bpf_prog_get_fd_by_id: ['i32', ['u32']],
   bpf_btf_get_fd_by_id: ['i32', ['u32']],
   bpf_enable_stats: ['i32', ['u32']],
   // programs and links

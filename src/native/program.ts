@@ -1,5 +1,6 @@
 /** A BPF program that the kernel has verified. */
-import type { Descriptor } from './descriptor.js';
+import { Descriptor } from './descriptor.js';
+import { E } from './errno.js';
 import { check } from './errors.js';
 import { getProgramInfo, type ProgramInfo } from './info.js';
 import { libbpf } from './libbpf.js';
@@ -35,6 +36,13 @@ export class BpfProgram {
       descriptor.close();
       throw error;
     }
+  }
+
+  /** One that the kernel has, by its id; null when it has gone. */
+  static fromId(id: number): BpfProgram | null {
+    const fd = libbpf().bpf_prog_get_fd_by_id(id);
+    if (fd === -E.NOENT) return null;
+    return new BpfProgram(new Descriptor(check('bpf_prog_get_fd_by_id', fd, `program ${id}`), `program ${id}`));
   }
 
   get fd(): number {

@@ -14,7 +14,7 @@ import { libbpf } from './libbpf.js';
 import { MapBatch } from './map_batch.js';
 import { BPF_F_MMAPABLE, isPerCpuMap, valueStride } from './map_types.js';
 import { pageSize, SharedMapping } from './memory.js';
-import { openPin } from './open_pin.js';
+import { type OpenOptions, openPin } from './open_pin.js';
 
 export class RawMap {
   readonly id: number;
@@ -65,8 +65,8 @@ export class RawMap {
   }
 
   /** @throws NativeError ENOENT when there is no such pin, EINVAL when it is something else */
-  static fromPin(path: string): RawMap {
-    const descriptor = openPin(path, 'map');
+  static fromPin(path: string, options: OpenOptions = {}): RawMap {
+    const descriptor = openPin(path, 'map', options);
     try {
       return new RawMap(descriptor);
     } catch (error) {

@@ -27,6 +27,7 @@ function struct<M extends string>(type: string, header: string, size: number, at
 export const objectOpenOpts = struct('struct bpf_object_open_opts', 'bpf/libbpf.h', 80, {
   sz: 0, object_name: 8,
 });
+export const objGetOpts = struct('struct bpf_obj_get_opts', 'bpf/bpf.h', 16, { sz: 0, file_flags: 8 });
 export const linkCreateOpts = struct('struct bpf_link_create_opts', 'bpf/bpf.h', 64, { sz: 0, flags: 8 });
 export const linkUpdateOpts = struct('struct bpf_link_update_opts', 'bpf/bpf.h', 16, { sz: 0, flags: 8, old_prog_fd: 12 });
 export const testRunOpts = struct('struct bpf_test_run_opts', 'bpf/bpf.h', 80, {

@@ -29,7 +29,7 @@ export interface Reference {
 }
 
 /** Parts of the tree that are not loaded unless they are named. */
-const ALL_PARTS = ['capture', 'flow', 'lab'];
+const ALL_PARTS = ['capture', 'flow', 'map', 'prog', 'lab'];
 
 /** What is added to the help, of which commander keeps no record. */
 function notesOf(command: Command, output: { text: string }): string {

@@ -1,6 +1,7 @@
 /** What the data plane has counted. */
 import { getSystemErrorName } from 'node:util';
 import type { VnicPath } from '../../core/model.js';
+import { verdictOf } from '../../core/verdict.js';
 import type { RedirectErrorTally, Tally, VnicTally } from '../../dataplane/port.js';
 import { type Collector, VNICS_A_TURN } from '../collector.js';
 import { Kept } from '../kept.js';
@@ -21,12 +22,6 @@ const ERROR_KINDS: readonly RedirectErrorTally['kind'][] = ['redirect', 'devmap'
 
 /** Row 0 counts the frames of no known vNIC. */
 const NO_VNIC = 0;
-
-/** "redirect_rss" -> "redirect": a reason names its verdict first; a control frame is consumed, which is a drop. */
-export function verdictOf(reason: string): string {
-  const [verdict = ''] = reason.split('_');
-  return verdict === 'control' ? 'drop' : verdict;
-}
 
 function errnoName(errno: number): string {
   if (errno === 0) return 'none';

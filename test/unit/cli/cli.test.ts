@@ -298,7 +298,7 @@ test('help is code 0 and names the exit codes', async (t) => {
   const { code, out } = await run('--help');
   t.is(code, 0);
   t.regex(out, /Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 daemon unreachable, 4 degraded \(status, guest check, doctor\), 5 timed out\./);
-  for (const command of ['status', 'vnic', 'vm', 'guest', 'adapter', 'monitor', 'config', 'down', 'metrics', 'version', 'rss', 'lab'])
+  for (const command of ['status', 'vnic', 'vm', 'guest', 'adapter', 'monitor', 'config', 'down', 'metrics', 'version', 'rss', 'map', 'prog', 'lab'])
     t.regex(out, new RegExp(`^  ${command} `, 'm'));
 });
 

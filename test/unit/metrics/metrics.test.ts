@@ -1,7 +1,7 @@
 import { release } from 'node:os';
 import test from 'ava';
+import { verdictOf } from '../../../src/core/verdict.js';
 import type { Attachment, DataPlaneEvent, MapUsage, ProgramRuns, RedirectErrorTally, VnicTally } from '../../../src/dataplane/port.js';
-import { verdictOf } from '../../../src/metrics/collectors/traffic.js';
 import { listenForScrapes } from '../../../src/metrics/listener.js';
 import { Metrics } from '../../../src/metrics/registry.js';
 import { adapterStatus, FakeController, monitorEvent, vnicStatus } from '../../support/fake_controller.js';
