@@ -16,13 +16,20 @@ export function registerBatch(program: Command, context: (command: Command) => C
     .description('run commands from a file, one a line; ends at the first that fails')
     .argument('<file>', '- is standard input')
     .option('--keep-going', 'go on behind one that fails')
+    .option('--dry-run', 'only say what would be done: by the --dry-run of each command that has one, by its line for the others')
     .addHelpText('after', HELP_TAIL)
-    .action(async (file: string, options: { keepGoing?: boolean }, command: Command) => batch(context(command), file, options.keepGoing === true));
+    .action(async (file: string, options: BatchOptions, command: Command) => batch(context(command), file, options));
 }
 
-async function batch(context: Context, file: string, keepGoing: boolean): Promise<void> {
+interface BatchOptions {
+  readonly keepGoing?: boolean;
+  readonly dryRun?: boolean;
+}
+
+async function batch(context: Context, file: string, { keepGoing = false, dryRun = false }: BatchOptions): Promise<void> {
   const { runCli } = await import('./program.js');
   const common = commonWords(context);
+  const run: Runner = (words) => runCli([...common, ...words], context.io);
   let failed: number = ExitCode.ok;
   let number = 0;
   const input = file === '-' ? process.stdin : createReadStream(file);
@@ -36,7 +43,7 @@ async function batch(context: Context, file: string, keepGoing: boolean): Promis
     const { done, value } = await Promise.race([lines.next(), problem]);
     if (done === true) break;
     const where = `${file}:${++number}`;
-    const code = await line(context, value, where, (words) => runCli([...common, ...words], context.io));
+    const code = await line(context, value, where, dryRun ? (words) => foresee(context, words, run) : run);
     if (code !== ExitCode.ok) context.io.err(`${where}: exit code ${code}\n`);
     if (failed === ExitCode.ok) failed = code;
     if (failed !== ExitCode.ok && !keepGoing) break;
@@ -46,6 +53,18 @@ async function batch(context: Context, file: string, keepGoing: boolean): Promis
 }
 
 type Runner = (words: readonly string[]) => Promise<number>;
+
+/** Only looks, whatever the line does. @returns its exit code */
+async function foresee(context: Context, words: readonly string[], run: Runner): Promise<number> {
+  const [{ programFor }, { commandOf }] = await Promise.all([import('./program.js'), import('./complete.js')]);
+  const root = await programFor(words, context.io);
+  const command = commandOf(root, words);
+  // What is no command is told as such; nothing is done for it.
+  if (command === root || command.commands.length > 0) return run(words);
+  if (command.options.some(({ long }) => long === '--dry-run')) return run(words.includes('--dry-run') ? words : [...words, '--dry-run']);
+  context.printLine(`would run: unipath ${words.join(' ')}`);
+  return ExitCode.ok;
+}
 
 /** @returns its exit code */
 async function line(context: Context, text: string, where: string, run: Runner): Promise<number> {

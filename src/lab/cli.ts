@@ -4,10 +4,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { CliError, ExitCode, ExitWith } from '../cli/exit.js';
+import { PROTOCOL_SCHEMA } from '../control/protocol.js';
 import { nearName } from '../core/near_name.js';
 import { missingCommandHint } from '../host/exec.js';
 import { packageRoot } from '../paths.js';
-import { labDown } from './down.js';
+import { foreseenDown, labDown } from './down.js';
 import { abortOnSignal } from './interrupt.js';
 import { readJournal } from './journal.js';
 import { execInMachine, machineOf } from './machine_exec.js';
@@ -16,7 +17,7 @@ import { labPlace, namespaceOf, namespacePath, type LabPlace } from './place.js'
 import { MARK_VARIABLE } from './processes.js';
 import { labRun } from './run/lab_run.js';
 import { labStatus, printStatus } from './status.js';
-import { labUp } from './up.js';
+import { foreseenUp, labUp } from './up.js';
 
 interface PlaceOptions {
   readonly name?: string;
@@ -59,10 +60,19 @@ interface UpOptions extends PlaceOptions {
   readonly guests: string;
   readonly failAfter?: string;
   readonly quiet?: boolean;
+  readonly dryRun?: boolean;
 }
 
-async function up(options: UpOptions): Promise<void> {
+/** What a `--dry-run` says. */
+function sayForeseen(titles: readonly string[], would: 'done' | 'undone', command: Command): void {
+  const printJson = jsonPrinter(command);
+  if (printJson !== null) printJson({ schema: PROTOCOL_SCHEMA, dry_run: true, [would]: titles });
+  else for (const title of titles) process.stdout.write(`would be ${would}: ${title}\n`);
+}
+
+async function up(options: UpOptions, command: Command): Promise<void> {
   const spec = labOf(guestKind(options.guests));
+  if (options.dryRun === true) return sayForeseen(await foreseenUp(placeFrom(options), { spec, daemons: options.daemons }), 'done', command);
   const { signal, stop } = abortOnSignal();
   try {
     const lab = await labUp(placeFrom(options), {
@@ -83,7 +93,8 @@ async function up(options: UpOptions): Promise<void> {
   if (options.quiet !== true) say(HINTS);
 }
 
-async function down(options: PlaceOptions & { quiet?: boolean }): Promise<void> {
+async function down(options: PlaceOptions & { quiet?: boolean; dryRun?: boolean }, command: Command): Promise<void> {
+  if (options.dryRun === true) return sayForeseen(foreseenDown(placeFrom(options)), 'undone', command);
   const { undone, failures } = await labDown(placeFrom(options), options.quiet === true ? () => {} : (title) => say(`undo: ${title}`));
   for (const failure of failures) say(`cannot undo ${failure}`);
   if (failures.length > 0) throw new ExitWith(ExitCode.failed);
@@ -169,11 +180,13 @@ export function registerLab(program: Command): void {
     .description('build the lab and leave it running')
     .option('--no-daemons', 'software paths only: no unipathd, no guest agents')
     .option('-q, --quiet', 'print nothing but errors')
+    .option('--dry-run', 'only say what would be done')
     .addOption(lab.createOption('--fail-after <steps>').hideHelp())
     .action(up);
   withName(lab.command('down'))
     .description('remove every trace of the lab, also of one left half-built by a crash')
     .option('-q, --quiet', 'print nothing but errors')
+    .option('--dry-run', 'only say what would be undone')
     .action(down);
   withGuests(withName(lab.command('run')))
     .description('build the lab, move guests between their paths and hosts under traffic, account for every frame, remove the lab')

@@ -12,6 +12,11 @@ export interface DownResult {
   readonly failures: readonly string[];
 }
 
+/** Titles of the steps that `labDown` would take back, last first. */
+export function foreseenDown(place: LabPlace): readonly string[] {
+  return [...(readJournal(place)?.steps ?? [])].reverse().flatMap(({ title, undo }) => (undo.length === 0 ? [] : [title]));
+}
+
 /** Idempotent: without a lab it does nothing. */
 export async function labDown(place: LabPlace, onStep: (title: string) => void = () => {}): Promise<DownResult> {
   const content = readJournal(place);

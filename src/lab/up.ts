@@ -111,6 +111,15 @@ async function machineFiles(): Promise<MachineFiles> {
   return { kernel: await unpackedKernel(kernel), image: await guestImage('base', kernel), accel: bestAccelerator() };
 }
 
+/** Titles of the steps that `labUp` would do; nothing is made, and nothing of an earlier lab is cleared. @throws LabRefusedError */
+export async function foreseenUp(place: LabPlace, { spec = defaultLab, daemons = true }: Pick<UpOptions, 'spec' | 'daemons'> = {}): Promise<readonly string[]> {
+  if (readJournal(place) !== null) throw new LabRefusedError('a lab is up, or was left half-built; take it down with `unipath lab down`');
+  await refuseUnlessPossible(place, spec);
+  // The files are made by whoever builds it; no title names them.
+  const machines: MachineFiles | null = spec.kind === 'qemu' ? { kernel: '', image: '', accel: bestAccelerator() } : null;
+  return labSteps(place, spec, { daemons, programs: labPrograms, machines, ...hostState() }).map(({ title }) => title);
+}
+
 /**
  * Builds the lab. When a step fails, what was built is taken down again before the error is thrown.
  * @throws LabRefusedError before anything is changed; CommandError, LabProcessError after everything is undone

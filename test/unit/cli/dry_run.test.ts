@@ -1,4 +1,7 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'ava';
+import { referenceOfUnipath } from '../../../src/cli/docs/reference.js';
 import type { VmStatus } from '../../../src/control/vm_protocol.js';
 import { run } from '../../support/cli.js';
 import { fakeDaemon } from '../../support/control_socket.js';
@@ -74,4 +77,34 @@ test('flow copy: how many flows, and whether the other host knows the vNIC', asy
   t.is((await run(`-S ${socket} flow copy --vnic g1 --to ${there.socket} --dry-run`)).out, 'g1: 1 learnt flows would be copied\n');
   there.controller.vnics = [];
   t.regex((await run(`-S ${socket} flow copy --vnic g1 --to ${there.socket} --dry-run`)).out, /; the other unipathd has no such vNIC\n$/);
+});
+
+test('batch: each line by its own dry run, those without one are named', async (t) => {
+  const { socket, folder, controller } = await fakeDaemon(t);
+  const file = join(folder, 'commands');
+  writeFileSync(file, 'vnic software g1\ndown\nbugreport never-written\n');
+  const { code, out } = await run(`-S ${socket} batch ${file} --dry-run`);
+  t.is(code, 0);
+  const lines = out.trim().split('\n');
+  t.regex(lines[0] ?? '', /^g1 would be asked/);
+  t.regex(lines[1] ?? '', /^would be undone: VF vfp0/);
+  t.is(lines.at(-1), 'would run: unipath bugreport never-written');
+  t.deepEqual(controller.calls, []);
+  writeFileSync(file, 'vnic softwear g1\n');
+  t.is((await run(`-S ${socket} batch ${file} --dry-run`)).code, 2);
+});
+
+/** Look only; or, of the lab, change only what the lab itself made. */
+const WITHOUT = [
+  'status', 'explain', 'vnic show', 'vm show', 'adapter show', 'monitor', 'top', 'capture', 'flow explain', 'flow top', 'flow show', 'map list',
+  'map dump', 'map stats', 'prog list', 'prog stats', 'config check', 'config show', 'config diff', 'config schema', 'metrics', 'version',
+  'rss show', 'rss hash', 'guest check', 'doctor', 'bugreport', 'completion', 'lab run', 'lab status', 'lab exec',
+];
+
+test('whatever command changes something has a dry run', async (t) => {
+  const { commands } = await referenceOfUnipath();
+  const leaves = commands.filter((command) => command.commands.length === 0).map(({ name, options }) => ({ name: name.replace('unipath ', ''), options }));
+  const without = leaves.filter(({ options }) => !options.some(({ term }) => term.includes('--dry-run'))).map(({ name }) => name);
+  t.deepEqual(without.sort(), [...WITHOUT].sort());
+  t.true(leaves.length - without.length >= 14);
 });
