@@ -26,6 +26,9 @@ static __always_inline void follow_transmission(__u32 id, const struct vnic *v, 
 
 	if (!p)
 		return;
+	/* An adapter that switches by itself may give it back to the uplink. */
+	if (!from_vf && f->multicast && p->tap_multicast != now)
+		p->tap_multicast = now;
 	word = *(volatile __u64 *)&p->word;
 	/* Whoever holds its frames back decides; a guest that transmits on its VF hears there. */
 	if (is_holding(p, word)) {

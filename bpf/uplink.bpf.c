@@ -28,7 +28,23 @@ static __always_inline __u32 answering_vnic(struct xdp_md *ctx, const struct fra
 	return id;
 }
 
-/* What becomes of it; the sender is looked at only where it answers a question. */
+/*
+ * Broadcast and multicast that a guest sent by its tap a moment ago, and that the adapter's own switch gives to the PF, too, as to every
+ * function: the bridge would take the guest to be behind the uplink, and nobody would reach it. From another host, to which the guest has gone, it
+ * comes later. Returns the id of the vNIC, or 0.
+ */
+static __always_inline __u32 reflected_vnic(struct xdp_md *ctx, const struct frame *f)
+{
+	__u32 id = find_vnic(f->source);
+	struct path_word *p = path_of(id);
+	struct vnic *v = vnic_of(id);
+
+	if (!id || !v || !p || v->uplink_ifindex != ctx->ingress_ifindex)
+		return 0;
+	return ticks_since(p->tap_multicast, tick_now()) < QUIET_TICKS ? id : 0;
+}
+
+/* What becomes of it; the sender is looked at only where it answers a question, or comes back. */
 static __always_inline int steer_from_wire(struct xdp_md *ctx, struct cursor *cursor, const struct frame *f, struct choice *choice)
 {
 	struct vnic_counters *c;
@@ -36,8 +52,13 @@ static __always_inline int steer_from_wire(struct xdp_md *ctx, struct cursor *cu
 	struct vnic *v;
 	__u32 id;
 
-	if (f->multicast)
-		return count(0, counters_of(0), REASON_PASS_MULTICAST, f->length, XDP_PASS);
+	if (f->multicast) {
+		id = reflected_vnic(ctx, f);
+		if (!id)
+			return count(0, counters_of(0), REASON_PASS_MULTICAST, f->length, XDP_PASS);
+		choice->fresh = 1; /* who sent it is not behind the uplink */
+		return count(id, counters_of(id), REASON_DROP_REFLECTED, f->length, XDP_DROP);
+	}
 	id = find_vnic(f->destination);
 	c = counters_of(id);
 	v = vnic_of(id);

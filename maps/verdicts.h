@@ -50,8 +50,8 @@ enum reason {
 	REASON_HELD = 26,		/* kept back while its guest changes its path; delivered as soon as the guest hears again */
 	REASON_DROP_HOLD_FULL = 27,	/* the same, but there was no room */
 	REASON_REDIRECT_VF = 28,	/* came by the bridge to the tap of a guest that hears on its VF only: to the VF port */
-	REASON_DROP_REFLECTED = 29,	/* the guest's own frame, which the bridge brought back to its tap; or one for its VF and others, which the
-					 * adapter's own switch gives to all of them */
+	REASON_DROP_REFLECTED = 29,	/* the guest's own frame, which the bridge brought back to its tap, or the adapter's own switch to the uplink; or
+					 * one for its VF and others, which that switch gives to all of them */
 
 	REASON_COUNT = 30,
 };

@@ -95,7 +95,7 @@ enum path_bit {
 struct path_word {
 	__u64 word;
 	__u32 vf_seen;		/* tick when the guest last transmitted on the VF; written by the programs only */
-	__u32 reserved;
+	__u32 tap_multicast;	/* tick when it last sent broadcast or multicast by its tap; written by the programs only */
 	__u64 hold_until_ns;	/* CLOCK_MONOTONIC: a hold ends by itself, whatever became of who began it */
 };
 _Static_assert(sizeof(struct path_word) == 24, "struct path_word is a wire format");

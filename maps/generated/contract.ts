@@ -692,6 +692,7 @@ export const metaCodec: Codec<Meta> = {
 export interface PathWord {
   readonly word: bigint;
   readonly vfSeen: number;
+  readonly tapMulticast: number;
   readonly holdUntilNs: bigint;
 }
 
@@ -700,12 +701,13 @@ export const pathWordCodec: Codec<PathWord> = {
   read: (buffer, offset = 0) => ({
     word: buffer.readBigUInt64LE(offset),
     vfSeen: buffer.readUInt32LE(offset + 8),
+    tapMulticast: buffer.readUInt32LE(offset + 12),
     holdUntilNs: buffer.readBigUInt64LE(offset + 16),
   }),
   write: (value, buffer, offset = 0) => {
     buffer.writeBigUInt64LE(value.word, offset);
     buffer.writeUInt32LE(value.vfSeen, offset + 8);
-    buffer.fill(0, offset + 12, offset + 16);
+    buffer.writeUInt32LE(value.tapMulticast, offset + 12);
     buffer.writeBigUInt64LE(value.holdUntilNs, offset + 16);
   },
 };
@@ -1242,7 +1244,7 @@ export const hostFingerprint: Fingerprint = {
     'path_word': { size: 24 },
     'path_word.word': { offset: 0, type: '__u64' },
     'path_word.vf_seen': { offset: 8, type: '__u32' },
-    'path_word.reserved': { offset: 12, type: '__u32' },
+    'path_word.tap_multicast': { offset: 12, type: '__u32' },
     'path_word.hold_until_ns': { offset: 16, type: '__u64' },
     'redirect_error_key': { size: 12 },
     'redirect_error_key.ifindex': { offset: 0, type: '__u32' },

@@ -26,7 +26,7 @@ export function ageFlow(world: World, random: Random, row: number): void {
 export function ageOthers(world: World, random: Random): void {
   const id = random.pick(VNIC_IDS);
   const path = world.paths.get(id)!;
-  world.setPath(id, { ...path, vfSeen: anyTick(random, world.tick) });
+  world.setPath(id, { ...path, vfSeen: anyTick(random, world.tick), tapMulticast: anyTick(random, world.tick) });
   if (world.usedSlots.length === 0) return;
   const slot = random.pick(world.usedSlots);
   world.setRemote(slot, { ...world.remotes.get(slot)!, learnt: anyTick(random, world.tick) });

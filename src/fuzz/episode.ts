@@ -196,9 +196,9 @@ export class Episode {
 
   #comparePaths(): Difference | null {
     for (const id of [NOBODY, ...VNIC_IDS]) {
-      const expected = this.#world.paths.get(id) ?? { word: 0n, vfSeen: 0, holdUntilNs: 0n };
+      const expected = this.#world.paths.get(id) ?? { word: 0n, vfSeen: 0, tapMulticast: 0, holdUntilNs: 0n };
       const actual = this.#subject.paths.get(id)!;
-      const text = ({ word, vfSeen, holdUntilNs }: typeof actual): string => `0x${word.toString(16)}, VF seen ${vfSeen}, hold until ${holdUntilNs}`;
+      const text = ({ word, vfSeen, tapMulticast, holdUntilNs }: typeof actual): string => `0x${word.toString(16)}, VF seen ${vfSeen}, multicast ${tapMulticast}, hold until ${holdUntilNs}`;
       if (text(expected) !== text(actual)) return this.#difference(`path of vNIC ${id}`, text(expected), text(actual));
     }
     return null;

@@ -70,7 +70,7 @@ export function anyPath(random: Random, now: number): PathWord {
   const others = random.chance(0.1) ? random.word() & 0xffff_f800 : 0;
   const low = (path | allowed | hold | release | others) >>> 0;
   const holdUntilNs = random.chance(0.75) ? HOLD_ENDS.never : HOLD_ENDS.past;
-  return { word: (BigInt(generation) << BigInt(PathBit.GENERATION_SHIFT)) | BigInt(low), vfSeen: anyTick(random, now), holdUntilNs };
+  return { word: (BigInt(generation) << BigInt(PathBit.GENERATION_SHIFT)) | BigInt(low), vfSeen: anyTick(random, now), tapMulticast: anyTick(random, now), holdUntilNs };
 }
 
 /** Keys of the flow hash; two vNICs may have the same. */

@@ -10,7 +10,7 @@ import { ALL_REASONS, Bed, type ReasonName } from './bed/bed.js';
 import { checkRow, type Row } from './bed/row.js';
 import { checkTapRow } from './bed/tap_row.js';
 import { controlRows as guestControlRows, neighbourRows, partialRows, policyRows, uplinkRows } from './tables/from_guest.js';
-import { heardRows, holdRows, seenRows, tapRows } from './tables/holds.js';
+import { heardRows, holdRows, reflectedRows, seenRows, tapRows } from './tables/holds.js';
 import { flowRows, pathRows } from './tables/path_and_flows.js';
 import { hashTypeRows, multiBufferRows, queueChangeRows } from './tables/queue_changes.js';
 import { spoofingRows } from './tables/spoofing.js';
@@ -33,7 +33,7 @@ const tables: readonly (readonly [prefix: string, rows: readonly Row[]])[] = [
   ['guest', uplinkRows], ['guest', partialRows], ['guest', neighbourRows], ['guest', policyRows], ['guest', guestControlRows],
   ['guest', pathRows], ['guest', flowRows],
   ['access', accessRows], ['trunk', trunkRows], ['legacy', legacyRows], ['guest', spoofingRows],
-  ['hold', holdRows], ['guest', heardRows], ['guest', seenRows], ['queue', queueChangeRows], ['queue', hashTypeRows], ['wire', multiBufferRows],
+  ['hold', holdRows], ['guest', heardRows], ['wire', reflectedRows], ['guest', seenRows], ['queue', queueChangeRows], ['queue', hashTypeRows], ['wire', multiBufferRows],
 ];
 
 for (const [prefix, rows] of tables) {

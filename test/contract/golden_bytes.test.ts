@@ -45,8 +45,8 @@ const rows: Readonly<Record<string, Golden>> = {
   ),
   pathWordCodec: golden(
     contract.pathWordCodec,
-    { word: 0x0000_0007_0000_0101n, vfSeen: 0x11223344, holdUntilNs: 0x0102030405060708n },
-    bytes('0101000007000000', '44332211', '00000000', '0807060504030201'),
+    { word: 0x0000_0007_0000_0101n, vfSeen: 0x11223344, tapMulticast: 0x55667788, holdUntilNs: 0x0102030405060708n },
+    bytes('0101000007000000', '44332211', '88776655', '0807060504030201'),
   ),
   eventCodec: golden(
     contract.eventCodec,

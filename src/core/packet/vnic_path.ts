@@ -45,8 +45,12 @@ function transmitInHold(work: Work, id: number, path: PathWord, role: PortRole):
 
 /** Receive follows transmit. */
 export function followTransmission(work: Work, id: number, vnic: Vnic, role: PortRole, ethernet: Ethernet): void {
-  const path = work.state.paths.get(id);
-  if (path === undefined) return;
+  const before = work.state.paths.get(id);
+  if (before === undefined) return;
+  // An adapter that switches by itself may give it back to the uplink.
+  const tapMulticast = role === PortRole.TAP && ethernet.multicast ? work.state.tick : before.tapMulticast;
+  const path = { ...before, tapMulticast };
+  if (tapMulticast !== before.tapMulticast) work.effects.push({ kind: 'path', vnic: id, path });
   if (isHolding(path, work.state.nowNs)) {
     transmitInHold(work, id, path, role);
     return;

@@ -226,7 +226,7 @@ export class Bed {
       vlanCount: 1,
       vlans: [vlan, ...new Array<number>(ContractLimit.MAX_VLANS - 1).fill(0)],
     });
-    this.paths.set(id, { word: 0n, vfSeen: 0, holdUntilNs: 0n });
+    this.paths.set(id, { word: 0n, vfSeen: 0, tapMulticast: 0, holdUntilNs: 0n });
     this.flowSeeds.set(id, FLOW_SEED);
     this.seen.set(id, NONE_SEEN);
     this.withoutRing(name);

@@ -76,6 +76,21 @@ export const heardRows: readonly Row[] = [
   { title: 'answer: not to the next address', on: 'tap1', frame: guestFrame('g1', '02:00:00:00:00:02').arp({ senderMac: VNICS.g1.mac, sender: IP.g1, target: IP.g2 }), verdict: 'pass', counted: ['g1', 'pass_unknown_mac'] },
 ];
 
+const comesBack = guestFrame('g1', BROADCAST).arp({ senderMac: VNICS.g1.mac, sender: IP.g1, target: IP.station });
+const reflectedBack = { on: 'pf0', frame: comesBack, verdict: 'drop', counted: ['g1', 'drop_reflected'] } as const;
+const fromElsewhere = { on: 'pf0', frame: comesBack, verdict: 'pass', counted: ['nobody', 'pass_multicast'] } as const;
+
+export const reflectedRows: readonly Row[] = [
+  { title: 'reflected: a broadcast of a guest, just sent by its tap, that the adapter gives back', ...reflectedBack, given: [earlier(comesBack, { on: 'tap1' })] },
+  { title: 'reflected: ... of a guest on its VF, whose standby speaks', ...reflectedBack, given: [accelerated('g1'), earlier(comesBack, { on: 'tap1' })] },
+  { title: 'reflected: ... during a hold', ...reflectedBack, given: [holding('g1'), earlier(comesBack, { on: 'tap1' })] },
+  { title: 'reflected: not what it has not sent: it has gone to another host', ...fromElsewhere },
+  { title: 'reflected: ... nor has sent by its VF', ...fromElsewhere, given: [accelerated('g1'), earlier(comesBack, { on: 'vf1' })] },
+  { title: 'reflected: ... nor has sent to one alone', ...fromElsewhere, given: [earlier(reply, { on: 'tap1' })] },
+  { title: 'reflected: not by another uplink', ...fromElsewhere, on: 'pf1', given: [earlier(comesBack, { on: 'tap1' })] },
+  { title: 'reflected: not a neighbour\'s', ...fromElsewhere, given: [earlier(guestFrame('g2', BROADCAST).arp({ senderMac: VNICS.g2.mac, sender: IP.g2, target: IP.station }), { on: 'tap2' })] },
+];
+
 const stock = [withoutPlugin('g1')];
 const toAll = guestFrame('g1', BROADCAST);
 const nd = guestFrame('g1', '33:33:ff:00:00:01');

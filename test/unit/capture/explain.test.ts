@@ -73,7 +73,7 @@ function state(
       [portKey(TAP), { vnic: 1, role: PortRole.TAP }],
       [portKey(VF), { vnic: 1, role: PortRole.VF }],
     ]),
-    paths: new Map([[1, { word: change.path ?? 1n, vfSeen: 0, holdUntilNs: change.holdUntilNs ?? 0n }]]),
+    paths: new Map([[1, { word: change.path ?? 1n, vfSeen: 0, tapMulticast: 0, holdUntilNs: change.holdUntilNs ?? 0n }]]),
     steerings: new Map([
       [2, steering(change.steering)],
       [3, change.steering ?? steering()],

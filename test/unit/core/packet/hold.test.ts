@@ -22,7 +22,7 @@ const answer = frame().ethernet({ from: MAC.g1, to: MAC.station }).ip('192.0.2.1
 function held(word = HOLD, size = 4096): TestState {
   const state = testState();
   changeVnic(state, 1, { flags: 0 });
-  state.paths.set(1, { word, vfSeen: 0, holdUntilNs: UNTIL });
+  state.paths.set(1, { word, vfSeen: 0, tapMulticast: 0, holdUntilNs: UNTIL });
   state.holds.set(1, { size, taken: 0 });
   state.nowNs = UNTIL - 1n;
   return state;
@@ -93,7 +93,7 @@ test('in a hold the path stays, and transmission on the VF tells that the guest 
   const { effects } = send(state, answer, fromVf);
   const event = { vnic: 1, generation: 3, ifindex: VF.g1, kind: EventKind.HEARD, path: VnicPath.ACCELERATED, command: 0 };
   t.deepEqual(effects.filter(({ kind }) => kind === 'event'), [{ kind: 'event', event }]);
-  t.deepEqual(state.paths.get(1), { word: HOLD | 0x3_0000_0100n, vfSeen: TICK, holdUntilNs: UNTIL });
+  t.deepEqual(state.paths.get(1), { word: HOLD | 0x3_0000_0100n, vfSeen: TICK, tapMulticast: 0, holdUntilNs: UNTIL });
   t.deepEqual(send(state, answer, fromVf).effects.filter(({ kind }) => kind === 'event' || kind === 'path'), []);
   t.deepEqual(send(held(HOLD | 1n), answer, fromTap).effects.filter(({ kind }) => kind === 'event' || kind === 'path'), []);
   for (const word of [HOLD | 1n, HOLD | RELEASE | 0x100n]) {

@@ -90,9 +90,9 @@ test('a flow changes its queue only after two quiet ticks', (t) => {
 
 test('receive follows transmit: to the VF where that is allowed, with an event', (t) => {
   const state = testState();
-  state.paths.set(1, { word: 0xffff_ffff_0000_0100n, vfSeen: 0, holdUntilNs: 0n });
+  state.paths.set(1, { word: 0xffff_ffff_0000_0100n, vfSeen: 0, tapMulticast: 0, holdUntilNs: 0n });
   const { effects } = send(state, answer, fromVf);
-  t.deepEqual(state.paths.get(1), { word: 0x101n, vfSeen: TICK, holdUntilNs: 0n }, 'the generation wraps');
+  t.deepEqual(state.paths.get(1), { word: 0x101n, vfSeen: TICK, tapMulticast: 0, holdUntilNs: 0n }, 'the generation wraps');
   const event = { vnic: 1, generation: 0, ifindex: VF.g1, kind: EventKind.PATH_CHANGED, path: VnicPath.ACCELERATED, command: 0 };
   t.deepEqual(effects.filter(({ kind }) => kind === 'event'), [{ kind: 'event', event }]);
 });
@@ -100,7 +100,7 @@ test('receive follows transmit: to the VF where that is allowed, with an event',
 test('receive follows transmit: off the VF once it has been quiet', (t) => {
   for (const [seen, path] of [[TICK - 1, 1n], [TICK - 2, 0n], [TICK + 8, 1n], [TICK + 9, 0n]] as const) {
     const state = testState();
-    state.paths.set(1, { word: 0x101n, vfSeen: seen, holdUntilNs: 0n });
+    state.paths.set(1, { word: 0x101n, vfSeen: seen, tapMulticast: 0, holdUntilNs: 0n });
     send(state, answer, fromTap);
     t.is(state.paths.get(1)!.word & 0xffn, path, `VF seen at ${seen - TICK}`);
   }

@@ -65,7 +65,7 @@ export function testState(): TestState {
       [vnicKey(macBytes(MAC.g1), 0), { vnic: 1, role: PortRole.TAP }],
       [vnicKey(macBytes(MAC.g2), 0), { vnic: 2, role: PortRole.TAP }],
     ]),
-    paths: new Map([[1, { word: 0x101n, vfSeen: 0, holdUntilNs: 0n }], [2, { word: 0n, vfSeen: 0, holdUntilNs: 0n }]]),
+    paths: new Map([[1, { word: 0x101n, vfSeen: 0, tapMulticast: 0, holdUntilNs: 0n }], [2, { word: 0n, vfSeen: 0, tapMulticast: 0, holdUntilNs: 0n }]]),
     steerings: new Map([2, 3, 4, 5].map((row) => [row, steering()])),
     rss: new Map([[0, { key: rssVectorKey }]]),
     flowSeeds: new Map([[1, 0x5bd1_e995_5bd1_e995n], [2, 1n]]),
