@@ -7,7 +7,7 @@ import { readRssKeyByCommand } from './ethtool.js';
 import { run, runJson } from './exec.js';
 import { Links } from './links.js';
 import { checkInterfaceName } from './names.js';
-import { addOwnAddress, deleteOwnAddress, hasOwnAddress } from './own_addresses.js';
+import { addOwnAddress, deleteOwnAddress, ownAddresses } from './own_addresses.js';
 import type { BridgePortFlags, BridgeVlan, BridgeVlanFlags, FdbEntry, HostNetwork } from './port.js';
 
 const OPERATIONAL_POLL_MS = 10;
@@ -88,8 +88,11 @@ export class LinuxHostNetwork implements HostNetwork {
   }
 
   async hasStaticFdb(entry: FdbEntry): Promise<boolean> {
-    if (entry.self === true) return hasOwnAddress(checkInterfaceName(entry.device), entry.mac);
     return hasStaticEntry(entry.mac, checkInterfaceName(entry.device), await this.#entryVlan(entry));
+  }
+
+  ownAddresses(device: string): Promise<ReadonlySet<string>> {
+    return ownAddresses(checkInterfaceName(device));
   }
 
   sendFrame(ifindex: number, frame: Buffer): void {

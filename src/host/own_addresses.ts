@@ -6,14 +6,14 @@ interface FdbJson {
   readonly flags?: readonly string[];
 }
 
-/** Is it in what `bridge -j fdb show dev` prints? */
-export function hasOwnAddressIn(rows: readonly FdbJson[], mac: string): boolean {
-  return rows.some((row) => row.mac === mac && row.flags?.includes('self') === true);
+/** Those of what `bridge -j fdb show dev` prints. */
+export function ownAddressesIn(rows: readonly FdbJson[]): Set<string> {
+  return new Set(rows.flatMap(({ mac, flags }) => (mac !== undefined && flags?.includes('self') === true ? [mac] : [])));
 }
 
 /** @throws CommandError */
-export async function hasOwnAddress(device: string, mac: string): Promise<boolean> {
-  return hasOwnAddressIn((await runJson('bridge', ['-j', 'fdb', 'show', 'dev', device])) as readonly FdbJson[], mac);
+export async function ownAddresses(device: string): Promise<Set<string>> {
+  return ownAddressesIn((await runJson('bridge', ['-j', 'fdb', 'show', 'dev', device])) as readonly FdbJson[]);
 }
 
 /** Idempotent. @throws CommandError, when the device has no room for more, too */

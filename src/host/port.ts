@@ -21,7 +21,10 @@ export interface HostNetwork {
   /** Static entry "this MAC address is behind this port", or of the device itself. Idempotent. */
   addFdb(entry: FdbEntry): Promise<void>;
   deleteFdb(entry: FdbEntry): Promise<void>;
+  /** Not for those of a device itself. */
   hasStaticFdb(entry: FdbEntry): Promise<boolean>;
+  /** MAC addresses that a device hears besides its first. */
+  ownAddresses(device: string): Promise<ReadonlySet<string>>;
   /** Sends one raw Ethernet frame out of a device. */
   sendFrame(ifindex: number, frame: Buffer): void;
   close(): void;

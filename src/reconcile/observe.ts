@@ -158,9 +158,10 @@ export class Observer {
       ask(fdbEntries(mac, vlans, names.get(tapIfindex) ?? '', links));
     }
     const present = new Set<string>();
+    const own = await this.#ownAddresses(links, [...entries.values()]);
     const look = async (entry: FdbEntry): Promise<void> => {
       const port = links.get(entry.device);
-      if (port === undefined || (port.master === null && entry.self !== true)) return;
+      if (port === undefined || port.master === null) return;
       const question = `fdb ${fdbKey(entry)} ${port.ifindex} ${port.master}`;
       if (
         await this.#recall.ask(
@@ -171,8 +172,19 @@ export class Observer {
       )
         present.add(fdbKey(entry));
     };
-    await Promise.all([...entries.values()].map(look));
+    for (const entry of entries.values()) if (entry.self === true && own.get(entry.device)?.has(entry.mac) === true) present.add(fdbKey(entry));
+    await Promise.all([...entries.values()].filter(({ self }) => self !== true).map(look));
     return present;
+  }
+
+  /** By device: one question for all entries of its own. */
+  async #ownAddresses(links: Links, entries: readonly FdbEntry[]): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+    const devices = [...new Set(entries.flatMap(({ self, device }) => (self === true && links.has(device) ? [device] : [])))];
+    const answers = devices.map(async (device) => {
+      const question = `own addresses ${device} ${links.get(device)?.ifindex}`;
+      return [device, await this.#recall.ask(question, () => this.#hands.host.ownAddresses(device), () => true)] as const;
+    });
+    return new Map(await Promise.all(answers));
   }
 
   async #bridgePortFlags(links: Links, desired: Desired, tenants: readonly Tenant[]): Promise<Map<string, BridgePortFlags>> {

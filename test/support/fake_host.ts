@@ -234,6 +234,11 @@ export class FakeHost implements HostNetwork {
     return this.#fdb.has(fdbKey(entry));
   }
 
+  async ownAddresses(device: string): Promise<ReadonlySet<string>> {
+    await this.#clock.sleep(LATENCY_MS);
+    return new Set([...this.#fdb.values()].flatMap((entry) => (entry.self === true && entry.device === device ? [entry.mac] : [])));
+  }
+
   sendFrame(ifindex: number, frame: Buffer): void {
     if (this.byIfindex(ifindex) === null) throw new Error(`no device with ifindex ${ifindex}`);
     this.onFrame(ifindex, frame);
