@@ -33,10 +33,9 @@ function otherPrebuilds(arch: string): string[] {
 }
 
 /** The program with what it needs of this project, and its own Node.js. */
-function library(arch: string, node: string): PackageFile[] {
+function library(version: string, arch: string, node: string): PackageFile[] {
   const skip = new Set([...NOT_ON_HOSTS, ...otherPrebuilds(arch)]);
   const files = [
-    join(packageRoot, 'package.json'),
     join(packageRoot, 'src', 'setup', 'requirements.mjs'),
     hostObjectPath,
     pluginObjectPath,
@@ -45,7 +44,11 @@ function library(arch: string, node: string): PackageFile[] {
     ...runtimePackages(packageRoot).flatMap((folder) => runtimeFiles(folder, skip)),
   ];
   const inLibrary = files.map((file) => ({ to: join(LIBRARY, file.slice(packageRoot.length)), source: { file } }));
-  return [...inLibrary, { to: join(LIBRARY, 'bin/node'), source: { file: node }, isExecutable: true }];
+  return [
+    ...inLibrary,
+    { to: join(LIBRARY, 'package.json'), source: { text: `${JSON.stringify({ name: 'unipath', version, license: 'MIT', private: true, type: 'module' })}\n` } },
+    { to: join(LIBRARY, 'bin/node'), source: { file: node }, isExecutable: true },
+  ];
 }
 
 function documents(version: string, date: Date, node: string): PackageFile[] {
@@ -88,7 +91,7 @@ export interface TreeOptions {
 /** Every file, folders by themselves. Says nothing of whether what it names has been built. */
 export function packageTree({ version, date, arch, node }: TreeOptions): readonly PackageFile[] {
   return [
-    ...library(arch, node),
+    ...library(version, arch, node),
     { to: '/usr/bin/unipath', source: own('unipath.sh'), isExecutable: true },
     { to: '/usr/sbin/unipathd', source: own('unipathd.sh'), isExecutable: true },
     { to: '/usr/lib/systemd/system/unipathd.service', source: own('unipathd.service') },

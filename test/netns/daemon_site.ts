@@ -29,6 +29,7 @@ let sites = 0;
 export interface Site {
   readonly host: string;
   readonly guest: string;
+  readonly world: string;
   readonly socket: string;
   readonly pins: string;
   readonly configFile: string;
@@ -75,7 +76,7 @@ export function makeSite(t: ExecutionContext): Site {
       }),
     );
   writeConfig();
-  return { host, guest, socket, pins, configFile, client: new ControlClient(socket), writeConfig };
+  return { host, guest, world, socket, pins, configFile, client: new ControlClient(socket), writeConfig };
 }
 
 export class Daemon {
