@@ -21,8 +21,8 @@ export function readReasonTallies(site: Site): readonly ReasonTally[] {
     const rows = [NO_VNIC, ...site.vnics.map(({ id }) => id)].map((id) => toVnicTally(id, counters.get(encode(u32, id)) ?? nothing).reasons);
     return Object.keys(rows[0] ?? {}).map((reason) => ({
       reason,
-      packets: rows.reduce((sum, row) => sum + (row[reason]?.packets ?? 0n), 0n),
-      bytes: rows.reduce((sum, row) => sum + (row[reason]?.bytes ?? 0n), 0n),
+      packets: rows.reduce((sum, row) => sum + (row[reason]?.packets ?? 0), 0),
+      bytes: rows.reduce((sum, row) => sum + (row[reason]?.bytes ?? 0), 0),
     }));
   } finally {
     counters.close();

@@ -52,8 +52,8 @@ test('what the codecs write, in words', (t) => {
       'mac=52:54:00:00:00:01 vlan_count=1 vlans=5',
   );
   const word = (3n << 32n) | 0x101n;
-  t.deepEqual(decodeRow('struct path_word', encode(pathWordCodec, { word, vfSeen: 9, holdUntilNs: 0n })), {
-    word: { path: 'accelerated', vf_allowed: 1, hold: 'none', generation: 3 }, vf_seen: 9, hold_until_ns: 0,
+  t.deepEqual(decodeRow('struct path_word', encode(pathWordCodec, { word, vfSeen: 9, tapMulticast: 7, holdUntilNs: 0n })), {
+    word: { path: 'accelerated', vf_allowed: 1, hold: 'none', generation: 3 }, vf_seen: 9, tap_multicast: 7, hold_until_ns: 0,
   });
   const slot = (key: bigint): Plain => decodeRow('struct vnic_slot', encode(vnicSlotCodec, { key, vnic: 1, role: 1 }));
   t.deepEqual(slot(vnicKey(MAC, 7)), { key: '52:54:00:00:00:01 vlan 7', vnic: 1, role: 'vf' });
