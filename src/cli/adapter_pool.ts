@@ -37,6 +37,13 @@ export function registerAdapterPool(adapter: Command, context: (command: Command
     .action(async (pf: string, options: PoolOptions, command: Command) => reset(context(command), pf, options));
 }
 
+/** Nobody else changes adapters meanwhile; who only looks does not mind. */
+export async function alone({ dryRun = false, state }: { readonly dryRun?: boolean; readonly state: string }, work: () => Promise<void>): Promise<void> {
+  if (dryRun) return work();
+  const { whileLocked } = await import('../sriov/setup_lock.js');
+  await whileLocked(state, work);
+}
+
 /** null: as before. */
 function wishOf(pf: string | undefined, { vfs, driver }: PoolOptions): PoolWish | null {
   if (vfs === undefined && driver !== undefined) throw new CliError('--driver needs --vfs', 'usage', null, ExitCode.usage);
@@ -58,16 +65,20 @@ async function setUp(context: Context, name: string | undefined, options: PoolOp
   const names = name === undefined ? notedPfs(options.state) : [name];
   if (names.length === 0) throw new CliError('no PF was set up before', 'nothing_noted', 'say which, and how many VFs: unipath adapter setup PF --vfs NUMBER');
   for (const each of names) {
-    const { pf, plan, wish: wanted } = await planPoolSetup(each, wish, options.state);
-    await carryOut(context, pf, plan, options, (say) => setUpPool(pf, plan, wanted, options.state, say));
+    await alone(options, async () => {
+      const { pf, plan, wish: wanted } = await planPoolSetup(each, wish, options.state);
+      await carryOut(context, pf, plan, options, (say) => setUpPool(pf, plan, wanted, options.state, say));
+    });
   }
 }
 
 async function reset(context: Context, name: string, options: PoolOptions): Promise<void> {
   needRoot();
   const { planPoolReset, resetPool } = await import('../sriov/pool.js');
-  const { pf, plan } = await planPoolReset(name, options.state);
-  await carryOut(context, pf, plan, options, (say) => resetPool(pf, plan, options.state, say));
+  await alone(options, async () => {
+    const { pf, plan } = await planPoolReset(name, options.state);
+    await carryOut(context, pf, plan, options, (say) => resetPool(pf, plan, options.state, say));
+  });
 }
 
 async function carryOut(

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { parseMacAddress } from '../core/model.js';
 import { pfName } from '../sriov/pf_name.js';
 import { settingText, type VfPlan, type VfVlan, type VfWish } from '../sriov/vf_plan.js';
-import { DRY_RUN_OPTION, STATE_OPTION } from './adapter_pool.js';
+import { alone, DRY_RUN_OPTION, STATE_OPTION } from './adapter_pool.js';
 import { needRoot, wholeNumber } from './arguments.js';
 import type { Context } from './context.js';
 import { CliError, ExitCode } from './exit.js';
@@ -97,10 +97,16 @@ async function setOrRestore(context: Context, name: string, number: string, opti
     import('../sriov/vf_plan.js'),
     import('../sriov/vf_settings.js'),
   ]);
-  const pf = await findPf(name);
-  const plan = options.restore === true ? planVfRestore(pf, index, options.state) : planVf(pf, index, wish);
-  if (options.dryRun !== true) await (options.restore === true ? restoreVf : setVf)(pf, index, plan, options.state);
-  print(context, `VF ${index} of ${pfName(pf)}`, plan, options.dryRun !== true);
+  await alone(options, async () => {
+    const pf = await findPf(name);
+    const plan = options.restore === true ? planVfRestore(pf, index, options.state) : planVf(pf, index, wish);
+    if (options.dryRun !== true) await (options.restore === true ? restoreVf : setVf)(pf, index, plan, options.state);
+    print(context, `VF ${index} of ${pfName(pf)}`, plan, options.dryRun !== true);
+    complain(plan);
+  });
+}
+
+function complain(plan: VfPlan): void {
   if (plan.lacking.length > 0) throw new CliError(`the driver cannot do all of it: ${plan.lacking.map(({ control, why }) => `${control}: ${why}`).join('; ')}`, 'control_missing');
 }
 

@@ -3,7 +3,8 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, rea
 import { join } from 'node:path';
 import type { z } from 'zod';
 
-const fileOf = (state: string, name: string): string => join(state, 'adapters', `${name}.json`);
+export const stateFolder = (state: string): string => join(state, 'adapters');
+const fileOf = (state: string, name: string): string => join(stateFolder(state), `${name}.json`);
 
 /** null: there is none. @throws Error when it is none of this version: it says which file */
 export function readStateFile<T>(state: string, name: string, schema: z.ZodType<T, unknown>): T | null {
@@ -23,7 +24,7 @@ export function readStateFile<T>(state: string, name: string, schema: z.ZodType<
 /** On the disk when it returns, whole or not at all. */
 export function writeStateFile(state: string, name: string, content: object): void {
   const file = fileOf(state, name);
-  mkdirSync(join(state, 'adapters'), { recursive: true, mode: 0o755 });
+  mkdirSync(stateFolder(state), { recursive: true, mode: 0o755 });
   const unfinished = `${file}.new`;
   const fd = openSync(unfinished, 'w', 0o644);
   try {
@@ -41,6 +42,6 @@ export function removeStateFile(state: string, name: string): void {
 
 /** Names of those that are there. */
 export function stateFiles(state: string): string[] {
-  const folder = join(state, 'adapters');
+  const folder = stateFolder(state);
   return existsSync(folder) ? readdirSync(folder).flatMap((file) => (file.endsWith('.json') ? [file.slice(0, -'.json'.length)] : [])) : [];
 }
