@@ -28,6 +28,7 @@ import { Metrics } from './metrics/registry.js';
 import { ensureBpffs } from './native/bpffs.js';
 import { onlineCpus } from './native/cpus.js';
 import { hostObjectPath } from './paths.js';
+import { QuarantineFile } from './reconcile/quarantine_file.js';
 import { Reconciler } from './reconcile/reconciler.js';
 import { version } from './version.js';
 
@@ -119,7 +120,8 @@ async function start(config: Config, configFile: string, control: ControlServer)
   const machines = new MachineHypervisor(machineSources(settings.hypervisors));
   const hypervisor = new Hypervisors(new NetnsHypervisor(() => host.links()), machines);
   await machines.start();
-  const controller = new Reconciler({ desired, dataPlane, host, hypervisor, cpus: onlineCpus, log });
+  const quarantines = new QuarantineFile(settings.socket, (message) => log.warn(message));
+  const controller = new Reconciler({ desired, dataPlane, host, hypervisor, cpus: onlineCpus, log, quarantines });
   const vms = new VmControl({ machines, vnics: () => controller.vnicStatus(), changed: () => controller.lookAgain() });
   const metrics = new Metrics({
     version,

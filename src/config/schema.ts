@@ -1,17 +1,15 @@
 /** The shape of the configuration file, key by key. What concerns several keys at once is in check.ts. */
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
+import { ADAPTER_MAX_QUEUES, ADAPTER_MAX_VFS } from '../core/budget.js';
 import { canonicalAddresses, parsePrefix, prefixText } from '../core/addresses.js';
 import { HASH_TYPE_NAMES, hashTypeProblem, hashTypesOf } from '../core/hash_types.js';
 import { DEFAULT_HASH_TYPES, MAX_PREFIXES, MAX_QUEUES, MAX_VLANS } from '../core/limits.js';
-import { type CutThroughSetting, type GuestModeSetting, parseMacAddress, type VfSpec } from '../core/model.js';
+import { type CutThroughSetting, DEFAULT_RULES, type GuestModeSetting, parseMacAddress, type QuotaSpec, type VfSpec } from '../core/model.js';
 import { MAX_WEIGHT, trimWeights, weightsProblem } from '../core/reta.js';
 import { KEY_WORDS, parseRssKey } from '../core/rss_plan.js';
 import { interfaceNameProblem, netnsNameProblem } from '../host/names.js';
 
-/** Ceilings of one adapter, whatever the file says. */
-export const MAX_VFS_PER_ADAPTER = 254;
-export const MAX_QUEUES_PER_ADAPTER = 2048;
 const MIN_FLOWS_PER_VNIC = 64;
 /** Half a gigabyte of flow table over all vNICs. */
 const MAX_FLOWS_PER_VNIC = 65_536;
@@ -155,15 +153,29 @@ const flowsPerVnic = z
 /** NICs of QEMU that a Linux guest enslaves to its virtio NIC, and that can be unplugged. */
 export const EMULATED_MODELS = ['vmxnet3', 'e1000e', 'rtl8139', 'e1000'] as const;
 
-const netdevVf = z.strictObject({ port: device, device }).transform((spec): VfSpec => ({ kind: 'netdev', ...spec }));
+const MAX_NUMA_NODE = 1023;
+const MAX_VECTORS = 1_000_000;
+const numaNode = z.int().min(0).max(MAX_NUMA_NODE);
+/** What sysfs tells of a VF of an adapter, for one of which it tells nothing. */
+const origin = { pf: name.optional(), numa_node: numaNode.optional(), vectors: z.int().min(0).max(2048).optional() };
+type OriginFile = { readonly [Key in keyof typeof origin]?: z.output<(typeof origin)[Key]> | undefined };
+
+function withOrigin(spec: VfSpec, { pf, numa_node, vectors }: OriginFile): VfSpec {
+  const said = { ...(pf === undefined ? {} : { pf }), ...(numa_node === undefined ? {} : { numaNode: numa_node }), ...(vectors === undefined ? {} : { vectors }) };
+  return Object.keys(said).length === 0 ? spec : { ...spec, origin: said };
+}
+
+const netdevVf = z
+  .strictObject({ port: device, device, ...origin })
+  .transform(({ port, device, ...more }): VfSpec => withOrigin({ kind: 'netdev', port, device }, more));
 const emulatedVf = z
-  .strictObject({ port: device, model: z.enum(EMULATED_MODELS) })
-  .transform(({ port, model }): VfSpec => ({ kind: 'emulated', port, device: model }));
+  .strictObject({ port: device, model: z.enum(EMULATED_MODELS), ...origin })
+  .transform(({ port, model, ...more }): VfSpec => withOrigin({ kind: 'emulated', port, device: model }, more));
 
 /** A device of the host that a guest is given, or {port: TAP, model: MODEL}: a NIC that QEMU makes in its place. */
 const vf = chosen<VfSpec>(
   (value) => (typeof value === 'object' && value !== null && 'model' in value ? emulatedVf : netdevVf),
-  ['port', 'device', 'model'],
+  ['port', 'device', 'model', ...Object.keys(origin)],
 );
 
 const netnsGuest = z.strictObject({ netns }).transform((guest): GuestFile => ({ kind: 'netns', ...guest }));
@@ -201,16 +213,37 @@ const hypervisor = chosen<HypervisorFile>(
   ['qmp', 'libvirt'],
 );
 
+const vectorCeiling = z.int().min(0).max(MAX_VECTORS).optional();
+const ceilings = {
+  vfs: z.int().min(0).max(ADAPTER_MAX_VFS).optional(),
+  queues: z.int().min(0).max(ADAPTER_MAX_QUEUES).optional(),
+  vectors: vectorCeiling,
+};
+/** Of several adapters together, or of vNICs on several. */
+const MAX_SHARED = 1_000_000;
+const shared = z.int().min(0).max(MAX_SHARED).optional();
+const quota = z
+  .strictObject({ name, vfs: shared, queues: shared, vectors: vectorCeiling })
+  .transform(({ name, ...ceilings }): QuotaSpec => ({ name, ceilings }));
+
 const limits = z.strictObject({
-  vfs: z.int().min(0).max(MAX_VFS_PER_ADAPTER).default(MAX_VFS_PER_ADAPTER),
-  queues: z.int().min(0).max(MAX_QUEUES_PER_ADAPTER).default(MAX_QUEUES_PER_ADAPTER),
+  vfs: z.int().min(0).max(ADAPTER_MAX_VFS).default(ADAPTER_MAX_VFS),
+  queues: z.int().min(0).max(ADAPTER_MAX_QUEUES).default(ADAPTER_MAX_QUEUES),
+  vectors: vectorCeiling,
+  per_pf: z.strictObject(ceilings).default({}),
 });
+
+const MAX_IDLE_SECONDS = 86_400;
+const MAX_PRIORITY = 1000;
 
 const adapter = z.strictObject({
   name,
   uplink: device,
   bridge: device,
-  limits: limits.default({ vfs: MAX_VFS_PER_ADAPTER, queues: MAX_QUEUES_PER_ADAPTER }),
+  limits: limits.default({ vfs: ADAPTER_MAX_VFS, queues: ADAPTER_MAX_QUEUES, per_pf: {} }),
+  quota: name.optional(),
+  placement: z.enum(['pack', 'spread', 'near']).default(DEFAULT_RULES.placement),
+  idle_seconds: z.number().min(1).max(MAX_IDLE_SECONDS).default(DEFAULT_RULES.idleMs / 1000),
   vfs: z.array(vf).default([]),
 });
 
@@ -223,6 +256,9 @@ const vnic = z.strictObject({
   tap: device.optional(),
   guest,
   policy: z.enum(['accelerated', 'software']).default('accelerated'),
+  quota: name.optional(),
+  priority: z.int().min(-MAX_PRIORITY).max(MAX_PRIORITY).default(0),
+  numa_node: numaNode.optional(),
   cut_through: cutThrough.default('auto'),
   reta: reta.default([]),
 });
@@ -236,6 +272,7 @@ export const configSchema = z.strictObject({
   xdp_mode: z.enum(['auto', 'native', 'generic']).default('auto'),
   hypervisors: z.array(hypervisor).default([]),
   discover: z.strictObject({ policy: z.enum(['accelerated', 'software']).default('accelerated') }).optional(),
+  quotas: z.array(quota).default([]),
   adapters: z.array(adapter).default([]),
   vnics: z.array(vnic).default([]),
 });

@@ -1,6 +1,6 @@
 /** What the control socket and the metrics need of the daemon's heart; the reconciler implements it. */
 import type { Desired, VnicPath } from '../core/model.js';
-import type { AdapterStatus, DownReply, MonitorEvent, ReloadReply, VnicStatus, WhyReply } from './protocol.js';
+import type { AdapterStatus, DownReply, MonitorEvent, QuotaStatus, ReloadReply, VfStatus, VnicStatus, WhyReply } from './protocol.js';
 import type { RssRequest, RssSetResult, RssStatus } from './rss_protocol.js';
 
 export interface ReconcileHealth {
@@ -18,6 +18,7 @@ export interface LookReport {
 
 export interface Controller {
   adapterStatus(): readonly AdapterStatus[];
+  quotaStatus(): readonly QuotaStatus[];
   vnicStatus(): readonly VnicStatus[];
   health(): ReconcileHealth;
   /** Id of each vNIC in the maps. */
@@ -26,6 +27,13 @@ export interface Controller {
   want(vnic: string, path: VnicPath | null, waitMs: number): Promise<{ readonly reached: boolean; readonly vnic: VnicStatus }>;
   /** Why it is on the path it is on. @throws UnknownNameError */
   why(vnic: string): Promise<Omit<WhyReply, 'schema'>>;
+  /** Keeps a VF for a vNIC for so long; 0: no longer. @throws UnknownNameError */
+  reserve(vnic: string, leaseMs: number): Promise<VnicStatus>;
+  /**
+   * A VF, by its port, is taken back and not handed out any more, for this reason; null: it may be again.
+   * @throws UnknownVfError, NotInQuarantineError
+   */
+  quarantine(port: string, reason: string | null): Promise<VfStatus>;
   rssStatus(): RssStatus;
   /** `vnic` null: for the host. Resolves when frames are spread accordingly. @throws UnknownNameError, RssRefusedError */
   setRss(vnic: string | null, request: RssRequest): Promise<RssSetResult>;

@@ -37,6 +37,13 @@ const SENTENCES: Readonly<Record<NotAcceleratedReason, (vnic: VnicSpec, bridge: 
   guest_not_ready: () => 'it is not known yet whether the guest can use a VF; its driver may not be loaded',
   guest_refuses: () => 'the guest, or its hypervisor, refused; it is tried again',
   no_hotplug_port: () => 'the guest has no free PCIe port for hot-plug; give it one more (-device pcie-root-port) and restart it',
+  vector_budget_exhausted: (vnic) =>
+    `a further VF of adapter ${vnic.adapter} would exceed its limit of MSI-X vectors; raise limits.vectors, or free a VF`,
+  quota_exhausted: (vnic) =>
+    `${vnic.terms.quota === null ? `the quota of adapter ${vnic.adapter}` : `quota ${vnic.terms.quota}, or that of its adapter,`} is used up; raise it in quotas, or free a VF`,
+  vf_reserved: (vnic) => `what is free of adapter ${vnic.adapter} is kept for vNICs whose guests are on their way here; see: unipath vf show`,
+  vf_quarantined: (vnic) => `a VF of adapter ${vnic.adapter} is in quarantine, and the others are in use or lost; see: unipath vf show`,
+  preempted: () => 'while it was idle its VF went to a vNIC of higher priority; it gets the next one that is given back',
   hypervisor_unreachable: () => "the guest's monitor cannot be reached; check that its socket is there and that nobody else holds it",
 };
 

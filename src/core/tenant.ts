@@ -5,7 +5,9 @@
 import { adoptStage, claimOf } from './adopt.js';
 import type { Timing } from './backoff.js';
 import type { AdapterSpec, Desired, GuestMode, Observed, RssWish, StoredVnic, VnicPath, VnicSpec } from './model.js';
-import { guestName, NO_RSS_WISH } from './model.js';
+import { DEFAULT_RULES, DEFAULT_TERMS, guestName, NO_RSS_WISH } from './model.js';
+import { keptPort, type Reservation } from './reservation.js';
+import type { Client } from './vf_pool.js';
 import { claimedVf, INITIAL_STATE, type ClaimedVf, type VnicState } from './vnic_state.js';
 
 export interface Tenant {
@@ -23,6 +25,10 @@ export interface Tenant {
   readonly fdbFound: readonly string[] | null;
   /** How the guest uses a VF, as it was last known. */
   readonly mode: GuestMode;
+  /** A VF is kept for it. */
+  readonly reservation: Reservation | null;
+  /** Name of the vNIC for which it gave its VF up; null: it did not, or has one again. */
+  readonly preemptedBy: string | null;
   readonly state: VnicState;
 }
 
@@ -46,6 +52,12 @@ export function claimedPorts(tenants: Iterable<Tenant>): Set<string> {
   return ports;
 }
 
+/** As the pool sees it. */
+export function clientOf({ key, id, spec, adapter, reservation, state }: Tenant, nowMs: number): Client {
+  const { name, guest, terms } = spec;
+  return { key, name, id, adapter: adapter.name, guest, terms, port: claimedVf(state)?.port ?? null, kept: keptPort(reservation, nowMs) };
+}
+
 /** Would the packet programs take one for the other in some VLAN? */
 export function sameStation(a: Pick<VnicSpec, 'mac' | 'vlans'>, b: Pick<VnicSpec, 'mac' | 'vlans'>): boolean {
   return a.mac === b.mac && a.vlans.some((vlan) => b.vlans.includes(vlan));
@@ -60,15 +72,17 @@ export function duplicateNames(desired: Desired): Set<string> {
   return new Set([...byAddress.values()].filter((names) => names.length > 1).flat());
 }
 
-const NEW: Pick<Tenant, 'id' | 'operatorWant' | 'rssWish' | 'fdbFound' | 'mode' | 'state'> = {
+const NEW: Omit<Tenant, 'key' | 'spec' | 'adapter' | 'removed'> = {
   id: null,
   operatorWant: null,
   rssWish: NO_RSS_WISH,
   fdbFound: null,
   mode: 'plugin',
+  reservation: null,
+  preemptedBy: null,
   state: INITIAL_STATE,
 };
-const MISSING_ADAPTER: Omit<AdapterSpec, 'name'> = { uplink: '', bridge: '', vfs: [], limits: { vfs: 0, queues: 0 } };
+const MISSING_ADAPTER: Omit<AdapterSpec, 'name'> = { uplink: '', bridge: '', vfs: [], limits: { vfs: 0, queues: 0 }, rules: DEFAULT_RULES };
 
 /**
  * The tenants after a look: one for every row in the maps that is nobody's and those to be taken down, because what they
@@ -119,6 +133,7 @@ function inherit(row: StoredVnic, desired: Desired, observed: Observed, nowMs: n
     tap: nameOf(row.tapIfindex),
     guest: held?.place.kind === 'guest' ? held.place.guest : { kind: 'netns', netns: '' },
     policy: 'software',
+    terms: DEFAULT_TERMS,
     cutThrough: row.cutThrough ? 'on' : 'off',
     weights: [],
   };

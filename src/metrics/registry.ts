@@ -29,7 +29,7 @@ const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total',
 
 export interface MetricsParts {
   readonly version: string;
-  readonly controller: Pick<Controller, 'health' | 'adapterStatus' | 'vnicStatus' | 'vnicIds' | 'onEvent' | 'onLook'>;
+  readonly controller: Pick<Controller, 'health' | 'adapterStatus' | 'quotaStatus' | 'vnicStatus' | 'vnicIds' | 'onEvent' | 'onLook'>;
   readonly dataPlane: Pick<DataPlane, 'tallies' | 'redirectErrors' | 'mapUsage' | 'programRuns'>;
   readonly vms: () => Omit<VmsReply, 'schema'>;
   /** Told when a collector failed. */
@@ -59,7 +59,7 @@ export class Metrics {
     const announcements = announcementCollector(registry, vnicNames);
     this.#collectors = [
       reconcileCollector(readings, controller),
-      adapterCollector(readings, () => controller.adapterStatus()),
+      adapterCollector(readings, () => controller.adapterStatus(), () => controller.quotaStatus()),
       vnicCollector(readings, () => controller.vnicStatus()),
       trafficCollector(readings, {
         tallies: () => dataPlane.tallies(),

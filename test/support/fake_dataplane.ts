@@ -296,8 +296,16 @@ export class FakeDataPlane implements DataPlane {
   }
 
   tallies(): readonly VnicTally[] {
-    return [];
+    const none = { packets: 0n, bytes: 0n };
+    return [...this.vnics().keys()].map((id) => ({
+      ...{ id, tapQueues: [], vfQueues: [], fromTap: none, fromVf: none, cpuHandovers: 0n },
+      ...{ flowsLearnt: 0n, flowsMoved: 0n, flowsReplaced: 0n, flowsExpired: 0n, pathChanges: 0n },
+      reasons: { rss: { ...none, packets: this.frames(id) } },
+    }));
   }
+
+  /** Frames of a vNIC since ever. */
+  frames: (id: number) => bigint = () => 0n;
 
   redirectErrors(): readonly RedirectErrorTally[] {
     return [];

@@ -23,6 +23,8 @@ const status: VnicStatus = {
   reason: 'none',
   reason_text: '',
   vf: 'vfp0',
+  terms: { quota: null, priority: 0, numa_node: null },
+  reservation: null,
   generation: 1,
   tap_queues: { queues: 2, unreachable: [], shares: [50, 50] },
   vf_queues: { queues: 4, unreachable: [2, 3], shares: [50, 50, 0, 0] },
