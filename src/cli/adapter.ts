@@ -8,7 +8,7 @@ import { registerAdapterPool } from './adapter_pool.js';
 import { registerAdapterVf } from './adapter_vf.js';
 import type { Context } from './context.js';
 import { snakeKeys } from './json_keys.js';
-import { controlList, PF_HEADINGS, pfList, pfRow, VF_HEADINGS, vfRow } from './pf_words.js';
+import { controlList, PF_HEADINGS, pfList, pfRow, portList, VF_HEADINGS, vfRow } from './pf_words.js';
 import { named, vfStateCell, xdpCell } from './words.js';
 
 
@@ -138,6 +138,12 @@ function printPf(context: Context, pf: PfFacts, details: boolean): void {
     context.printLine('');
     context.printLine('what its driver can set of a VF:');
     context.printList(controlList(pf));
+    const ports = portList(pf);
+    if (ports.length > 0) {
+      context.printLine('');
+      context.printLine("its VFs in unipathd's configuration:");
+      context.printList(ports);
+    }
   }
   if (pf.vfs.length === 0) return;
   context.printLine('');
