@@ -122,6 +122,7 @@ function printOne(context: Context, vnic: VnicStatus, counters: Counters | null)
     ['mac', vnic.mac],
     ['vlan', vlanText(vnic)],
     ['addresses', vnic.addresses === null ? 'not checked' : vnic.addresses.join(', ')],
+    ['max rate', vnic.max_rate === null ? '-' : `${vnic.max_rate} Mbit/s from the guest`],
     ['adapter', vnic.adapter],
     ['path', pathCell(vnic)],
     ['phase', vnic.phase],

@@ -202,12 +202,13 @@ function toConfig(file: ConfigFile): Config {
       })),
       quotas: file.quotas,
       discover: file.discover ?? null,
-      vnics: file.vnics.map(({ cut_through, guest, vlan, addresses, reta, tap, quota = null, priority, numa_node = null, ...rest }) => ({
+      vnics: file.vnics.map(({ max_rate = null, cut_through, guest, vlan, addresses, reta, tap, quota = null, priority, numa_node = null, ...rest }) => ({
         ...rest,
         ...vlan,
         tap: tap ?? '',
         guest: guest.kind === 'vm' ? { ...guest, mac: rest.mac } : guest,
         addresses: addresses ?? null,
+        maxRate: max_rate,
         terms: { quota, priority, numaNode: numa_node },
         cutThrough: cut_through,
         weights: reta,

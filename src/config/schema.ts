@@ -235,6 +235,8 @@ const limits = z.strictObject({
 
 const MAX_IDLE_SECONDS = 86_400;
 const MAX_PRIORITY = 1000;
+/** Mbit/s; beyond, a byte lasts for so few picoseconds that the rate would not be what was asked for. */
+const MAX_RATE = 100_000;
 
 const adapter = z.strictObject({
   name,
@@ -256,6 +258,7 @@ const vnic = z.strictObject({
   tap: device.optional(),
   guest,
   policy: z.enum(['accelerated', 'software']).default('accelerated'),
+  max_rate: z.int().min(1).max(MAX_RATE).optional(),
   quota: name.optional(),
   priority: z.int().min(-MAX_PRIORITY).max(MAX_PRIORITY).default(0),
   numa_node: numaNode.optional(),

@@ -71,6 +71,8 @@ export interface VnicStatus {
   readonly reason_text: string;
   /** Name of its VF's port; null when it has none. */
   readonly vf: string | null;
+  /** Mbit/s that its guest may send, whatever its path; null: no limit. */
+  readonly max_rate: number | null;
   /** On what terms it gets one. */
   readonly terms: { readonly quota: string | null; readonly priority: number; readonly numa_node: number | null };
   /** A VF is kept for it; `vf` null: none is to be had yet. */

@@ -58,7 +58,7 @@ export function resolve(
       names.add(name);
       macs.add(nic.mac);
       vnics.push({
-        name, mac: nic.mac, vlans: [0], access: false, addresses: null, adapter, tap: nic.tap,
+        name, mac: nic.mac, vlans: [0], access: false, addresses: null, maxRate: null, adapter, tap: nic.tap,
         guest: { kind: 'vm', vm: nic.vm, mac: nic.mac, mode: 'auto' },
         policy: discover.policy, terms: DEFAULT_TERMS, cutThrough: 'auto', weights: [],
       });

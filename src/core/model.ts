@@ -164,6 +164,8 @@ export interface VnicSpec {
   readonly tap: string;
   readonly guest: GuestSpec;
   readonly policy: VnicPath;
+  /** Mbit/s that its guest may send, whatever its path; null: no limit. */
+  readonly maxRate: number | null;
   readonly terms: PoolTerms;
   /** On the software path, redirect straight to the tap past the bridge? */
   readonly cutThrough: CutThroughSetting;
@@ -260,6 +262,8 @@ export interface VnicRow {
   readonly access: boolean;
   /** IP addresses or prefixes ("192.0.2.1", "2001:db8::/64") it may speak for; null = not checked. */
   readonly addresses: readonly string[] | null;
+  /** Mbit/s that its guest may send; null: no limit. */
+  readonly maxRate: number | null;
   readonly tapIfindex: number;
   readonly vfIfindex: number;
   readonly uplinkIfindex: number;

@@ -129,6 +129,7 @@ function inherit(row: StoredVnic, desired: Desired, observed: Observed, nowMs: n
     vlans: row.vlans,
     access: row.access,
     addresses: row.addresses,
+    maxRate: row.maxRate,
     adapter: adapter.name,
     tap: nameOf(row.tapIfindex),
     guest: held?.place.kind === 'guest' ? held.place.guest : { kind: 'netns', netns: '' },

@@ -75,6 +75,7 @@ export function vnicStatus(tenant: Tenant, observed: Observed | null, path: Path
     reason,
     reason_text: reasonText(reason, spec, detailOf(tenant, nowMs), tenant.adapter.bridge || undefined),
     vf: vf?.port ?? null,
+    max_rate: spec.maxRate,
     terms: { quota: spec.terms.quota, priority: spec.terms.priority, numa_node: spec.terms.numaNode },
     reservation: reservationOf(tenant, nowMs),
     generation: path.generation,

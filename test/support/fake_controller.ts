@@ -23,6 +23,7 @@ export function vnicStatus(change: Partial<VnicStatus> = {}): VnicStatus {
     reason: 'none',
     reason_text: 'accelerated',
     vf: 'vfp0',
+    max_rate: null,
     terms: { quota: null, priority: 0, numa_node: null },
     reservation: null,
     generation: 3,

@@ -35,6 +35,7 @@ export function vnicSpec(index: number, more: Partial<VnicSpec> = {}): VnicSpec 
     vlans: [0],
     access: false,
     addresses: null,
+    maxRate: null,
     adapter: 'nic0',
     tap: `tap-g${index}`,
     guest: { kind: 'netns', netns: `ns-g${index}` },

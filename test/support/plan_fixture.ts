@@ -100,6 +100,7 @@ export function storedG1(more: Partial<StoredVnic> = {}): StoredVnic {
     vlans: [0],
     access: false,
     addresses: null,
+    maxRate: null,
     tapIfindex: 3,
     vfIfindex: 0,
     uplinkIfindex: 2,

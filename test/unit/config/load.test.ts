@@ -103,7 +103,7 @@ adapters:
     idle_seconds: 5
     vfs: [{port: p0, device: d0, pf: left, numa_node: 1, vectors: 3}, {port: p1, model: vmxnet3, numa_node: 0}]
 vnics:
-  - {name: g1, mac: "52:54:00:00:00:01", adapter: n, tap: t1, guest: {netns: a}, quota: blue, priority: 7, numa_node: 1}
+  - {name: g1, mac: "52:54:00:00:00:01", adapter: n, tap: t1, guest: {netns: a}, max_rate: 500, quota: blue, priority: 7, numa_node: 1}
   - {name: g2, mac: "52:54:00:00:00:02", adapter: n, tap: t2, guest: {netns: b}}`;
   const { adapters, quotas, vnics } = parseConfig(text, 'F').desired;
   t.like(adapters[0], {
@@ -115,10 +115,11 @@ vnics:
     { kind: 'emulated', port: 'p1', device: 'vmxnet3', origin: { numaNode: 0 } },
   ]);
   t.deepEqual(quotas, [{ name: 'blue', ceilings: { vfs: 2, queues: 8 } }, { name: 'card', ceilings: { vectors: 512 } }]);
+  t.deepEqual(vnics.map(({ maxRate }) => maxRate), [500, null]);
   t.deepEqual(vnics.map(({ terms }) => terms), [{ quota: 'blue', priority: 7, numaNode: 1 }, DEFAULT_TERMS]);
   t.deepEqual(problems(text.replace('quota: blue', 'quota: bleu').replace('quota: card', 'quota: cards')), [
     'F:8:12: adapters[0].quota: there is no quota "cards"; did you mean "card"?',
-    'F:13:89: vnics[0].quota: there is no quota "bleu"; did you mean "blue"?',
+    'F:13:104: vnics[0].quota: there is no quota "bleu"; did you mean "blue"?',
   ]);
   t.deepEqual(problems(text.replace('placement: near', 'placement: nera').replace('vfs: 4', 'vf: 4').replace('numa_node: 1, vectors', 'node: 1, vectors')), [
     'F:7:36: adapters[0].limits.per_pf.vf: unknown key; did you mean "vfs"?',
