@@ -7,6 +7,7 @@
 #include "answer.h"
 #include "config.h"
 #include "control_frame.h"
+#include "rate.h"
 #include "remote.h"
 #include "seen.h"
 #include "steer.h"
@@ -162,6 +163,8 @@ int steer_guest(struct xdp_md *ctx)
 
 	now = tick_now();
 	follow_transmission(id, v, c, from_vf, &f, ifindex, now);
+	if (v->flags & VNIC_LIMITED && exceeds_rate(id, f.length))
+		return count(id, c, REASON_DROP_RATE, f.length, XDP_DROP);
 	if (f.multicast)
 		return count(id, c, REASON_PASS_MULTICAST, f.length, XDP_PASS);
 	if (f.too_many_tags)

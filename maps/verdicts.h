@@ -53,7 +53,9 @@ enum reason {
 	REASON_DROP_REFLECTED = 29,	/* the guest's own frame, which the bridge brought back to its tap, or the adapter's own switch to the uplink; or
 					 * one for its VF and others, which that switch gives to all of them */
 
-	REASON_COUNT = 30,
+	REASON_DROP_RATE = 30,		/* the guest sends more than it may */
+
+	REASON_COUNT = 31,
 };
 
 /* The two ways between a vNIC and the wire. */

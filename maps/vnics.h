@@ -18,6 +18,7 @@ enum vnic_flag {
 	VNIC_TAP_MULTI_BUFFER = 1 << 6,
 	VNIC_VF_MULTI_BUFFER = 1 << 7,
 	VNIC_UPLINK_MULTI_BUFFER = 1 << 8,
+	VNIC_LIMITED = 1 << 9,		/* what its guest sends is limited by its `vnic_rates` */
 };
 
 /* One vNIC, as configured. Written by the control plane only. ifindex 0: no such port. */

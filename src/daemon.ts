@@ -31,6 +31,7 @@ import { ensureBpffs } from './native/bpffs.js';
 import { onlineCpus } from './native/cpus.js';
 import { hostObjectPath } from './paths.js';
 import { systemClock } from './reconcile/clock.js';
+import { QuarantineFile } from './reconcile/quarantine_file.js';
 import { Reconciler } from './reconcile/reconciler.js';
 import { Repeats } from './reconcile/repeats.js';
 import { daemonCommand } from './service/arguments.js';
@@ -164,9 +165,10 @@ async function start(config: Config, configFile: string, sockets: readonly Contr
   const machines = new MachineHypervisor(machineSources(settings.hypervisors));
   const hypervisor = new Hypervisors(new NetnsHypervisor(() => host.links()), machines);
   await machines.start();
+  const quarantines = new QuarantineFile(settings.socket, (message) => log.warn(message));
   const adapters = new LinuxAdapters(settings.state);
   const timing = patientTiming(settings.patience);
-  const controller = new Reconciler({ desired, dataPlane, host, hypervisor, adapters, timing, cpus: onlineCpus, log });
+  const controller = new Reconciler({ desired, dataPlane, host, hypervisor, adapters, timing, cpus: onlineCpus, log, quarantines });
   const vms = new VmControl({ machines, vnics: () => controller.vnicStatus(), changed: () => controller.lookAgain() });
   const metrics = new Metrics({
     version,

@@ -91,11 +91,15 @@ export const host = dashboard({
           },
         ),
         lines({
-          title: 'Queue budget',
-          answer: 'Queues of the VFs that are handed out, of those that may be.',
+          title: 'Budgets',
+          answer: 'Queues, MSI-X vectors and quotas: how much is handed out, of what may be.',
           unit: 'percentunit',
           width: 8,
-          queries: [{ expr: `unipath_adapter_queues_used{${HERE}} / unipath_adapter_queues_limit{${HERE}}`, legend: '{{adapter}}' }],
+          queries: [
+            { expr: `unipath_adapter_queues_used{${HERE}} / unipath_adapter_queues_limit{${HERE}}`, legend: '{{adapter}} queues' },
+            { expr: `unipath_adapter_vectors_used{${HERE}} / unipath_adapter_vectors_limit{${HERE}}`, legend: '{{adapter}} MSI-X' },
+            { expr: `unipath_quota_used{${HERE}} / unipath_quota_limit{${HERE}}`, legend: '{{quota}} {{resource}}' },
+          ],
         }),
       ],
     },

@@ -100,7 +100,8 @@ export const Reason = {
   DROP_HOLD_FULL: 27,
   REDIRECT_VF: 28,
   DROP_REFLECTED: 29,
-  COUNT: 30,
+  DROP_RATE: 30,
+  COUNT: 31,
 } as const;
 export type Reason = (typeof Reason)[Exclude<keyof typeof Reason, 'COUNT'>];
 export const reasonNames = {
@@ -134,6 +135,7 @@ export const reasonNames = {
   27: 'drop_hold_full',
   28: 'redirect_vf',
   29: 'drop_reflected',
+  30: 'drop_rate',
 } as const satisfies Record<Reason, string>;
 
 /** enum path_bit; the prefix PATH_ is left out. */
@@ -255,6 +257,7 @@ export const VnicFlag = {
   TAP_MULTI_BUFFER: 64,
   VF_MULTI_BUFFER: 128,
   UPLINK_MULTI_BUFFER: 256,
+  LIMITED: 512,
 } as const;
 
 /** enum control_command; the prefix CONTROL_ is left out. */
@@ -475,11 +478,11 @@ export const counterCodec: Codec<Counter> = {
   },
 };
 
-const counterx30 = arrayOf(counterCodec, 30);
+const counterx31 = arrayOf(counterCodec, 31);
 
 const u64x64 = arrayOf(u64, 64);
 
-/** struct vnic_counters, 1584 bytes. */
+/** struct vnic_counters, 1600 bytes. */
 export interface VnicCounters {
   readonly reasons: readonly Counter[];
   readonly tapQueues: readonly bigint[];
@@ -495,32 +498,32 @@ export interface VnicCounters {
 }
 
 export const vnicCountersCodec: Codec<VnicCounters> = {
-  size: 1584,
+  size: 1600,
   read: (buffer, offset = 0) => ({
-    reasons: counterx30.read(buffer, offset),
-    tapQueues: u64x64.read(buffer, offset + 480),
-    vfQueues: u64x64.read(buffer, offset + 992),
-    fromTap: counterCodec.read(buffer, offset + 1504),
-    fromVf: counterCodec.read(buffer, offset + 1520),
-    cpuHandovers: buffer.readBigUInt64LE(offset + 1536),
-    flowsLearnt: buffer.readBigUInt64LE(offset + 1544),
-    flowsMoved: buffer.readBigUInt64LE(offset + 1552),
-    pathChanges: buffer.readBigUInt64LE(offset + 1560),
-    flowsReplaced: buffer.readBigUInt64LE(offset + 1568),
-    flowsExpired: buffer.readBigUInt64LE(offset + 1576),
+    reasons: counterx31.read(buffer, offset),
+    tapQueues: u64x64.read(buffer, offset + 496),
+    vfQueues: u64x64.read(buffer, offset + 1008),
+    fromTap: counterCodec.read(buffer, offset + 1520),
+    fromVf: counterCodec.read(buffer, offset + 1536),
+    cpuHandovers: buffer.readBigUInt64LE(offset + 1552),
+    flowsLearnt: buffer.readBigUInt64LE(offset + 1560),
+    flowsMoved: buffer.readBigUInt64LE(offset + 1568),
+    pathChanges: buffer.readBigUInt64LE(offset + 1576),
+    flowsReplaced: buffer.readBigUInt64LE(offset + 1584),
+    flowsExpired: buffer.readBigUInt64LE(offset + 1592),
   }),
   write: (value, buffer, offset = 0) => {
-    counterx30.write(value.reasons, buffer, offset);
-    u64x64.write(value.tapQueues, buffer, offset + 480);
-    u64x64.write(value.vfQueues, buffer, offset + 992);
-    counterCodec.write(value.fromTap, buffer, offset + 1504);
-    counterCodec.write(value.fromVf, buffer, offset + 1520);
-    buffer.writeBigUInt64LE(value.cpuHandovers, offset + 1536);
-    buffer.writeBigUInt64LE(value.flowsLearnt, offset + 1544);
-    buffer.writeBigUInt64LE(value.flowsMoved, offset + 1552);
-    buffer.writeBigUInt64LE(value.pathChanges, offset + 1560);
-    buffer.writeBigUInt64LE(value.flowsReplaced, offset + 1568);
-    buffer.writeBigUInt64LE(value.flowsExpired, offset + 1576);
+    counterx31.write(value.reasons, buffer, offset);
+    u64x64.write(value.tapQueues, buffer, offset + 496);
+    u64x64.write(value.vfQueues, buffer, offset + 1008);
+    counterCodec.write(value.fromTap, buffer, offset + 1520);
+    counterCodec.write(value.fromVf, buffer, offset + 1536);
+    buffer.writeBigUInt64LE(value.cpuHandovers, offset + 1552);
+    buffer.writeBigUInt64LE(value.flowsLearnt, offset + 1560);
+    buffer.writeBigUInt64LE(value.flowsMoved, offset + 1568);
+    buffer.writeBigUInt64LE(value.pathChanges, offset + 1576);
+    buffer.writeBigUInt64LE(value.flowsReplaced, offset + 1584);
+    buffer.writeBigUInt64LE(value.flowsExpired, offset + 1592);
   },
 };
 
@@ -955,6 +958,28 @@ export const vnicAddressesCodec: Codec<VnicAddresses> = {
   },
 };
 
+/** struct vnic_rate, 24 bytes. */
+export interface VnicRate {
+  readonly freeAtNs: bigint;
+  readonly burstNs: bigint;
+  readonly psPerByte: number;
+}
+
+export const vnicRateCodec: Codec<VnicRate> = {
+  size: 24,
+  read: (buffer, offset = 0) => ({
+    freeAtNs: buffer.readBigUInt64LE(offset),
+    burstNs: buffer.readBigUInt64LE(offset + 8),
+    psPerByte: buffer.readUInt32LE(offset + 16),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeBigUInt64LE(value.freeAtNs, offset);
+    buffer.writeBigUInt64LE(value.burstNs, offset + 8);
+    buffer.writeUInt32LE(value.psPerByte, offset + 16);
+    buffer.fill(0, offset + 20, offset + 24);
+  },
+};
+
 /** struct vnic_slot, 16 bytes. */
 export interface VnicSlot {
   readonly key: bigint;
@@ -1133,6 +1158,7 @@ export const hostMaps = {
   tap_programs: mapSpec('tap_programs', 'hash', u32, tapProgramCodec, { maxEntries: 1024, flags: 0 }),
   tx_ports: mapSpec('tx_ports', 'devmap_hash', u32, bpfDevmapValCodec, { maxEntries: 2112, flags: 0 }),
   vnic_addresses: mapSpec('vnic_addresses', 'array', u32, vnicAddressesCodec, { maxEntries: 1024, flags: 0 }),
+  vnic_rates: mapSpec('vnic_rates', 'array', u32, vnicRateCodec, { maxEntries: 1024, flags: 0 }),
   vnic_slots: mapSpec('vnic_slots', 'array', u32, vnicSlotCodec, { maxEntries: 16384, flags: 1024 }),
   vnics: mapSpec('vnics', 'array', u32, vnicCodec, { maxEntries: 1024, flags: 0 }),
 } as const;
@@ -1194,18 +1220,18 @@ export const hostFingerprint: Fingerprint = {
     'counter': { size: 16 },
     'counter.packets': { offset: 0, type: '__u64' },
     'counter.bytes': { offset: 8, type: '__u64' },
-    'vnic_counters': { size: 1584 },
-    'vnic_counters.reasons': { offset: 0, type: 'struct counter[30]' },
-    'vnic_counters.tap_queues': { offset: 480, type: '__u64[64]' },
-    'vnic_counters.vf_queues': { offset: 992, type: '__u64[64]' },
-    'vnic_counters.from_tap': { offset: 1504, type: 'struct counter' },
-    'vnic_counters.from_vf': { offset: 1520, type: 'struct counter' },
-    'vnic_counters.cpu_handovers': { offset: 1536, type: '__u64' },
-    'vnic_counters.flows_learnt': { offset: 1544, type: '__u64' },
-    'vnic_counters.flows_moved': { offset: 1552, type: '__u64' },
-    'vnic_counters.path_changes': { offset: 1560, type: '__u64' },
-    'vnic_counters.flows_replaced': { offset: 1568, type: '__u64' },
-    'vnic_counters.flows_expired': { offset: 1576, type: '__u64' },
+    'vnic_counters': { size: 1600 },
+    'vnic_counters.reasons': { offset: 0, type: 'struct counter[31]' },
+    'vnic_counters.tap_queues': { offset: 496, type: '__u64[64]' },
+    'vnic_counters.vf_queues': { offset: 1008, type: '__u64[64]' },
+    'vnic_counters.from_tap': { offset: 1520, type: 'struct counter' },
+    'vnic_counters.from_vf': { offset: 1536, type: 'struct counter' },
+    'vnic_counters.cpu_handovers': { offset: 1552, type: '__u64' },
+    'vnic_counters.flows_learnt': { offset: 1560, type: '__u64' },
+    'vnic_counters.flows_moved': { offset: 1568, type: '__u64' },
+    'vnic_counters.path_changes': { offset: 1576, type: '__u64' },
+    'vnic_counters.flows_replaced': { offset: 1584, type: '__u64' },
+    'vnic_counters.flows_expired': { offset: 1592, type: '__u64' },
     'bpf_cpumap_val': { size: 8 },
     'bpf_cpumap_val.qsize': { offset: 0, type: '__u32' },
     'bpf_cpumap_val.bpf_prog': { offset: 4, type: 'union bpf_prog' },
@@ -1290,6 +1316,11 @@ export const hostFingerprint: Fingerprint = {
     'vnic_addresses.ipv6_count': { offset: 4, type: '__u32' },
     'vnic_addresses.ipv4': { offset: 8, type: 'struct ipv4_prefix[16]' },
     'vnic_addresses.ipv6': { offset: 136, type: 'struct ipv6_prefix[16]' },
+    'vnic_rate': { size: 24 },
+    'vnic_rate.free_at_ns': { offset: 0, type: '__u64' },
+    'vnic_rate.burst_ns': { offset: 8, type: '__u64' },
+    'vnic_rate.ps_per_byte': { offset: 16, type: '__u32' },
+    'vnic_rate.reserved': { offset: 20, type: '__u32' },
     'vnic_slot': { size: 16 },
     'vnic_slot.key': { offset: 0, type: '__u64' },
     'vnic_slot.vnic': { offset: 8, type: '__u32' },
@@ -1374,7 +1405,8 @@ export const hostFingerprint: Fingerprint = {
       REASON_DROP_HOLD_FULL: 27,
       REASON_REDIRECT_VF: 28,
       REASON_DROP_REFLECTED: 29,
-      REASON_COUNT: 30,
+      REASON_DROP_RATE: 30,
+      REASON_COUNT: 31,
     },
     'enum path_bit': { size: 4, PATH_MASK: 255, PATH_VF_ALLOWED: 256, PATH_HOLD: 512, PATH_RELEASE: 1024, PATH_GENERATION_SHIFT: 32 },
     'enum decision_none': { size: 4, DECISION_NO_QUEUE: 255, DECISION_NO_CPU: 65535 },
@@ -1413,6 +1445,7 @@ export const hostFingerprint: Fingerprint = {
       VNIC_TAP_MULTI_BUFFER: 64,
       VNIC_VF_MULTI_BUFFER: 128,
       VNIC_UPLINK_MULTI_BUFFER: 256,
+      VNIC_LIMITED: 512,
     },
   },
   maps: {
@@ -1439,6 +1472,7 @@ export const hostFingerprint: Fingerprint = {
     'map tap_programs': { type: 'hash', key: '__u32', value: 'struct tap_program', max_entries: 1024, flags: 0 },
     'map tx_ports': { type: 'devmap_hash', key: '__u32', value: 'struct bpf_devmap_val', max_entries: 2112, flags: 0 },
     'map vnic_addresses': { type: 'array', key: '__u32', value: 'struct vnic_addresses', max_entries: 1024, flags: 0 },
+    'map vnic_rates': { type: 'array', key: '__u32', value: 'struct vnic_rate', max_entries: 1024, flags: 0 },
     'map vnic_slots': { type: 'array', key: '__u32', value: 'struct vnic_slot', max_entries: 16384, flags: 1024 },
     'map vnics': { type: 'array', key: '__u32', value: 'struct vnic', max_entries: 1024, flags: 0 },
   },

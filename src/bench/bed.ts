@@ -160,7 +160,7 @@ export class Bed {
     const target = ownPort ? FIRST_OWN_PORT + id : port;
     this.#open(hostMaps.tx_ports).set(target, { ifindex: port, bpfProg: 0 });
     this.#open(hostMaps.vnics).set(id, toVnic({
-      mac, vlans: [vlan], access: false, addresses: null, tapIfindex: port, vfIfindex: path === 'accelerated' ? target : 0,
+      mac, vlans: [vlan], access: false, addresses: null, maxRate: null, tapIfindex: port, vfIfindex: path === 'accelerated' ? target : 0,
       uplinkIfindex: uplink, tapFrameMax: FRAME_MAX, vfFrameMax: FRAME_MAX, uplinkFrameMax: FRAME_MAX, tapMultiBuffer: false,
       vfMultiBuffer: false, uplinkMultiBuffer: false, cutThrough, plugin: true, operatorWant: null,
     }));

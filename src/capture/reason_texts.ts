@@ -31,5 +31,6 @@ export const reasonTexts: Readonly<Record<ReasonName, string>> = {
   held: 'the guest changes its path and hears on neither: kept back until it hears again',
   drop_hold_full: 'the guest changes its path, and there was no room to keep the frame back',
   redirect_vf: 'the bridge gave it to the tap, but the guest hears on its VF only',
+  drop_rate: 'the guest sends more than its max_rate',
   drop_reflected: "the guest's own frame, which the bridge or the adapter's own switch brought back, or one that this switch gives to its VF",
 };

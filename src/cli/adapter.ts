@@ -1,17 +1,16 @@
 /** `unipath adapter show`: the adapters of the configuration, as unipathd has them, and the PFs of this machine, which need no daemon. */
 import type { Command } from 'commander';
 import { DaemonUnreachableError } from '../control/client.js';
-import type { AdapterStatus } from '../control/protocol.js';
+import type { AdapterStatus, QuotaStatus, StatusReply } from '../control/protocol.js';
 import type { PfFacts } from '../sriov/facts.js';
 import { pfName } from '../sriov/pf_name.js';
 import { registerAdapterPool } from './adapter_pool.js';
 import { registerAdapterVf } from './adapter_vf.js';
 import type { Context } from './context.js';
 import { snakeKeys } from './json_keys.js';
-import { controlList, PF_HEADINGS, pfList, pfRow, VF_HEADINGS, vfRow } from './pf_words.js';
-import { named, xdpCell } from './words.js';
+import { controlList, PF_HEADINGS, pfList, pfRow, portList, VF_HEADINGS, vfRow } from './pf_words.js';
+import { named, vfStateCell, xdpCell } from './words.js';
 
-const VF_STYLES = { free: 'quiet', used: 'good', lost: 'bad' } as const;
 
 export function registerAdapter(program: Command, context: (command: Command) => Context): void {
   const adapter = program.command('adapter').description('network adapters');
@@ -26,9 +25,9 @@ export function registerAdapter(program: Command, context: (command: Command) =>
 }
 
 /** Null: no daemon answers. */
-async function adaptersOf(context: Context): Promise<readonly AdapterStatus[] | null> {
+async function statusOf(context: Context): Promise<StatusReply | null> {
   try {
-    return (await context.client().status()).adapters;
+    return await context.client().status();
   } catch (error) {
     if (error instanceof DaemonUnreachableError) return null;
     throw error;
@@ -38,12 +37,13 @@ async function adaptersOf(context: Context): Promise<readonly AdapterStatus[] | 
 const isNamed = (pf: PfFacts, name: string): boolean => pfName(pf) === name || pf.pci === name.toLowerCase();
 
 async function show(context: Context, name: string | undefined): Promise<void> {
-  const adapters = await adaptersOf(context);
+  const status = await statusOf(context);
+  const adapters = status?.adapters ?? null;
   const { discoverPfs } = await import('../sriov/discover.js');
   const pfs = await discoverPfs();
   const [shownAdapters, shownPfs] = name === undefined ? [adapters ?? [], pfs] : chosen(adapters, pfs, name);
   if (context.json) {
-    context.printJson({ daemon: adapters === null ? 'unreachable' : 'running', adapters: shownAdapters, pfs: snakeKeys(shownPfs) });
+    context.printJson({ daemon: adapters === null ? 'unreachable' : 'running', adapters: shownAdapters, quotas: status?.quotas ?? [], pfs: snakeKeys(shownPfs) });
     return;
   }
   if (adapters === null) context.io.err('unipath: unipathd does not answer: this is what the machine itself shows\n');
@@ -51,6 +51,7 @@ async function show(context: Context, name: string | undefined): Promise<void> {
   if (context.brief) printBrief(context, shownAdapters, shownPfs);
   else if (name === undefined && !context.details) printAll(context, adapters, shownPfs);
   else printChosen(context, shownAdapters, shownPfs);
+  if (!context.brief && shownAdapters.length > 0) printQuotas(context, status?.quotas ?? []);
 }
 
 /** Of an adapter also the PF that is its uplink. @throws CliError that suggests the near name */
@@ -98,6 +99,19 @@ function printAdapters(context: Context, adapters: readonly AdapterStatus[]): vo
   );
 }
 
+const ofAtMost = (used: number, limit: number | null): string => `${used} of ${limit === null ? 'any number' : `at most ${limit}`}`;
+
+function printQuotas(context: Context, quotas: readonly QuotaStatus[]): void {
+  if (quotas.length === 0) return;
+  context.printLine('');
+  context.printTable(
+    ['QUOTA', 'VFS', 'QUEUES', 'MSI-X'],
+    quotas.map(({ name, vfs_used, vfs_limit, queues_used, queues_limit, vectors_used, vectors_limit }) => [
+      ...[name, `${vfs_used}/${vfs_limit ?? '-'}`, `${queues_used}/${queues_limit ?? '-'}`, `${vectors_used}/${vectors_limit ?? '-'}`],
+    ]),
+  );
+}
+
 function printAdapter(context: Context, adapter: AdapterStatus): void {
   context.printList([
     ['name', adapter.name],
@@ -107,12 +121,14 @@ function printAdapter(context: Context, adapter: AdapterStatus): void {
     ...(adapter.fallback_reason === null ? [] : [['why not native', adapter.fallback_reason] as const]),
     ['VFs used', `${adapter.vfs_used} of at most ${adapter.vfs_limit}`],
     ['queues used', `${adapter.queues_used} of at most ${adapter.queues_limit}`],
+    ['vectors used', ofAtMost(adapter.vectors_used, adapter.vectors_limit)],
+    ['placement', adapter.placement],
   ]);
   if (adapter.vfs.length === 0) return;
   context.printLine('');
   context.printTable(
     ['PORT', 'DEVICE', 'STATE', 'QUEUES', 'VNIC'],
-    adapter.vfs.map((vf) => [vf.port, vf.device, { text: vf.state, style: VF_STYLES[vf.state] }, String(vf.queues), vf.owner ?? '-']),
+    adapter.vfs.map((vf) => [vf.port, vf.device, vfStateCell(vf), String(vf.queues), vf.owner ?? '-']),
   );
 }
 
@@ -122,6 +138,12 @@ function printPf(context: Context, pf: PfFacts, details: boolean): void {
     context.printLine('');
     context.printLine('what its driver can set of a VF:');
     context.printList(controlList(pf));
+    const ports = portList(pf);
+    if (ports.length > 0) {
+      context.printLine('');
+      context.printLine("its VFs in unipathd's configuration:");
+      context.printList(ports);
+    }
   }
   if (pf.vfs.length === 0) return;
   context.printLine('');

@@ -10,6 +10,7 @@ import { CliError, ExitCode } from './exit.js';
 
 /** As many VFs as PCI Express has numbers for. */
 const MOST_VFS = 65_535;
+const ESWITCH_MODES = ['legacy', 'switchdev'] as const;
 const DRIVERS: readonly VfDriver[] = [VFIO_DRIVER, 'kernel'];
 
 /** Of every command that changes an adapter. */
@@ -19,6 +20,7 @@ export const STATE_OPTION = ['--state <folder>', 'where it is noted what was bef
 interface PoolOptions {
   readonly vfs?: string;
   readonly driver?: string;
+  readonly eswitch?: string;
   readonly dryRun?: boolean;
   readonly state: string;
 }
@@ -30,6 +32,7 @@ export function registerAdapterPool(adapter: Command, context: (command: Command
     .argument('[pf]', 'netdev or PCI address of the PF; none: every one that was set up before, for the time after a reboot')
     .option('--vfs <number>', 'how many; default: as it was set up before')
     .option('--driver <name>', `${VFIO_DRIVER}: for virtual machines (default); kernel: for guests that are network namespaces`)
+    .option('--eswitch <mode>', `${ESWITCH_MODES.join(' or ')}: who switches between VFs and the wire: the adapter itself, or the host by representors; default: as it is`)
     .action(async (pf: string | undefined, options: PoolOptions, command: Command) => setUp(context(command), pf, options));
   common(adapter.command('reset'))
     .argument('<pf>', 'netdev or PCI address of the PF')
@@ -45,11 +48,14 @@ export async function alone({ dryRun = false, state }: { readonly dryRun?: boole
 }
 
 /** null: as before. */
-function wishOf(pf: string | undefined, { vfs, driver }: PoolOptions): PoolWish | null {
+function wishOf(pf: string | undefined, { vfs, driver, eswitch }: PoolOptions): PoolWish | null {
   if (vfs === undefined && driver !== undefined) throw new CliError('--driver needs --vfs', 'usage', null, ExitCode.usage);
+  if (vfs === undefined && eswitch !== undefined) throw new CliError('--eswitch needs --vfs: all VFs are made anew', 'usage', null, ExitCode.usage);
   if (vfs === undefined) return null;
   if (pf === undefined) throw new CliError('--vfs needs the PF that is to have them', 'usage', null, ExitCode.usage);
-  return newWish(vfs, driver ?? VFIO_DRIVER);
+  const mode = ESWITCH_MODES.find((each) => each === eswitch);
+  if (eswitch !== undefined && mode === undefined) throw new CliError(`--eswitch ${eswitch}: neither ${ESWITCH_MODES.join(' nor ')}`, 'usage', null, ExitCode.usage);
+  return { ...newWish(vfs, driver ?? VFIO_DRIVER), ...(mode === undefined ? {} : { eswitch: mode }) };
 }
 
 function newWish(vfs: string, driver: string): PoolWish {

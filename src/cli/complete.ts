@@ -2,7 +2,7 @@
 import type { Command, Option } from 'commander';
 
 /** What only the daemon knows, or the machine. */
-export type NameKind = 'vnic' | 'vm' | 'adapter' | 'interface' | 'pf' | 'map';
+export type NameKind = 'vnic' | 'vm' | 'vf' | 'adapter' | 'interface' | 'pf' | 'map';
 
 export interface Candidate {
   readonly word: string;
@@ -20,7 +20,7 @@ export interface Completion {
   readonly socket: string | null;
 }
 
-const NAME_KINDS: readonly string[] = ['vnic', 'vm', 'adapter', 'interface', 'pf', 'map'] satisfies NameKind[];
+const NAME_KINDS: readonly string[] = ['vnic', 'vm', 'vf', 'adapter', 'interface', 'pf', 'map'] satisfies NameKind[];
 /** Placeholders that stand for a file. */
 const FILE_WORDS = ['file', 'path', 'socket'];
 

@@ -92,6 +92,7 @@ async function namesFor({ names, socket }: Completion): Promise<readonly string[
 const NAMES: Readonly<Record<NameKind, (client: ControlClient) => Promise<readonly string[]>>> = {
   vnic: async (client) => (await client.status()).vnics.map(({ name }) => name),
   adapter: async (client) => (await client.status()).adapters.map(({ name }) => name),
+  vf: async (client) => (await client.status()).adapters.flatMap(({ vfs }) => vfs.map(({ port }) => port)),
   vm: async (client) => (await client.vms()).vms.map(({ name }) => name),
   pf: async () => {
     const [{ discoverPfs }, { pfName }] = await Promise.all([import('../sriov/discover.js'), import('../sriov/pf_name.js')]);

@@ -1,4 +1,5 @@
 /** PFs as cells of a table. Pure. */
+import type { RedirectWay } from '../sriov/eswitch.js';
 import { type Fact, valueOf } from '../sriov/fact.js';
 import type { NicFacts, PfFacts, VfFacts } from '../sriov/facts.js';
 import type { Cell } from './table.js';
@@ -92,6 +93,20 @@ function nicList(nic: NicFacts): (readonly [string, string])[] {
 export function controlList(pf: PfFacts): (readonly [string, string])[] {
   return Object.entries(pf.controls).map(([control, fact]) => [control, factText(fact, () => 'yes')]);
 }
+
+/** The ports by which the host reaches VFs, a line each: what unipathd's configuration needs. */
+export function portList(pf: PfFacts): (readonly [string, string])[] {
+  return pf.vfs.flatMap(({ index, representor, redirect, netdevs: [device] }) => {
+    if (representor.answer !== 'yes') return [];
+    const way = redirect.answer === 'yes' ? REDIRECT_WORDS[redirect.value] : `how frames are redirected to it is not known: ${redirect.why}`;
+    return [[`VF ${index}`, `{port: ${representor.value}, device: ${device ?? 'its netdev'}}; ${way}`] as const];
+  });
+}
+
+const REDIRECT_WORDS: Readonly<Record<RedirectWay, string>> = {
+  native: 'frames are redirected to it natively',
+  generic: 'frames are redirected to it in generic mode only (xdp_mode: generic)',
+};
 
 export const VF_HEADINGS = ['VF', 'PCI', 'DRIVER', 'NETDEV', 'REPRESENTOR', 'IOMMU', 'MSI-X', 'MAC', 'VLAN', 'SPOOFCHK', 'TRUST', 'STATE', 'RATE'];
 

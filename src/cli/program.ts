@@ -19,6 +19,7 @@ import { registerOther } from './other.js';
 import { registerRss } from './rss.js';
 import { registerStatus } from './status.js';
 import { registerTop } from './top.js';
+import { registerVf } from './vf.js';
 import { registerVm } from './vm.js';
 import { registerVnic } from './vnic.js';
 
@@ -51,7 +52,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
 
 async function register(program: Command, io: Io, args: readonly string[]): Promise<void> {
   const context = (command: Command): Context => new Context(io, command.optsWithGlobals<GlobalOptions>());
-  for (const part of [registerStatus, registerExplain, registerVnic, registerVm, registerAdapter, registerMonitor, registerTop]) part(program, context);
+  for (const part of [registerStatus, registerExplain, registerVnic, registerVm, registerAdapter, registerVf, registerMonitor, registerTop]) part(program, context);
   for (const part of HEAVY) {
     if (args.includes(part.name)) (await part.load())(program, context);
     else program.command(part.name).description(part.description).helpOption(false);

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { CountersReply, VnicStatus } from '../control/protocol.js';
 import { type Context, milliseconds } from './context.js';
-import { ExitCode, ExitWith } from './exit.js';
+import { CliError, ExitCode, ExitWith } from './exit.js';
 import { named, pathCell, queuesText, reasonCell, sharesText, vlanText, wantText } from './words.js';
 
 type Verb = 'accelerate' | 'software' | 'auto';
@@ -20,6 +20,7 @@ export function registerVnic(program: Command, context: (command: Command) => Co
     .description('all of them, or everything about one')
     .argument('[name]')
     .action(async (name: string | undefined, _options: object, command: Command) => show(context(command), name));
+  registerReserve(vnic, context);
   for (const [verb, description] of VERBS) {
     vnic
       .command(verb)
@@ -32,6 +33,17 @@ export function registerVnic(program: Command, context: (command: Command) => Co
         await (options.dryRun === true ? foresee(here, name, verb) : act(here, name, verb, options.wait));
       });
   }
+}
+
+function registerReserve(vnic: Command, context: (command: Command) => Context): void {
+  vnic
+    .command('reserve')
+    .description('keep a VF for a vNIC whose guest is not here yet; it ends by itself, and when the vNIC gets its VF')
+    .argument('<name>')
+    .option('--lease <seconds>', 'for at most this long', '120')
+    .option('--end', 'keep nothing any more')
+    .option('--dry-run', 'only say what would be done')
+    .action(async (name: string, options: ReserveOptions, command: Command) => reserve(context(command), name, options));
 }
 
 interface ActOptions {
@@ -110,10 +122,14 @@ function printOne(context: Context, vnic: VnicStatus, counters: Counters | null)
     ['mac', vnic.mac],
     ['vlan', vlanText(vnic)],
     ['addresses', vnic.addresses === null ? 'not checked' : vnic.addresses.join(', ')],
+    ['max rate', vnic.max_rate === null ? '-' : `${vnic.max_rate} Mbit/s from the guest`],
     ['adapter', vnic.adapter],
     ['path', pathCell(vnic)],
     ['phase', vnic.phase],
     ['want', wantText(vnic)],
+    ['priority', String(vnic.terms.priority)],
+    ['quota', vnic.terms.quota ?? '-'],
+    ...(vnic.reservation === null ? [] : [['reserved', reservationText(vnic.reservation)] as const]),
     ['reason', reasonCell(vnic)],
     ['', vnic.reason_text],
     ['generation', String(vnic.generation)],
@@ -148,6 +164,33 @@ function printOne(context: Context, vnic: VnicStatus, counters: Counters | null)
     ['flows expired', String(counters.flows_expired)],
     ['path changes', String(counters.path_changes)],
   ]);
+}
+
+function reservationText({ vf, lease_seconds, by }: NonNullable<VnicStatus['reservation']>): string {
+  const why = by === 'migration' ? 'until its guest is here' : 'as the operator asked';
+  return `${vf ?? 'a VF, as soon as one is free'}, ${why}, for ${lease_seconds} s more at most`;
+}
+
+interface ReserveOptions {
+  readonly lease: string;
+  readonly end?: boolean;
+  readonly dryRun?: boolean;
+}
+
+async function reserve(context: Context, name: string, { lease, end = false, dryRun = false }: ReserveOptions): Promise<void> {
+  const client = context.client();
+  const before = named('vNIC', name, (await client.status()).vnics);
+  const leaseMs = end ? 0 : milliseconds(lease, '--lease');
+  if (!end && leaseMs === 0) throw new CliError(`--lease ${lease}: at least 0.001 seconds; to keep nothing any more: --end`, 'usage', null, ExitCode.usage);
+  if (dryRun) {
+    const what = end ? `nothing would be kept for ${name} any more` : `a VF would be kept for ${name} for ${leaseMs / 1000} s`;
+    return context.json ? context.printJson({ dry_run: true, what, vnic: before }) : context.printLine(what);
+  }
+  const { vnic } = await client.reserve(name, leaseMs);
+  if (context.json) return context.printJson({ dry_run: false, vnic });
+  if (vnic.vf !== null) context.printLine(`${name} has ${vnic.vf}: nothing is to be kept for it`);
+  else if (vnic.reservation === null) context.printLine(`nothing is kept for ${name}`);
+  else context.printLine(`kept for ${name}: ${reservationText(vnic.reservation)}`);
 }
 
 const WANTED: Readonly<Record<Verb, string>> = {

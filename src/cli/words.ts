@@ -1,5 +1,5 @@
 /** The daemon's states as cells of a table. Pure. */
-import type { AdapterStatus, QueueStatus, StatusReply, VnicStatus } from '../control/protocol.js';
+import type { AdapterStatus, QueueStatus, StatusReply, VfStatus, VnicStatus } from '../control/protocol.js';
 import { nearName } from '../core/near_name.js';
 import { CliError } from './exit.js';
 import type { Cell } from './table.js';
@@ -62,6 +62,12 @@ export function scaled(value: number): string {
 export function xdpCell(adapter: AdapterStatus): Cell | string {
   if (!adapter.attached) return { text: 'not attached', style: 'bad' };
   return adapter.xdp_mode === 'native' ? 'native' : { text: adapter.xdp_mode ?? '-', style: 'busy' };
+}
+
+const VF_STYLES = { free: 'quiet', used: 'good', reserved: 'busy', quarantined: 'bad', lost: 'bad' } as const;
+
+export function vfStateCell({ state }: VfStatus): Cell {
+  return { text: state, style: VF_STYLES[state] };
 }
 
 /** What is not as it should be, one line each; empty when all is well. */

@@ -1,7 +1,8 @@
 /** What no single key of the configuration can tell: names used twice, and names that nothing has. Pure. */
+import { ADAPTER_MAX_VFS } from '../core/budget.js';
 import { MAX_VNICS } from '../core/limits.js';
 import { nearName } from '../core/near_name.js';
-import { type ConfigFile, MAX_VFS_PER_ADAPTER } from './schema.js';
+import type { ConfigFile } from './schema.js';
 
 export interface Problem {
   readonly path: readonly PropertyKey[];
@@ -34,6 +35,14 @@ class Uses {
   }
 }
 
+/** A name of something that there is not. */
+function unknown(what: string, name: string | undefined, known: readonly string[], path: readonly PropertyKey[]): Problem[] {
+  if (name === undefined || known.includes(name)) return [];
+  const near = nearName(name, known);
+  const advice = near === null ? `${what}s are: ${known.join(', ') || 'none'}` : `did you mean "${near}"?`;
+  return [{ path, message: `there is no ${what} "${name}"; ${advice}` }];
+}
+
 /** Every problem, in the order of the file as far as possible. */
 export function checkConfig(config: ConfigFile): readonly Problem[] {
   const problems: Problem[] = [];
@@ -42,19 +51,23 @@ export function checkConfig(config: ConfigFile): readonly Problem[] {
   const devices = new Uses('the device', problems);
   const stations = new Uses('the MAC address', problems);
   const bridges = new Map<string, readonly PropertyKey[]>();
+  const quotaNames = new Uses('the name', problems);
+  for (const [i, { name }] of config.quotas.entries()) quotaNames.add(name, ['quotas', i, 'name']);
+  const quotas = config.quotas.map(({ name }) => name);
 
   if (config.read_socket === config.socket) problems.push({ path: ['read_socket'], message: `"${config.socket}" is used already by socket` });
 
   for (const [i, adapter] of config.adapters.entries()) {
     adapterNames.add(adapter.name, ['adapters', i, 'name']);
+    problems.push(...unknown('quota', adapter.quota, quotas, ['adapters', i, 'quota']));
     devices.add(adapter.uplink, ['adapters', i, 'uplink']);
     // One bridge may serve several adapters, but is nothing else.
     if (!bridges.has(adapter.bridge)) devices.add(adapter.bridge, ['adapters', i, 'bridge']);
     bridges.set(adapter.bridge, ['adapters', i, 'bridge']);
-    if (adapter.vfs.length > MAX_VFS_PER_ADAPTER) {
+    if (adapter.vfs.length > ADAPTER_MAX_VFS) {
       problems.push({
         path: ['adapters', i, 'vfs'],
-        message: `${adapter.vfs.length} VFs are more than an adapter can have (${MAX_VFS_PER_ADAPTER})`,
+        message: `${adapter.vfs.length} VFs are more than an adapter can have (${ADAPTER_MAX_VFS})`,
       });
     }
     for (const [j, vf] of adapter.vfs.entries()) {
@@ -75,11 +88,8 @@ export function checkConfig(config: ConfigFile): readonly Problem[] {
     if (vnic.guest.kind === 'vm' && config.hypervisors.length === 0) {
       problems.push({ path: ['vnics', i, 'guest'], message: 'there is nobody to ask for it; say in hypervisors where: [{qmp: /run/vms/*.qmp}]' });
     }
-    if (!adapters.includes(vnic.adapter)) {
-      const near = nearName(vnic.adapter, adapters);
-      const advice = near === null ? `adapters are: ${adapters.join(', ') || 'none'}` : `did you mean "${near}"?`;
-      problems.push({ path: ['vnics', i, 'adapter'], message: `there is no adapter "${vnic.adapter}"; ${advice}` });
-    }
+    problems.push(...unknown('adapter', vnic.adapter, adapters, ['vnics', i, 'adapter']));
+    problems.push(...unknown('quota', vnic.quota, quotas, ['vnics', i, 'quota']));
   }
   return problems;
 }

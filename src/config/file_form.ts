@@ -7,13 +7,30 @@ import type { HypervisorFile } from './schema.js';
 /** Keys and values of the YAML file. */
 export type FileForm = Readonly<Record<string, unknown>>;
 
+const given = (form: FileForm): FileForm => Object.fromEntries(Object.entries(form).filter(([, value]) => value !== undefined && value !== null));
+
 function vfForm(vf: VfSpec): FileForm {
+  const { pf, numaNode, vectors } = vf.origin ?? {};
+  return { ...vfName(vf), ...given({ pf, numa_node: numaNode, vectors }) };
+}
+
+function vfName(vf: VfSpec): FileForm {
   if (vf.kind === 'passthrough') return { pci: vf.port };
   return vf.kind === 'netdev' ? { port: vf.port, device: vf.device } : { port: vf.port, model: vf.device };
 }
 
-function adapterForm({ name, uplink, bridge, limits, vfs }: AdapterSpec): FileForm {
-  return { name, uplink, bridge, limits, vfs: vfs.map(vfForm) };
+function adapterForm({ name, uplink, bridge, limits, rules, vfs }: AdapterSpec): FileForm {
+  const { placement, perPf, quota, idleMs } = rules;
+  return {
+    name,
+    uplink,
+    bridge,
+    limits: { ...given({ ...limits }), per_pf: given({ ...perPf }) },
+    ...given({ quota }),
+    placement,
+    idle_seconds: idleMs / 1000,
+    vfs: vfs.map(vfForm),
+  };
 }
 
 function guestForm(guest: GuestSpec): FileForm {
@@ -36,7 +53,7 @@ function vfSettingsForm({ spoofCheck, trust, minRate, maxRate }: VfSettings): Fi
 }
 
 function vnicForm(vnic: VnicSpec): FileForm {
-  const { name, mac, addresses, adapter, tap, guest, policy, cutThrough, weights, vf } = vnic;
+  const { name, mac, addresses, adapter, tap, guest, policy, cutThrough, weights, maxRate, terms, vf } = vnic;
   return {
     name,
     mac,
@@ -46,6 +63,8 @@ function vnicForm(vnic: VnicSpec): FileForm {
     ...(tap === '' ? {} : { tap }),
     guest: guestForm(guest),
     policy,
+    ...given({ max_rate: maxRate, quota: terms.quota, numa_node: terms.numaNode }),
+    priority: terms.priority,
     cut_through: cutThrough,
     reta: weights.length === 0 ? 'equal' : { weights },
     ...(vf === undefined ? {} : { vf: vfSettingsForm(vf) }),
@@ -73,6 +92,7 @@ export function fileFormOf({ settings, desired }: Config): FileForm {
     xdp_mode: settings.xdpMode,
     hypervisors: settings.hypervisors.map(hypervisorForm),
     ...(desired.discover === null ? {} : { discover: desired.discover }),
+    quotas: desired.quotas.map(({ name, ceilings }) => ({ name, ...given({ ...ceilings }) })),
     adapters: desired.adapters.map(adapterForm),
     vnics: desired.vnics.map(vnicForm),
   };

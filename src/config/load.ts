@@ -204,14 +204,21 @@ function toConfig(file: ConfigFile): Config {
       hypervisors: file.hypervisors,
     },
     desired: {
-      adapters: file.adapters,
+      adapters: file.adapters.map(({ limits: { per_pf, ...limits }, quota = null, placement, idle_seconds, ...rest }) => ({
+        ...rest,
+        limits,
+        rules: { placement, perPf: per_pf, quota, idleMs: idle_seconds * 1000 },
+      })),
+      quotas: file.quotas,
       discover: file.discover ?? null,
-      vnics: file.vnics.map(({ cut_through, guest, vlan, addresses, reta, tap, vf, ...rest }) => ({
+      vnics: file.vnics.map(({ max_rate = null, cut_through, guest, vlan, addresses, reta, tap, vf, quota = null, priority, numa_node = null, ...rest }) => ({
         ...rest,
         ...vlan,
         tap: tap ?? '',
         guest: guest.kind === 'vm' ? { ...guest, mac: rest.mac } : guest,
         addresses: addresses ?? null,
+        maxRate: max_rate,
+        terms: { quota, priority, numaNode: numa_node },
         cutThrough: cut_through,
         weights: reta,
         ...(vf === undefined ? {} : { vf }),

@@ -4,19 +4,19 @@
  */
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
+import { ADAPTER_MAX_QUEUES, ADAPTER_MAX_VFS } from '../core/budget.js';
 import { canonicalAddresses, parsePrefix, prefixText } from '../core/addresses.js';
 import { HASH_TYPE_NAMES, hashTypeNames, hashTypeProblem, hashTypesOf } from '../core/hash_types.js';
 import { DEFAULT_HASH_TYPES, MAX_PREFIXES, MAX_QUEUES, MAX_VLANS } from '../core/limits.js';
-import { type CutThroughSetting, type GuestModeSetting, parseMacAddress, type VfSettings, type VfSpec } from '../core/model.js';
+import {
+  type CutThroughSetting, DEFAULT_RULES, type GuestModeSetting, parseMacAddress, type QuotaSpec, type VfSettings, type VfSpec,
+} from '../core/model.js';
 import { MAX_WEIGHT, trimWeights, weightsProblem } from '../core/reta.js';
 import { KEY_WORDS, parseRssKey } from '../core/rss_plan.js';
 import { interfaceNameProblem, netnsNameProblem } from '../host/names.js';
 import { STATE_FOLDER } from '../paths.js';
 import { parsePciAddress } from '../sriov/pci.js';
 
-/** Ceilings of one adapter, whatever the file says. */
-export const MAX_VFS_PER_ADAPTER = 254;
-export const MAX_QUEUES_PER_ADAPTER = 2048;
 const MIN_FLOWS_PER_VNIC = 64;
 /** A guest may take this many times longer than usual. */
 const MAX_PATIENCE = 100;
@@ -183,18 +183,36 @@ const flowsPerVnic = z
 /** NICs of QEMU that a Linux guest enslaves to its virtio NIC, and that can be unplugged. */
 export const EMULATED_MODELS = ['vmxnet3', 'e1000e', 'rtl8139', 'e1000'] as const;
 
+const MAX_NUMA_NODE = 1023;
+const MAX_VECTORS = 1_000_000;
+const numaNode = z.int().min(0).max(MAX_NUMA_NODE);
+/** What sysfs tells of a VF of an adapter, for one of which it tells nothing. */
+const origin = {
+  pf: name.optional().describe('the PF that it is of, where the machine does not tell; ceilings per PF and `placement` go by it'),
+  numa_node: numaNode.optional().describe('the NUMA node that it is near, where the machine does not tell'),
+  vectors: z.int().min(0).max(2048).optional().describe('its MSI-X vectors, where the machine does not tell'),
+};
+type OriginFile = { readonly [Key in keyof typeof origin]?: z.output<(typeof origin)[Key]> | undefined };
+
+function withOrigin(spec: VfSpec, { pf, numa_node, vectors }: OriginFile): VfSpec {
+  const said = { ...(pf === undefined ? {} : { pf }), ...(numa_node === undefined ? {} : { numaNode: numa_node }), ...(vectors === undefined ? {} : { vectors }) };
+  return Object.keys(said).length === 0 ? spec : { ...spec, origin: said };
+}
+
 const netdevVf = z
   .strictObject({
     port: device.describe('interface through which the host reaches the VF: its representor, or its host-side port'),
     device: device.describe('the interface that goes into the guest\'s network namespace'),
+    ...origin,
   })
-  .transform((spec): VfSpec => ({ kind: 'netdev', ...spec }));
+  .transform(({ port, device, ...more }): VfSpec => withOrigin({ kind: 'netdev', port, device }, more));
 const emulatedVf = z
   .strictObject({
     port: device.describe('a tap for it alone'),
     model: z.enum(EMULATED_MODELS).describe('the NIC that QEMU makes on that tap, in the place of a VF'),
+    ...origin,
   })
-  .transform(({ port, model }): VfSpec => ({ kind: 'emulated', port, device: model }));
+  .transform(({ port, model, ...more }): VfSpec => withOrigin({ kind: 'emulated', port, device: model }, more));
 
 const pciAddress = parsed(parsePciAddress);
 const passedVf = z
@@ -269,10 +287,30 @@ const hypervisor = chosen<HypervisorFile>([qmpHypervisor, libvirtHypervisor], (v
   typeof value === 'object' && value !== null && 'libvirt' in value ? libvirtHypervisor : qmpHypervisor,
 );
 
+const vectorCeiling = z.int().min(0).max(MAX_VECTORS).optional();
+const ceilings = {
+  vfs: z.int().min(0).max(ADAPTER_MAX_VFS).optional(),
+  queues: z.int().min(0).max(ADAPTER_MAX_QUEUES).optional(),
+  vectors: vectorCeiling,
+};
+/** Of several adapters together, or of vNICs on several. */
+const MAX_SHARED = 1_000_000;
+const shared = z.int().min(0).max(MAX_SHARED).optional();
+const quota = z
+  .strictObject({ name, vfs: shared, queues: shared, vectors: vectorCeiling })
+  .transform(({ name, ...ceilings }): QuotaSpec => ({ name, ceilings }));
+
 const limits = z.strictObject({
-  vfs: z.int().min(0).max(MAX_VFS_PER_ADAPTER).prefault(MAX_VFS_PER_ADAPTER).describe('VFs that are handed out at once'),
-  queues: z.int().min(0).max(MAX_QUEUES_PER_ADAPTER).prefault(MAX_QUEUES_PER_ADAPTER).describe('queues of all VFs that are handed out'),
+  vfs: z.int().min(0).max(ADAPTER_MAX_VFS).prefault(ADAPTER_MAX_VFS).describe('VFs that are handed out at once'),
+  queues: z.int().min(0).max(ADAPTER_MAX_QUEUES).prefault(ADAPTER_MAX_QUEUES).describe('queues of all VFs that are handed out'),
+  vectors: vectorCeiling.describe('MSI-X vectors of all VFs that are handed out; absent: no matter how many'),
+  per_pf: z.strictObject(ceilings).prefault({}).describe('the same for the VFs of each PF'),
 });
+
+const MAX_IDLE_SECONDS = 86_400;
+const MAX_PRIORITY = 1000;
+/** Mbit/s; beyond, a byte lasts for so few picoseconds that the rate would not be what was asked for. */
+const MAX_VNIC_RATE = 100_000;
 
 const policy = z.enum(['accelerated', 'software']);
 
@@ -281,6 +319,17 @@ const adapter = z.strictObject({
   uplink: device.describe('the PF\'s network interface, toward the wire'),
   bridge: device.describe('the Linux bridge of the software path, with the uplink and the taps as its ports'),
   limits: limits.prefault({}).describe('ceilings of this adapter'),
+  quota: name.optional().describe('name of a quota that its VFs count against, for adapters that are ports of one card'),
+  placement: z
+    .enum(['pack', 'spread', 'near'])
+    .prefault(DEFAULT_RULES.placement)
+    .describe('which free VF is handed out: of the PF that has most handed out already, of the one that has fewest, or near the vNIC\'s NUMA node'),
+  idle_seconds: z
+    .number()
+    .min(1)
+    .max(MAX_IDLE_SECONDS)
+    .prefault(DEFAULT_RULES.idleMs / 1000)
+    .describe('a vNIC that has been idle for so long gives its VF up for one of higher priority'),
   vfs: z.array(vf).prefault([]).describe('what can be given to guests; none: its guests have the software path only'),
 });
 
@@ -297,6 +346,10 @@ const vnic = z.strictObject({
   tap: device.optional().describe('its port in the bridge; of a virtual machine it is found by itself'),
   guest: guest.describe('whose NIC it is'),
   policy: policy.prefault('accelerated').describe('the path that it shall be on when nobody says otherwise'),
+  max_rate: z.int().min(1).max(MAX_VNIC_RATE).optional().describe('Mbit/s that the guest may send on either path; absent: no limit'),
+  quota: name.optional().describe('name of the quota that its VF counts against, such as its tenant\'s'),
+  priority: z.int().min(-MAX_PRIORITY).max(MAX_PRIORITY).prefault(0).describe('one of higher priority gets the VF of an idle one of lower, when none is free'),
+  numa_node: numaNode.optional().describe('where its guest runs, for `placement: near`'),
   cut_through: cutThrough
     .prefault('auto')
     .describe('on the software path straight to the tap, past the bridge; `auto`: only for a tap that does not take aggregated TCP frames (`tx-tcp-segmentation`), which the bridge delivers whole'),
@@ -332,6 +385,7 @@ export const configSchema = z.strictObject({
     .strictObject({ policy: policy.prefault('accelerated').describe('of the vNICs that are found so') })
     .optional()
     .describe('present: every virtio NIC whose tap is in an adapter\'s bridge is a vNIC, named as its machine'),
+  quotas: z.array(quota).prefault([]).describe('ceilings that several vNICs or adapters share'),
   adapters: z.array(adapter).prefault([]).describe('PFs, each with its bridge and its VFs'),
   vnics: z.array(vnic).prefault([]).describe('NICs of guests; with `discover` only those that are to be otherwise'),
 });

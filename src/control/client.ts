@@ -13,8 +13,12 @@ import {
   type MonitorEvent,
   PROTOCOL_SCHEMA,
   type ReloadReply,
+  type QuarantineRequest,
   type ReloadRequest,
+  type ReserveReply,
+  type ReserveRequest,
   type StatusReply,
+  type VfReply,
   type WhyReply,
 } from './protocol.js';
 import type { RssReply, RssRequest, RssSetReply } from './rss_protocol.js';
@@ -91,6 +95,20 @@ export class ControlClient {
   /** Why it is on the path it is on. */
   why(vnic: string): Promise<WhyReply> {
     return this.#json('GET', `/v1/vnics/${encodeURIComponent(vnic)}/why`);
+  }
+
+  /** A VF is kept for the vNIC for so long; 0: no longer. */
+  reserve(vnic: string, leaseMs: number): Promise<ReserveReply> {
+    return this.#json('POST', `/v1/vnics/${encodeURIComponent(vnic)}/reserve`, { lease_ms: leaseMs } satisfies ReserveRequest);
+  }
+
+  /** The VF of this port is taken back and not handed out any more. Answers when that is done, or takes long. */
+  quarantineVf(port: string, reason: string): Promise<VfReply> {
+    return this.#json('POST', `/v1/vfs/${encodeURIComponent(port)}/quarantine`, { reason } satisfies QuarantineRequest, 10_000);
+  }
+
+  releaseVf(port: string): Promise<VfReply> {
+    return this.#json('POST', `/v1/vfs/${encodeURIComponent(port)}/release`, {}, 10_000);
   }
 
   rss(): Promise<RssReply> {

@@ -1,6 +1,6 @@
 /** What the control socket and the metrics need of the daemon's heart; the reconciler implements it. */
 import type { Desired, VnicPath } from '../core/model.js';
-import type { AdapterStatus, DownReply, MonitorEvent, QueueStatus, ReloadReply, VnicStatus, WhyReply } from './protocol.js';
+import type { AdapterStatus, DownReply, MonitorEvent, QueueStatus, QuotaStatus, ReloadReply, VfStatus, VnicStatus, WhyReply } from './protocol.js';
 import type { RssRequest, RssSetResult, RssStatus } from './rss_protocol.js';
 
 export interface ReconcileHealth {
@@ -24,6 +24,7 @@ export type QueueBrief = Omit<QueueStatus, 'shares'>;
 
 export interface Controller {
   adapterStatus(): readonly AdapterStatus[];
+  quotaStatus(): readonly QuotaStatus[];
   vnicStatus(): readonly VnicStatus[];
   /** Of each vNIC as it is when it is asked for. */
   vnicBriefs(): Iterable<VnicBrief>;
@@ -34,6 +35,13 @@ export interface Controller {
   want(vnic: string, path: VnicPath | null, waitMs: number): Promise<{ readonly reached: boolean; readonly vnic: VnicStatus }>;
   /** Why it is on the path it is on. @throws UnknownNameError */
   why(vnic: string): Promise<Omit<WhyReply, 'schema'>>;
+  /** Keeps a VF for a vNIC for so long; 0: no longer. @throws UnknownNameError */
+  reserve(vnic: string, leaseMs: number): Promise<VnicStatus>;
+  /**
+   * A VF, by its port, is taken back and not handed out any more, for this reason; null: it may be again.
+   * @throws UnknownVfError, NotInQuarantineError
+   */
+  quarantine(port: string, reason: string | null): Promise<VfStatus>;
   rssStatus(): RssStatus;
   /** `vnic` null: for the host. Resolves when frames are spread accordingly. @throws UnknownNameError, RssRefusedError */
   setRss(vnic: string | null, request: RssRequest): Promise<RssSetResult>;

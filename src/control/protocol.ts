@@ -9,6 +9,9 @@
  *   POST /v1/vnics/NAME/software         ActRequest -> ActReply
  *   POST /v1/vnics/NAME/auto             ActRequest -> ActReply   (the configuration's policy holds again)
  *   GET  /v1/vnics/NAME/why              -> WhyReply             (changes nothing)
+ *   POST /v1/vnics/NAME/reserve          ReserveRequest -> ReserveReply   (a VF is kept for it)
+ *   POST /v1/vfs/PORT/quarantine         QuarantineRequest -> VfReply     (taken back, and not handed out)
+ *   POST /v1/vfs/PORT/release            {} -> VfReply                    (may be handed out again)
  *   GET  /v1/rss                         -> RssReply (rss_protocol.ts)
  *   POST /v1/rss                         RssRequest -> RssSetReply   (settings of all vNICs that have none of their own)
  *   POST /v1/vnics/NAME/rss              RssRequest -> RssSetReply
@@ -25,7 +28,7 @@
  *   GET  /metrics                        -> Prometheus text
  * An error is ErrorReply with a 4xx/5xx status. On a socket for reading, what is GET and /v1/flow/explain is answered, all else refused (403).
  */
-import type { CutThroughSetting, NotAcceleratedReason, VnicPath, VnicPhase } from '../core/model.js';
+import type { CutThroughSetting, NotAcceleratedReason, Placement, VnicPath, VnicPhase } from '../core/model.js';
 
 export const PROTOCOL_SCHEMA = 1;
 
@@ -69,9 +72,32 @@ export interface VnicStatus {
   readonly reason_text: string;
   /** Name of its VF's port; null when it has none. */
   readonly vf: string | null;
+  /** Mbit/s that its guest may send, whatever its path; null: no limit. */
+  readonly max_rate: number | null;
+  /** On what terms it gets one. */
+  readonly terms: { readonly quota: string | null; readonly priority: number; readonly numa_node: number | null };
+  /** A VF is kept for it; `vf` null: none is to be had yet. */
+  readonly reservation: { readonly vf: string | null; readonly lease_seconds: number; readonly by: 'migration' | 'operator' } | null;
   readonly generation: number;
   readonly tap_queues: QueueStatus;
   readonly vf_queues: QueueStatus | null;
+}
+
+export interface VfStatus {
+  readonly port: string;
+  readonly device: string;
+  /** `reserved`: kept for its owner, for `lease_seconds` more. `quarantined`: free, and not handed out. `lost`: nobody's, but not here. */
+  readonly state: 'free' | 'used' | 'reserved' | 'quarantined' | 'lost';
+  readonly owner: string | null;
+  readonly queues: number;
+  /** MSI-X vectors; null: not known, or there are none. */
+  readonly vectors: number | null;
+  /** PCI address of its PF; null: not known, or it is none of a PF. */
+  readonly pf: string | null;
+  readonly numa_node: number | null;
+  /** Why it is not handed out (again); also of one that is in use until it is taken back. */
+  readonly quarantine: { readonly reason: string; readonly by: 'unipath' | 'operator' } | null;
+  readonly lease_seconds: number | null;
 }
 
 export interface AdapterStatus {
@@ -82,11 +108,27 @@ export interface AdapterStatus {
   readonly xdp_mode: 'native' | 'generic' | null;
   /** Why the mode is not native; null when it is. */
   readonly fallback_reason: string | null;
-  readonly vfs: readonly { readonly port: string; readonly device: string; readonly state: 'free' | 'used' | 'lost'; readonly owner: string | null; readonly queues: number }[];
+  /** Which of its free VFs is handed out. */
+  readonly placement: Placement;
+  readonly vfs: readonly VfStatus[];
   readonly vfs_used: number;
   readonly vfs_limit: number;
   readonly queues_used: number;
   readonly queues_limit: number;
+  readonly vectors_used: number;
+  /** null: no matter how many. */
+  readonly vectors_limit: number | null;
+}
+
+/** What vNICs or adapters share; a limit of null: no matter how many. */
+export interface QuotaStatus {
+  readonly name: string;
+  readonly vfs_used: number;
+  readonly vfs_limit: number | null;
+  readonly queues_used: number;
+  readonly queues_limit: number | null;
+  readonly vectors_used: number;
+  readonly vectors_limit: number | null;
 }
 
 export interface StatusReply {
@@ -103,6 +145,7 @@ export interface StatusReply {
   readonly last_reconcile_age_ms: number | null;
   readonly reconcile_error: string | null;
   readonly adapters: readonly AdapterStatus[];
+  readonly quotas: readonly QuotaStatus[];
   readonly vnics: readonly VnicStatus[];
 }
 
@@ -185,6 +228,25 @@ export interface ConfigReply {
   readonly config_file: string;
   /** Keys and values as in the file, with what it leaves out. */
   readonly config: Readonly<Record<string, unknown>>;
+}
+
+export interface ReserveRequest {
+  /** 0: nothing is kept any more. */
+  readonly lease_ms: number;
+}
+
+export interface ReserveReply {
+  readonly schema: number;
+  readonly vnic: VnicStatus;
+}
+
+export interface QuarantineRequest {
+  readonly reason: string;
+}
+
+export interface VfReply {
+  readonly schema: number;
+  readonly vf: VfStatus;
 }
 
 export interface ReloadRequest {

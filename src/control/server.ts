@@ -72,6 +72,8 @@ const migrateRequest = z.strictObject({
   downtime_ms: z.number().int().min(1).max(60_000).optional(),
 });
 const actRequest = z.strictObject({ wait_ms: z.number().min(0).max(MAX_WAIT_MS).default(0) });
+const reserveRequest = z.strictObject({ lease_ms: z.number().int().min(0).max(MAX_WAIT_MS) });
+const quarantineRequest = z.strictObject({ reason: z.string().min(1).max(200) });
 const reloadRequest = z.strictObject({ dry_run: z.boolean().default(false) });
 const emptyRequest = z.strictObject({});
 const rssRequest: z.ZodType<RssRequest> = z.strictObject({
@@ -203,6 +205,8 @@ export class ControlServer {
     const [, vnic, verb] = /^\/v1\/vnics\/([^/]+)\/([^/]+)$/.exec(path) ?? [];
     if (vnic !== undefined && verb === 'flows') return flows(target.flows, request, response, decodeName(vnic));
     if (vnic !== undefined && verb !== undefined) return act(target.controller, request, response, vnic, verb);
+    const [, port, fate] = /^\/v1\/vfs\/([^/]+)\/([^/]+)$/.exec(path) ?? [];
+    if (port !== undefined && fate !== undefined) return decideVf(target.controller, request, response, decodeName(port), fate);
     const [, vm, deed] = /^\/v1\/vms\/([^/]+)\/([^/]+)$/.exec(path) ?? [];
     if (vm !== undefined && deed !== undefined) return move(target.vms, request, response, decodeName(vm), deed);
     if (path === '/v1/rss' && request.method === 'POST') return setRss(target.controller, request, response, null);
@@ -273,6 +277,7 @@ function statusOf({ controller, version, pins, configFile, adopted }: ControlTar
     last_reconcile_age_ms: lastReconcileAgeMs,
     reconcile_error: error,
     adapters: controller.adapterStatus(),
+    quotas: controller.quotaStatus(),
     vnics: controller.vnicStatus(),
   };
 }
@@ -290,18 +295,31 @@ async function act(
   verb: string,
 ): Promise<void> {
   if (verb === 'rss') return setRss(controller, request, response, decodeName(encodedName));
+  if (verb === 'reserve') {
+    allow(request, 'POST');
+    const { lease_ms } = await readBody(request, reserveRequest);
+    return sendJson(response, 200, { vnic: await controller.reserve(decodeName(encodedName), lease_ms) });
+  }
   if (verb === 'why') {
     allow(request, 'GET');
     return sendJson(response, 200, await controller.why(decodeName(encodedName)));
   }
   const path = Object.hasOwn(WANTED, verb) ? WANTED[verb] : undefined;
   if (path === undefined) {
-    throw new Refusal(404, 'unknown_verb', `no such verb: ${verb}`, `verbs are: ${[...Object.keys(WANTED), 'rss', 'flows', 'why'].join(', ')}`);
+    throw new Refusal(404, 'unknown_verb', `no such verb: ${verb}`, `verbs are: ${[...Object.keys(WANTED), 'reserve', 'rss', 'flows', 'why'].join(', ')}`);
   }
   allow(request, 'POST');
   const name = decodeName(encodedName);
   const { wait_ms } = await readBody(request, actRequest);
   sendJson(response, 200, await controller.want(name, path, wait_ms));
+}
+
+async function decideVf(controller: Controller, request: IncomingMessage, response: ServerResponse, port: string, fate: string): Promise<void> {
+  if (fate !== 'quarantine' && fate !== 'release') throw new Refusal(404, 'unknown_verb', `no such verb: ${fate}`, 'verbs are: quarantine, release');
+  allow(request, 'POST');
+  const reason = fate === 'quarantine' ? (await readBody(request, quarantineRequest)).reason : null;
+  if (reason === null) await readBody(request, emptyRequest);
+  sendJson(response, 200, { vf: await controller.quarantine(port, reason) });
 }
 
 async function move(vms: VmTarget, request: IncomingMessage, response: ServerResponse, name: string, deed: string): Promise<void> {
@@ -345,6 +363,8 @@ function asRefusal(error: Error): Refusal {
   if (error.name === 'ConfigError') return new Refusal(422, 'config_invalid', error.message, 'the configuration in force was kept');
   if (error instanceof LookupError) return new Refusal(422, error.code, error.message, error.hint);
   if (error.name === 'UnknownNameError') return new Refusal(404, 'unknown_vnic', error.message);
+  if (error.name === 'UnknownVfError') return new Refusal(404, 'unknown_vf', error.message, 'unipath vf show has all of them');
+  if (error.name === 'NotInQuarantineError') return new Refusal(422, 'not_in_quarantine', error.message, 'nothing was changed');
   if (error.name === 'VmError') {
     const code = (error as Error & { readonly code: string }).code;
     return new Refusal(code === 'unknown_vm' ? 404 : 422, code, error.message);

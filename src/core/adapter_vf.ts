@@ -103,7 +103,7 @@ export function parkActions(tenant: Tenant, vf: ClaimedVf, keep: readonly Action
 
 /** The VF gets the vNIC's address and limits, parked. */
 export function lendAction({ adapter, spec }: Tenant, vf: VfSpec): Action {
-  return { kind: 'lend-vf', pf: adapter.uplink, vf, mac: spec.mac, settings: spec.vf ?? {} };
+  return { kind: 'lend-vf', pf: adapter.uplink, vf, mac: spec.mac, settings: { ...(spec.maxRate === null ? {} : { maxRate: spec.maxRate }), ...spec.vf } };
 }
 
 /** It is as it was before, if nobody uses it any more. */

@@ -31,6 +31,8 @@ export interface Timing {
   readonly holdReserveMs: number;
   readonly backoffBaseMs: number;
   readonly backoffCapMs: number;
+  /** A VF is kept so long for a guest on its way here. */
+  readonly leaseMs: number;
   /** Accelerated for this long: earlier failures do not count any more. */
   readonly stableMs: number;
 }
@@ -49,6 +51,7 @@ export const DEFAULT_TIMING: Timing = {
   holdReserveMs: 5000,
   backoffBaseMs: 250,
   backoffCapMs: 30_000,
+  leaseMs: 120_000,
   stableMs: 10_000,
 };
 

@@ -1,11 +1,13 @@
 /** Every condition that a vNIC must meet to be accelerated, each looked at by itself, in the order in which they are asked. Pure. */
 import { mayTry, type Trouble } from './backoff.js';
-import { limitsOf } from './budget.js';
+import { RESOURCES, type Account, type Resource } from './budget.js';
 import { guestName, type Desired, type GuestState, type NotAcceleratedReason, type Observed, type PathState } from './model.js';
 import { reasonText } from './reasons.js';
 import { storedOf } from './rows.js';
-import { claimedPorts, duplicateNames, wantedPath, type Tenant } from './tenant.js';
-import { chooseVf, poolOf, usageOf, type PooledVf } from './vf_pool.js';
+import type { Quarantines } from './quarantine.js';
+import { clientOf, duplicateNames, wantedPath, type Tenant } from './tenant.js';
+import { poolFor } from './tenant_pool.js';
+import type { Pool, PooledVf } from './vf_pool.js';
 import { claimedVf, type ClaimedVf } from './vnic_state.js';
 
 export const CONDITION_NAMES = [
@@ -30,6 +32,7 @@ export interface ConditionInput {
   readonly observed: Observed;
   readonly tenants: readonly Tenant[];
   readonly adapterTroubles: ReadonlyMap<string, Trouble>;
+  readonly quarantines: Quarantines;
   readonly path: PathState;
   readonly nowMs: number;
 }
@@ -45,16 +48,16 @@ interface Seen extends ConditionInput {
   readonly tenant: Tenant;
   readonly guest: GuestState | undefined;
   readonly vf: ClaimedVf | null;
-  readonly pool: readonly PooledVf[];
+  readonly pool: Pool;
   /** Why it would be given no VF of this pool; null: it would get one. */
   readonly choice: NotAcceleratedReason | null;
 }
 
 export function conditionsOf(tenant: Tenant, input: ConditionInput): readonly Condition[] {
-  const { observed, tenants } = input;
+  const { observed, nowMs } = input;
   const guest = observed.guests.get(guestName(tenant.spec.guest));
-  const pool = poolOf(tenant.adapter, observed, claimedPorts(tenants));
-  const choice = chooseVf(tenant, pool, null);
+  const pool = poolFor(input);
+  const choice = pool.choose(clientOf(tenant, nowMs), null);
   const seen: Seen = { ...input, tenant, guest, vf: claimedVf(tenant.state), pool, choice: 'vf' in choice ? null : choice.refusal };
   return CONDITION_NAMES.map((name): Condition => {
     const { holds, fact, reason = null, detail = null } = ASK[name](seen);
@@ -121,18 +124,21 @@ const ASK: Readonly<Record<ConditionName, (seen: Seen) => Answer>> = {
     if (guest.refusal !== null) return no('the guest can be given no VF now', guest.refusal, guest.detail);
     return yes('the guest can be given a VF');
   },
-  vf_pool: ({ tenant: { adapter, state }, vf, pool, choice }) => {
-    const count = (wanted: PooledVf['state']): number => pool.filter((one) => one.state === wanted).length;
+  vf_pool: ({ tenant: { adapter, state, preemptedBy }, vf, pool, choice }) => {
+    const count = (wanted: PooledVf['state']): number => pool.of(adapter.name).filter((one) => one.state === wanted).length;
     if (vf !== null) return yes(`${vf.port} is its own`);
-    const fact = `${count('free')} of ${adapter.vfs.length} VFs of ${adapter.name} are free, ${count('used')} in use, ${count('lost')} lost`;
+    const kept = (['reserved', 'quarantined'] as const).flatMap((kind) => (count(kind) === 0 ? [] : [`${count(kind)} ${kind}`]));
+    const others = [`${count('used')} in use`, ...kept, `${count('lost')} lost`].join(', ');
+    const fact = `${count('free')} of ${adapter.vfs.length} VFs of ${adapter.name} are free, ${others}`;
     if (choice === null || isBudget(choice)) return yes(fact);
+    if (preemptedBy !== null) return no(fact, 'preempted', `it went to ${preemptedBy}`);
     const own = state.vfTrouble;
     return own?.reason === 'vf_lost' && choice === 'no_free_vf' ? no(fact, 'vf_lost', own.message) : no(fact, choice);
   },
-  budget: ({ tenant: { adapter }, vf, pool, choice }) => {
-    const [limits, used] = [limitsOf(adapter), usageOf(pool)];
-    const fact = `${used.vfs} of at most ${limits.vfs} VFs and ${used.queues} of at most ${limits.queues} queues of ${adapter.name} are handed out`;
-    return vf === null && choice !== null && isBudget(choice) ? no(fact, choice) : yes(fact);
+  budget: ({ tenant: { adapter, spec, preemptedBy }, vf, pool, choice }) => {
+    const fact = pool.accountsFor(adapter.name, spec.terms).map(accountText).join('; ');
+    if (vf !== null || choice === null || !isBudget(choice)) return yes(fact);
+    return preemptedBy === null ? no(fact, choice) : no(fact, 'preempted', `it went to ${preemptedBy}`);
   },
   attempt: ({ tenant: { state }, nowMs }) => {
     const trouble = state.vfTrouble ?? (state.stage.phase === 'accelerated' ? state.stage.refusal : null);
@@ -155,4 +161,18 @@ const ASK: Readonly<Record<ConditionName, (seen: Seen) => Answer>> = {
   },
 };
 
-const isBudget = (reason: NotAcceleratedReason): boolean => reason === 'vf_budget_exhausted' || reason === 'queue_budget_exhausted';
+const BUDGETS: ReadonlySet<NotAcceleratedReason> = new Set([
+  'vf_budget_exhausted', 'queue_budget_exhausted', 'vector_budget_exhausted', 'quota_exhausted',
+]);
+const isBudget = (reason: NotAcceleratedReason): boolean => BUDGETS.has(reason);
+
+const RESOURCE_WORDS: Readonly<Record<Resource, string>> = { vfs: 'VFs', queues: 'queues', vectors: 'MSI-X vectors' };
+
+/** "2 of at most 8 VFs and 4 of at most 64 queues of nic0 are handed out" */
+function accountText({ kind, name, ceilings, used }: Account): string {
+  const parts = RESOURCES.flatMap((resource) => {
+    const ceiling = ceilings[resource];
+    return ceiling === undefined ? [] : [`${used[resource]} of at most ${ceiling} ${RESOURCE_WORDS[resource]}`];
+  });
+  return `${parts.join(' and ') || 'any number'} of ${kind === 'quota' ? 'quota ' : ''}${name} are handed out`;
+}

@@ -1,5 +1,5 @@
 /** From what the configuration says and what is found to what is asked for: the taps of virtual machines, and vNICs nobody named. Pure. */
-import type { Desired, FoundNic, ObservedLink, VnicSpec } from './model.js';
+import { DEFAULT_TERMS, type Desired, type FoundNic, type ObservedLink, type VnicSpec } from './model.js';
 
 /** The tap of each vNIC of a machine, by vNIC name, as it was last found: a machine that is off keeps its place. */
 export type KnownTaps = ReadonlyMap<string, string>;
@@ -58,9 +58,9 @@ export function resolve(
       names.add(name);
       macs.add(nic.mac);
       vnics.push({
-        name, mac: nic.mac, vlans: [0], access: false, addresses: null, adapter, tap: nic.tap,
+        name, mac: nic.mac, vlans: [0], access: false, addresses: null, maxRate: null, adapter, tap: nic.tap,
         guest: { kind: 'vm', vm: nic.vm, mac: nic.mac, mode: 'auto' },
-        policy: discover.policy, cutThrough: 'auto', weights: [],
+        policy: discover.policy, terms: DEFAULT_TERMS, cutThrough: 'auto', weights: [],
       });
     }
   }

@@ -46,6 +46,8 @@ export interface VfSpec {
   readonly kind: 'netdev' | 'emulated' | 'passthrough';
   readonly port: string;
   readonly device: string;
+  /** What the configuration says of it, before what is seen. */
+  readonly origin?: Partial<VfOrigin>;
 }
 
 /** How the PF's driver treats a VF that is given to a vNIC. What is not said is left as it is. */
@@ -60,6 +62,50 @@ export interface VfSettings {
   readonly maxRate?: number;
 }
 
+/** Where a VF belongs; null: that cannot be told, as of what stands in for a VF. */
+export interface VfOrigin {
+  /** PCI address of its PF. */
+  readonly pf: string | null;
+  readonly numaNode: number | null;
+  /** MSI-X vectors that it has. */
+  readonly vectors: number | null;
+}
+
+export const NO_ORIGIN: VfOrigin = { pf: null, numaNode: null, vectors: null };
+
+/** What is never exceeded by the VFs that are handed out; left out: no matter how many. */
+export interface Ceilings {
+  readonly vfs?: number | undefined;
+  readonly queues?: number | undefined;
+  /** MSI-X vectors. */
+  readonly vectors?: number | undefined;
+}
+
+/** Ceilings that several share: the vNICs of a tenant, or the adapters that are ports of one card. */
+export interface QuotaSpec {
+  readonly name: string;
+  readonly ceilings: Ceilings;
+}
+
+/**
+ * Which of the free VFs is handed out. `pack`: of the PF that has most handed out already; `spread`: of the one that has fewest; `near`: of the
+ * vNIC's NUMA node, else as `pack`. Among equal ones the configuration's order decides.
+ */
+export type Placement = 'pack' | 'spread' | 'near';
+
+/** How an adapter's VFs are handed out. */
+export interface PoolRules {
+  readonly placement: Placement;
+  /** Of the VFs of each PF. */
+  readonly perPf: Ceilings;
+  /** Name of the quota that they count against besides. */
+  readonly quota: string | null;
+  /** A vNIC that has been idle for so long gives its VF up for one of higher priority. */
+  readonly idleMs: number;
+}
+
+export const DEFAULT_RULES: PoolRules = { placement: 'pack', perPf: {}, quota: null, idleMs: 60_000 };
+
 export interface AdapterSpec {
   readonly name: string;
   /** Netdev of the PF (or whatever stands for the wire). */
@@ -67,8 +113,21 @@ export interface AdapterSpec {
   readonly bridge: string;
   readonly vfs: readonly VfSpec[];
   /** Ceilings: never more VFs handed out, never more queues in them, than this. */
-  readonly limits: { readonly vfs: number; readonly queues: number };
+  readonly limits: Ceilings & { readonly vfs: number; readonly queues: number };
+  readonly rules: PoolRules;
 }
+
+/** On what terms a vNIC gets a VF. */
+export interface PoolTerms {
+  /** Name of the quota that its VF counts against; null: none but the adapter's. */
+  readonly quota: string | null;
+  /** Who has the higher one is served first. */
+  readonly priority: number;
+  /** Where its guest runs, for `near`; null: no matter. */
+  readonly numaNode: number | null;
+}
+
+export const DEFAULT_TERMS: PoolTerms = { quota: null, priority: 0, numaNode: null };
 
 /** How a guest is reached to give it a VF. Of a virtual machine the one NIC is meant that has the vNIC's MAC address. */
 export type GuestSpec =
@@ -119,6 +178,9 @@ export interface VnicSpec {
   readonly tap: string;
   readonly guest: GuestSpec;
   readonly policy: VnicPath;
+  /** Mbit/s that its guest may send, whatever its path; null: no limit. */
+  readonly maxRate: number | null;
+  readonly terms: PoolTerms;
   /** On the software path, redirect straight to the tap past the bridge? */
   readonly cutThrough: CutThroughSetting;
   /** Share of each queue in the indirection table, 0 for those beyond its end; empty = equal shares. */
@@ -156,6 +218,7 @@ export interface Desired {
   readonly discover: DiscoverSpec | null;
   readonly adapters: readonly AdapterSpec[];
   readonly vnics: readonly VnicSpec[];
+  readonly quotas: readonly QuotaSpec[];
   readonly rss: RssSpec;
 }
 
@@ -200,6 +263,7 @@ export interface ObservedVf {
   /** Of a VF that is passed through: the uplink. */
   readonly port: ObservedLink | null;
   readonly place: VfPlace;
+  readonly origin: VfOrigin;
   /** Of a VF that is passed through, as the adapter shows it; null: it does not. */
   readonly filter?: VfFilter | null;
 }
@@ -227,6 +291,8 @@ export interface VnicRow {
   readonly access: boolean;
   /** IP addresses or prefixes ("192.0.2.1", "2001:db8::/64") it may speak for; null = not checked. */
   readonly addresses: readonly string[] | null;
+  /** Mbit/s that its guest may send; null: no limit. */
+  readonly maxRate: number | null;
   readonly tapIfindex: number;
   readonly vfIfindex: number;
   readonly uplinkIfindex: number;
@@ -364,6 +430,8 @@ export interface Observed {
   readonly bridgeVlans: ReadonlyMap<string, readonly BridgeVlan[]>;
   readonly bridgeVlanNotes: readonly BridgeVlanNote[];
   readonly rss: ObservedRss;
+  /** Since when nothing much came from or for a vNIC, in milliseconds, by id; of one that is not there nobody knows. */
+  readonly idleMs: ReadonlyMap<number, number>;
 }
 
 export interface ObservedRss {
@@ -429,5 +497,10 @@ export const NOT_ACCELERATED_REASONS = [
   'no_hotplug_port',
   'hypervisor_unreachable',
   'vf_unfit',
+  'vector_budget_exhausted',
+  'quota_exhausted',
+  'vf_reserved',
+  'vf_quarantined',
+  'preempted',
 ] as const;
 export type NotAcceleratedReason = (typeof NOT_ACCELERATED_REASONS)[number];

@@ -8,6 +8,7 @@ import type { AdapterSpec, Observed } from './model.js';
 import { storedOf } from './rows.js';
 import { planSweep } from './sweep.js';
 import { duplicateNames, matchTenants, type Tenant } from './tenant.js';
+import { preemptionsFor, servingOrder } from './tenant_pool.js';
 import { TenantPlanner, type PlanInput } from './tenant_planner.js';
 import { writeTxPortUnless } from './vnic_actions.js';
 import { wakeAt } from './vnic_state.js';
@@ -27,6 +28,8 @@ export interface Plan {
   /** Left-overs in the maps that nobody owns. */
   readonly sweep: Sequence | null;
   readonly warnings: readonly { readonly key: string; readonly message: string }[];
+  /** A VF is free that was somebody's: there is to be another look at once, for those who wait for one. */
+  readonly freed: boolean;
 }
 
 /** When one of the tenants that nothing is being done for has to be told `tick`; null: never. */
@@ -80,10 +83,14 @@ export function plan(input: PlanInput): Plan {
   const duplicates = duplicateNames(desired);
   const vnics: VnicPlan[] = [];
   const warnings: { key: string; message: string }[] = [];
-  for (const [index, tenant] of tenants.entries()) {
-    if (busy.has(tenant.key)) continue;
-    const planned = new TenantPlanner(input, tenants, duplicates).plan(tenant);
+  let freed = false;
+  const preempted = preemptionsFor({ ...input, tenants });
+  for (const index of servingOrder(tenants)) {
+    const tenant = tenants[index];
+    if (tenant === undefined || busy.has(tenant.key)) continue;
+    const planned = new TenantPlanner(input, tenants, duplicates, preempted).plan(tenant);
     tenants[index] = planned.tenant;
+    if (planned.gaveBack === true) freed = true;
     if (planned.sequence !== null) vnics.push({ key: tenant.key, sequence: planned.sequence });
     for (const message of planned.warnings) warnings.push({ key: tenant.key, message });
   }
@@ -96,5 +103,5 @@ export function plan(input: PlanInput): Plan {
     storedOf(tenant, observed) === null;
   const remaining = tenants.filter((tenant) => !isGone(tenant));
   const quiet = busy.size === 0 && vnics.length === 0;
-  return { tenants: remaining, vnics, sweep: quiet ? planSweep(desired, remaining, observed) : null, warnings };
+  return { tenants: remaining, vnics, sweep: quiet ? planSweep(desired, remaining, observed) : null, warnings, freed };
 }

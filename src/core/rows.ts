@@ -22,6 +22,7 @@ export function softwareRow(tenant: Tenant, tap: ObservedLink, uplink: ObservedL
     vlans: tenant.spec.vlans,
     access: tenant.spec.access,
     addresses: tenant.spec.addresses,
+    maxRate: tenant.spec.maxRate,
     tapMultiBuffer: takesMultiBuffer(tap),
     vfMultiBuffer: false,
     uplinkMultiBuffer: takesMultiBuffer(uplink),

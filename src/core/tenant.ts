@@ -2,10 +2,13 @@
  * A tenant is a vNIC as the control plane carries it from look to look: what it was asked to be, its id in the maps, its
  * state. It outlives its configuration until everything of it has been taken back.
  */
+import { mayPassThrough } from './adapter_vf.js';
 import { adoptStage, claimOf, vfOfRow } from './adopt.js';
 import type { Timing } from './backoff.js';
 import type { AdapterSpec, Desired, GuestMode, Observed, StoredVnic, VnicPath, VnicRssWish, VnicSpec } from './model.js';
-import { guestName, NO_RSS_WISH } from './model.js';
+import { DEFAULT_RULES, DEFAULT_TERMS, guestName, NO_RSS_WISH } from './model.js';
+import { keptPort, type Reservation } from './reservation.js';
+import type { Client } from './vf_pool.js';
 import { claimedVf, INITIAL_STATE, type ClaimedVf, type VnicState } from './vnic_state.js';
 
 export interface Tenant {
@@ -23,6 +26,10 @@ export interface Tenant {
   readonly fdbFound: readonly string[] | null;
   /** How the guest uses a VF, as it was last known. */
   readonly mode: GuestMode;
+  /** A VF is kept for it. */
+  readonly reservation: Reservation | null;
+  /** Name of the vNIC for which it gave its VF up; null: it did not, or has one again. */
+  readonly preemptedBy: string | null;
   readonly state: VnicState;
 }
 
@@ -46,6 +53,13 @@ export function claimedPorts(tenants: Iterable<Tenant>): Set<string> {
   return ports;
 }
 
+/** As the pool sees it. */
+export function clientOf({ key, id, spec, adapter, mode, reservation, state }: Tenant, nowMs: number): Client {
+  const { name, guest, terms } = spec;
+  const vf = { mayPassThrough: mayPassThrough(spec, mode), port: claimedVf(state)?.port ?? null, kept: keptPort(reservation, nowMs) };
+  return { key, name, id, adapter: adapter.name, guest, terms, ...vf };
+}
+
 /** Would the packet programs take one for the other in some VLAN? */
 export function sameStation(a: Pick<VnicSpec, 'mac' | 'vlans'>, b: Pick<VnicSpec, 'mac' | 'vlans'>): boolean {
   return a.mac === b.mac && a.vlans.some((vlan) => b.vlans.includes(vlan));
@@ -60,15 +74,17 @@ export function duplicateNames(desired: Desired): Set<string> {
   return new Set([...byAddress.values()].filter((names) => names.length > 1).flat());
 }
 
-const NEW: Pick<Tenant, 'id' | 'operatorWant' | 'rssWish' | 'fdbFound' | 'mode' | 'state'> = {
+const NEW: Omit<Tenant, 'key' | 'spec' | 'adapter' | 'removed'> = {
   id: null,
   operatorWant: null,
   rssWish: NO_RSS_WISH,
   fdbFound: null,
   mode: 'plugin',
+  reservation: null,
+  preemptedBy: null,
   state: INITIAL_STATE,
 };
-const MISSING_ADAPTER: Omit<AdapterSpec, 'name'> = { uplink: '', bridge: '', vfs: [], limits: { vfs: 0, queues: 0 } };
+const MISSING_ADAPTER: Omit<AdapterSpec, 'name'> = { uplink: '', bridge: '', vfs: [], limits: { vfs: 0, queues: 0 }, rules: DEFAULT_RULES };
 
 /**
  * The tenants after a look: one for every row in the maps that is nobody's and those to be taken down, because what they
@@ -115,10 +131,12 @@ function inherit(row: StoredVnic, desired: Desired, observed: Observed, nowMs: n
     vlans: row.vlans,
     access: row.access,
     addresses: row.addresses,
+    maxRate: row.maxRate,
     adapter: adapter.name,
     tap: nameOf(row.tapIfindex),
     guest: held?.place.kind === 'guest' ? held.place.guest : { kind: 'netns', netns: '' },
     policy: 'software',
+    terms: DEFAULT_TERMS,
     cutThrough: row.cutThrough ? 'on' : 'off',
     weights: [],
   };

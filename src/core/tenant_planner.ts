@@ -7,10 +7,13 @@ import { MAX_VNICS } from './limits.js';
 import { fdbKey, guestName, type Desired, type NotAcceleratedReason, type Observed } from './model.js';
 import { spreadFor } from './rss_wish.js';
 import { storedOf } from './rows.js';
-import { claimedPorts, sameStation, strayVf, wantedPath, type Tenant } from './tenant.js';
+import type { Quarantines } from './quarantine.js';
+import { keepReservation } from './reservation.js';
+import { clientOf, sameStation, strayVf, wantedPath, type Tenant } from './tenant.js';
+import { poolFor } from './tenant_pool.js';
 import { stepTenant } from './tenant_step.js';
 import { connectActions, isLost, isReturned, releaseActions } from './vf_actions.js';
-import { chooseVf, poolOf, type PooledVf } from './vf_pool.js';
+import type { Client, Pool, PooledVf } from './vf_pool.js';
 import { fdbEntriesOf, footingActions, removeActions, type Footing } from './vnic_actions.js';
 import { claimedVf, next, type VnicEvent, type VnicFacts } from './vnic_state.js';
 
@@ -22,6 +25,7 @@ export interface PlanInput {
   readonly adapterTroubles: ReadonlyMap<string, Trouble>;
   /** Keys of tenants that something is being done for right now, or since the look began: what is seen of them may be old. */
   readonly busy: ReadonlySet<string>;
+  readonly quarantines: Quarantines;
   readonly nowMs: number;
   readonly timing: Timing;
 }
@@ -30,6 +34,8 @@ export interface PlannedTenant {
   readonly tenant: Tenant;
   readonly sequence: Sequence | null;
   readonly warnings: readonly string[];
+  /** A VF is free that was its own. */
+  readonly gaveBack?: boolean;
 }
 
 /** A tenant may pass through several states in one look, as long as nothing has to be done in between. */
@@ -40,36 +46,66 @@ export class TenantPlanner {
   readonly #input: PlanInput;
   readonly #tenants: readonly Tenant[];
   readonly #duplicates: ReadonlySet<string>;
+  readonly #preempted: ReadonlyMap<string, Client>;
 
-  constructor(input: PlanInput, tenants: readonly Tenant[], duplicates: ReadonlySet<string>) {
+  /** @param preempted those that give their VF up, by key, and for whom */
+  constructor(input: PlanInput, tenants: readonly Tenant[], duplicates: ReadonlySet<string>, preempted: ReadonlyMap<string, Client>) {
     this.#input = input;
     this.#tenants = tenants;
     this.#duplicates = duplicates;
+    this.#preempted = preempted;
   }
 
   plan(start: Tenant): PlannedTenant {
     const { observed, nowMs, timing } = this.#input;
     const warnings: string[] = [];
-    let tenant = this.#withMode(start);
+    let gaveBack = false;
+    let tenant = this.#withPreemption(this.#withReservation(this.#withMode(start)));
     for (let states = 0; states < MAX_STATES_PER_LOOK; states++) {
       const before = stageName(tenant);
       const step = stepTenant(tenant, { kind: 'look', facts: this.#facts(tenant, start) }, observed, nowMs, timing);
       tenant = step.tenant;
       for (const effect of step.effects) if (effect.kind === 'warn') warnings.push(effect.message);
       if (step.actions.length > 0) return { tenant, warnings, sequence: { purpose: 'effect', actions: step.actions, onFailure: 'stop' } };
-      if (step.effects.some((effect) => effect.kind === 'want-vf')) tenant = this.#grant(tenant);
+      const asks = step.effects.some((effect) => effect.kind === 'want-vf');
+      // What it has given back is first for those who have waited for it: it asks again at the next look.
+      if (asks && gaveBack) break;
+      if (asks) tenant = this.#grant(tenant);
       const planned = this.#act(tenant);
-      if (planned.sequence !== null) return { ...planned, warnings };
+      if (planned.sequence !== null) return { ...planned, warnings, gaveBack };
       tenant = planned.tenant;
+      if (before.startsWith('draining') && tenant.state.stage.phase === 'software') gaveBack = true;
       if (stageName(tenant) === before) break;
     }
-    return { tenant, warnings, sequence: null };
+    return { tenant, warnings, sequence: null, gaveBack };
   }
 
   /** How its guest uses a VF is settled while it has none. */
   #withMode(tenant: Tenant): Tenant {
     const mode = this.#input.observed.guests.get(guestName(tenant.spec.guest))?.mode ?? null;
     return mode === null || mode === tenant.mode || claimedVf(tenant.state) !== null ? tenant : { ...tenant, mode };
+  }
+
+  /** While its guest is on its way here, a VF is kept for it. */
+  #withReservation(tenant: Tenant): Tenant {
+    const { observed, nowMs, timing } = this.#input;
+    const isExpected = observed.guests.get(guestName(tenant.spec.guest))?.incoming === true && !tenant.removed && wantedPath(tenant) === 'accelerated';
+    const facts = { expected: isExpected, served: claimedVf(tenant.state) !== null };
+    const reservation = keepReservation(tenant.reservation, facts, nowMs, timing.leaseMs);
+    if (reservation === null || nowMs >= reservation.untilMs) return reservation === tenant.reservation ? tenant : { ...tenant, reservation };
+    // What was kept may have been lost meanwhile, or put into quarantine.
+    const choice = this.#pool().choose(clientOf({ ...tenant, reservation }, nowMs), null);
+    return { ...tenant, reservation: { ...reservation, port: 'vf' in choice ? choice.vf.seen.spec.port : null } };
+  }
+
+  #withPreemption(tenant: Tenant): Tenant {
+    const other = this.#preempted.get(tenant.key);
+    if (other !== undefined) return { ...tenant, preemptedBy: other.name };
+    return tenant.preemptedBy !== null && wantedPath(tenant) === 'software' ? { ...tenant, preemptedBy: null } : tenant;
+  }
+
+  #pool(): Pool {
+    return poolFor({ ...this.#input, tenants: this.#tenants });
   }
 
   /** The links that the vNIC stands on, with an id; null when it cannot stand. */
@@ -110,7 +146,11 @@ export class TenantPlanner {
     const tap = observed.links.get(tenant.spec.tap);
     const footing = this.#footing(tenant);
     const guest = observed.guests.get(guestName(tenant.spec.guest));
-    const offered = vf === null || tenant.adapter.vfs.some((spec) => spec.port === vf.port && spec.device === vf.device);
+    const offered =
+      vf === null ||
+      (tenant.adapter.vfs.some((spec) => spec.port === vf.port && spec.device === vf.device) &&
+        !this.#input.quarantines.has(vf.port) &&
+        !this.#preempted.has(tenant.key));
     return {
       blocked: this.#blocked(tenant),
       rowPresent: stored !== null && footing !== null,
@@ -136,15 +176,16 @@ export class TenantPlanner {
     const { observed, nowMs, timing } = this.#input;
     const event = (): VnicEvent => {
       if (!observed.links.has(tenant.adapter.bridge)) return { kind: 'refused', reason: 'bridge_missing' };
-      const others = this.#tenants.filter((other) => other.key !== tenant.key);
-      const pool = poolOf(tenant.adapter, observed, claimedPorts(others));
+      const pool = this.#pool();
       const failed = tenant.state.vfTrouble;
-      const choice = chooseVf(tenant, pool, failed?.port ?? null);
+      const choice = pool.choose(clientOf(tenant, nowMs), failed?.port ?? null);
       if ('vf' in choice) return { kind: 'granted', vf: this.#claim(choice.vf) };
-      const stillLost = failed?.reason === 'vf_lost' && pool.some((vf) => vf.seen.spec.port === failed.port && vf.state === 'lost');
+      const stillLost = failed?.reason === 'vf_lost' && pool.find(failed.port)?.state === 'lost';
       return { kind: 'refused', reason: choice.refusal === 'no_free_vf' && stillLost ? 'vf_lost' : choice.refusal };
     };
-    return { ...tenant, state: next(tenant.state, event(), nowMs, timing).state };
+    const answer = event();
+    const state = next(tenant.state, answer, nowMs, timing).state;
+    return answer.kind === 'granted' ? { ...tenant, state, reservation: null, preemptedBy: null } : { ...tenant, state };
   }
 
   #claim({ seen }: PooledVf): Extract<VnicEvent, { kind: 'granted' }>['vf'] {

@@ -30,7 +30,8 @@ import { fromHostWishRow, fromWishRow, toHostWishRow, toWishRow, unusedWish } fr
 import { fromSteering, steeringKey, toSteering, unusedSteering } from './steering_row.js';
 import { CounterRows, toRedirectErrorTally } from './tallies.js';
 import { VnicIndex } from './vnic_index.js';
-import { checksAddresses, fromVnic, isUsed, toVnic, unusedVnic } from './vnic_row.js';
+import { fromVnicRate, NO_RATE, toVnicRate } from './rate_row.js';
+import { checksAddresses, fromVnic, isLimited, isUsed, toVnic, unusedVnic } from './vnic_row.js';
 
 /** Row of `counters` for frames of no known vNIC; no vNIC has this id. */
 const UNKNOWN_VNIC = 0;
@@ -53,6 +54,7 @@ function ownerOfAddress(vnic: number): PortOwner {
 function typed(maps: Started['maps']) {
   return {
     vnics: new BpfMap(maps.vnics, hostMaps.vnics.key, hostMaps.vnics.value),
+    rates: new BpfMap(maps.vnic_rates, hostMaps.vnic_rates.key, hostMaps.vnic_rates.value),
     addresses: new BpfMap(maps.vnic_addresses, hostMaps.vnic_addresses.key, hostMaps.vnic_addresses.value),
     txPorts: new BpfMap(maps.tx_ports, hostMaps.tx_ports.key, hostMaps.tx_ports.value),
     steerings: new BpfMap(maps.steerings, hostMaps.steerings.key, hostMaps.steerings.value),
@@ -117,7 +119,8 @@ export class KernelDataPlane implements DataPlane {
       if (!isUsed(vnic)) continue;
       const id = u32.read(key);
       const addresses = checksAddresses(vnic) ? fromVnicAddresses(this.#maps.addresses.get(id) ?? NO_ADDRESSES) : null;
-      rows.set(id, { ...fromVnic(vnic), addresses });
+      const maxRate = isLimited(vnic) ? fromVnicRate(this.#maps.rates.get(id) ?? NO_RATE) : null;
+      rows.set(id, { ...fromVnic(vnic), addresses, maxRate });
     }
     return rows;
   }
@@ -141,15 +144,24 @@ export class KernelDataPlane implements DataPlane {
     const gone = this.#keysOfRow(id).filter((key) => !keys.includes(key));
     // The row first: a frame that finds the index entry finds the row.
     if (addresses !== null) this.#maps.addresses.set(id, addresses);
+    this.#writeRate(id, row.maxRate);
     this.#maps.vnics.set(id, vnic);
     this.#publishAll(added, id);
     for (const key of gone) this.#index.withdraw(key);
+  }
+
+  /** One that stays as it is is not written: what the guest has used up of it lies beside it. */
+  #writeRate(id: number, rate: number | null): void {
+    const before = this.#maps.rates.get(id) ?? NO_RATE;
+    const after = toVnicRate(rate);
+    if (before.psPerByte !== after.psPerByte || before.burstNs !== after.burstNs) this.#maps.rates.set(id, after);
   }
 
   deleteVnic(id: number): void {
     this.#checkId(id);
     this.#release(id);
     this.#maps.vnics.set(id, unusedVnic);
+    this.#maps.rates.set(id, NO_RATE);
     this.#paths.reset(id);
     for (const role of ['tap', 'vf'] as const) this.writeSteering(id, role, null);
     this.#maps.rssWishes.set(id, unusedWish);

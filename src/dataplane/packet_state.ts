@@ -91,6 +91,7 @@ export function openPacketState(pins: Pins): OpenedState {
       flows: open(hostMaps.flows),
       remotes: open(hostMaps.remotes),
       addresses: open(hostMaps.vnic_addresses),
+      rates: open(hostMaps.vnic_rates),
       holds: new Rings(holds),
       seen: open(hostMaps.seen_addresses),
       txPorts: open(hostMaps.tx_ports),

@@ -3,8 +3,8 @@ import { ContractLimit, type Vnic, VnicFlag } from '../../maps/generated/contrac
 import { macBytes, macText, type VnicPath } from '../core/model.js';
 import type { VnicRow } from './port.js';
 
-/** What a row of `vnics` holds: the addresses are in a map of their own. */
-export type VnicRowFields = Omit<VnicRow, 'addresses'>;
+/** What a row of `vnics` holds: the addresses and the rate are in maps of their own. */
+export type VnicRowFields = Omit<VnicRow, 'addresses' | 'maxRate'>;
 
 function wantFlag(want: VnicPath | null): number {
   if (want === null) return 0;
@@ -42,7 +42,7 @@ export function toVnic(row: VnicRow): Vnic {
     tapIfindex: row.tapIfindex,
     vfIfindex: row.vfIfindex,
     uplinkIfindex: row.uplinkIfindex,
-    flags: (flags | wantFlag(row.operatorWant) | (row.addresses === null ? 0 : VnicFlag.CHECK_ADDRESSES)),
+    flags: (flags | wantFlag(row.operatorWant) | (row.addresses === null ? 0 : VnicFlag.CHECK_ADDRESSES) | (row.maxRate === null ? 0 : VnicFlag.LIMITED)),
     tapFrameMax: row.tapFrameMax,
     vfFrameMax: row.vfFrameMax,
     uplinkFrameMax: row.uplinkFrameMax,
@@ -53,7 +53,7 @@ export function toVnic(row: VnicRow): Vnic {
   };
 }
 
-/** All but the addresses, which are in another map. */
+/** All but the addresses and the rate, which are in other maps. */
 export function fromVnic(vnic: Vnic): VnicRowFields {
   const flags = Object.fromEntries(FLAGS.map(([field, bit]) => [field, (vnic.flags & bit) !== 0]));
   return {
@@ -73,6 +73,11 @@ export function fromVnic(vnic: Vnic): VnicRowFields {
 /** Are its addresses checked? */
 export function checksAddresses(vnic: Vnic): boolean {
   return (vnic.flags & VnicFlag.CHECK_ADDRESSES) !== 0;
+}
+
+/** May its guest send only so much? */
+export function isLimited(vnic: Vnic): boolean {
+  return (vnic.flags & VnicFlag.LIMITED) !== 0;
 }
 
 /** A row that is not in use is all zero. */

@@ -1,7 +1,7 @@
 /** The state of a run twice: as look-ups for the model, and in the maps of the real object. Every change goes to both. */
 import {
   ContractLimit, type Flow, hostMaps, type PathWord, type PortRole, type Remote, type SeenAddresses, type Steering, type Vnic,
-  type VnicAddresses,
+  type VnicAddresses, type VnicRate,
 } from '../../maps/generated/contract.js';
 import type { Effect, HoldRing, Knobs, MutablePacketState, Owner } from '../core/packet/model.js';
 import { applyEffects } from '../core/packet/model.js';
@@ -30,6 +30,8 @@ export class World implements MutablePacketState {
   readonly flows = new Map<number, Flow>();
   readonly remotes = new Map<number, Remote>();
   readonly addresses = new Map<number, VnicAddresses>();
+  /** Nobody is limited: what that decides depends on the nanosecond. */
+  readonly rates: ReadonlyMap<number, VnicRate> = new Map();
   readonly nowNs = 1n;
   readonly holds = new Map<number, HoldRing>();
   readonly seen = new Map<number, SeenAddresses>();

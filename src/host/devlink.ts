@@ -1,5 +1,5 @@
 /** What `devlink` says of a PCI device. Addresses must have been checked. */
-import { CommandError, runJson } from './exec.js';
+import { CommandError, run, runJson } from './exec.js';
 
 export type EswitchMode = 'legacy' | 'switchdev';
 
@@ -13,10 +13,18 @@ export function parseEswitchMode(answer: unknown, pci: string): EswitchMode | nu
 
 /**
  * Do these words of `devlink` mean that the switch has no other mode than legacy? A driver without devlink (igb, ixgbe): there is no such device;
- * one whose devlink knows no switch (i40e): it is not supported.
+ * one whose devlink knows no switch (i40e): it is not supported. Before iproute2 6.0 it is `devlink` that answers.
  */
 export function isLegacyOnly(stderr: string): boolean {
-  return /kernel answers: (No such device|Operation not supported)/.test(stderr);
+  return /(kernel|devlink) answers: (No such device|Operation not supported)/.test(stderr);
+}
+
+/** Every VF and its representor come and go with it, and the driver sets its queues up anew. */
+const SET_MS = 60_000;
+
+/** @throws CommandError */
+export async function setEswitchMode(pci: string, mode: EswitchMode): Promise<void> {
+  await run('devlink', ['dev', 'eswitch', 'set', `pci/${pci}`, 'mode', mode], { timeoutMs: SET_MS });
 }
 
 /** null: its driver has no devlink, and so no other mode than legacy. @throws CommandError when that cannot be told */

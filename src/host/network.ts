@@ -1,8 +1,10 @@
 /** HostNetwork on Linux: rtnetlink for what is seen, iproute2 for what is changed, a packet socket for single frames. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { MacAddress, ObservedLink } from '../core/model.js';
+import type { MacAddress, ObservedLink, VfOrigin } from '../core/model.js';
 import { PacketSocket } from '../native/socket.js';
 import { deleteEntry, hasStaticEntry, readPortFlags, readPortVlans, replaceStaticEntry, writePortFlags, writePortVlan } from './bridge.js';
+import { realSysfs } from '../sriov/sysfs.js';
+import { readVfOrigin } from '../sriov/vf_origin.js';
 import { readRssKeyByCommand } from './ethtool.js';
 import { run, runJson } from './exec.js';
 import { Links } from './links.js';
@@ -52,6 +54,10 @@ export class LinuxHostNetwork implements HostNetwork {
       if (link?.operstate === 'UP' || link?.flags?.includes('LOWER_UP') === false) return;
       await sleep(OPERATIONAL_POLL_MS);
     }
+  }
+
+  vfOrigin(port: string, device: string | null): VfOrigin {
+    return readVfOrigin(realSysfs, checkInterfaceName(port), device === null ? null : checkInterfaceName(device));
   }
 
   async bridgePortFlags(device: string): Promise<BridgePortFlags | null> {

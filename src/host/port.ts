@@ -1,5 +1,5 @@
 /** What the control plane asks of the host's network: links seen, bridge and device settings changed. */
-import type { BridgePortFlags, BridgeVlan, BridgeVlanFlags, FdbEntry, MacAddress, ObservedLink } from '../core/model.js';
+import type { BridgePortFlags, BridgeVlan, BridgeVlanFlags, FdbEntry, MacAddress, ObservedLink, VfOrigin } from '../core/model.js';
 
 export type { BridgePortFlags, BridgeVlan, BridgeVlanFlags, FdbEntry } from '../core/model.js';
 
@@ -10,6 +10,8 @@ export interface HostNetwork {
   setLink(device: string, change: { up?: boolean; mac?: MacAddress; mtu?: number; bridge?: string | null }): Promise<void>;
   /** Resolves when the device is operational (RFC 2863 ifOperStatus up), when nobody has it open, or when the time is over. */
   awaitOperational(device: string, deadlineMs: number): Promise<void>;
+  /** Where the VF behind a port belongs. @param device that a guest is given; null: it is none of this host's */
+  vfOrigin(port: string, device: string | null): VfOrigin;
   bridgePortFlags(device: string): Promise<BridgePortFlags | null>;
   setBridgePortFlags(device: string, flags: BridgePortFlags): Promise<void>;
   /** VLANs of every bridge port, by device. */

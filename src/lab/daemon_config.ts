@@ -18,9 +18,14 @@ function adapters({ make }: LabHost): object[] {
   const vfs = Array.from({ length: make.vfs }, (_, index) => ({
     port: `vfp${index}`,
     ...(make.model === null ? { device: `vf${index}` } : { model: make.model }),
+    vectors: make.queuesPerVf + 1,
   }));
-  return [{ name: 'nic0', uplink: 'pf0', bridge: 'br0', vfs }];
+  return [{ name: 'nic0', uplink: 'pf0', bridge: 'br0', limits: { vectors: MOST_VECTORS }, quota: QUOTA.name, vfs }];
 }
+
+/** More than the lab has: nothing is refused for them, and how much is handed out is counted. */
+const MOST_VECTORS = 64;
+const QUOTA = { name: 'card0', vfs: 16, queues: 64, vectors: MOST_VECTORS };
 
 /** Machines are found by their monitors, wherever they may come to; a machine's NIC is a vNIC of its name. */
 function machineConfigFor(place: LabPlace, spec: LabSpec, host: LabHost): string {
@@ -30,6 +35,7 @@ function machineConfigFor(place: LabPlace, spec: LabSpec, host: LabHost): string
     pins: hostPins(place, host.name),
     hypervisors: guests.map((guest) => ({ qmp: guestPaths(machineFolder(place, guest.name, host.name)).qmp })),
     discover: { policy: 'software' },
+    quotas: [QUOTA],
     adapters: adapters(host),
   });
 }
@@ -41,6 +47,7 @@ export function daemonConfigFor(place: LabPlace, spec: LabSpec, hostName: string
   return stringify({
     socket: hostSocketPath(place, hostName),
     pins: hostPins(place, hostName),
+    quotas: [QUOTA],
     adapters: adapters(host),
     vnics: spec.guests
       .filter((guest) => guests.includes(guest.name))

@@ -9,6 +9,7 @@ export function allFamilies(): FamilyInfo[] {
     controller: {
       health: () => ({ lastReconcileAgeMs: null, error: null }),
       adapterStatus: () => [],
+      quotaStatus: () => [],
       vnicBriefs: () => [],
       vnicIds: () => new Map(),
       onEvent: nobody,

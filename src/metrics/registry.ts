@@ -42,7 +42,7 @@ function* gathered<T>(items: Iterable<T>, into: T[]): Steps {
 
 export interface MetricsParts {
   readonly version: string;
-  readonly controller: Pick<Controller, 'health' | 'adapterStatus' | 'vnicBriefs' | 'vnicIds' | 'onEvent' | 'onLook'>;
+  readonly controller: Pick<Controller, 'health' | 'adapterStatus' | 'quotaStatus' | 'vnicBriefs' | 'vnicIds' | 'onEvent' | 'onLook'>;
   readonly dataPlane: Pick<DataPlane, 'tallies' | 'redirectErrors' | 'mapUsage' | 'programRuns' | 'attachments'>;
   readonly vms: () => Omit<VmsReply, 'schema'>;
   /** Told when a collector failed. */
@@ -75,7 +75,7 @@ export class Metrics {
     const announcements = announcementCollector(readings, vnicNames);
     this.#collectors = [
       reconcileCollector(readings, controller),
-      adapterCollector(readings, () => controller.adapterStatus()),
+      adapterCollector(readings, () => controller.adapterStatus(), () => controller.quotaStatus()),
       vnicCollector(readings, () => controller.vnicBriefs()),
       trafficCollector(readings, {
         tallies: (ids) => dataPlane.tallies(ids),

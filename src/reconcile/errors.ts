@@ -13,6 +13,25 @@ export class UnknownNameError extends Error {
   }
 }
 
+/** No VF is reached by a port of this name. */
+export class UnknownVfError extends Error {
+  override readonly name = 'UnknownVfError';
+
+  constructor(unknown: string, known: readonly string[]) {
+    const near = nearName(unknown, known);
+    super(`there is no VF with the port "${unknown}"${near === null ? '' : `; did you mean "${near}"?`}`);
+  }
+}
+
+/** A VF shall be released that is in no quarantine. */
+export class NotInQuarantineError extends Error {
+  override readonly name = 'NotInQuarantineError';
+
+  constructor(port: string) {
+    super(`VF ${port} is not in quarantine`);
+  }
+}
+
 /** A command about RSS asks for what cannot be; nothing was changed. */
 export class RssRefusedError extends Error {
   override readonly name = 'RssRefusedError';

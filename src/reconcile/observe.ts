@@ -14,11 +14,14 @@ import {
   type ObservedLink,
   type ObservedVf,
   type StoredVnic,
+  NO_ORIGIN,
+  type VfOrigin,
   type VfPlace,
   type VfSpec,
   type VnicSpec,
 } from '../core/model.js';
 import { isPassedThrough, possibleEntries, switchesItself } from '../core/adapter_vf.js';
+import { idleTimes, nextActivity, type Activity } from '../core/idleness.js';
 import type { Tenant } from '../core/tenant.js';
 import { mayHavePlugin, withPlugin } from '../core/plugin_guest.js';
 import { claimedVf } from '../core/vnic_state.js';
@@ -30,7 +33,7 @@ import { messageOf } from './errors.js';
 import { Recall } from './recall.js';
 
 /** What takes time to see; the maps are read at once and come last. */
-export type HostView = Pick<Observed, 'links' | 'vfs' | 'guests' | 'fdb' | 'bridgePortFlags' | 'bridgeVlans'> & {
+export type HostView = Pick<Observed, 'links' | 'vfs' | 'guests' | 'fdb' | 'bridgePortFlags' | 'bridgeVlans' | 'idleMs'> & {
   readonly nicKey: NicKey | null;
 };
 
@@ -46,6 +49,9 @@ export class Observer {
   readonly #hands: Hands;
   readonly #cpus: () => readonly number[];
   readonly #recall: Recall;
+  readonly #nowMs: () => number;
+  readonly #origins = new Map<string, { readonly ifindex: number; readonly origin: VfOrigin }>();
+  #activity: ReadonlyMap<number, Activity> = new Map();
   readonly #hasPlugin: (guest: string) => boolean;
   readonly #warn: (about: string, message: string) => void;
 
@@ -59,6 +65,7 @@ export class Observer {
   ) {
     this.#hands = hands;
     this.#cpus = cpus;
+    this.#nowMs = nowMs;
     this.#hasPlugin = hasPlugin;
     this.#recall = new Recall(RECALL_MS, nowMs);
     this.#warn = warn;
@@ -83,7 +90,7 @@ export class Observer {
     // A machine whose guest is over may still hold what it was given, until it ends.
     const known = [...guests.values()].filter((guest) => guest.kind === 'vm' || present.has(guestName(guest)));
     const vfs = await this.#vfs(links, desired, tenants, known);
-    return { links, guests: present, fdb, bridgePortFlags, bridgeVlans, nicKey, vfs };
+    return { links, guests: present, fdb, bridgePortFlags, bridgeVlans, nicKey, vfs, idleMs: this.#idle(desired) };
   }
 
   /** Adds what the maps say right now. */
@@ -101,6 +108,21 @@ export class Observer {
       txPorts: dataPlane.txPorts(),
       tapPrograms: dataPlane.tapAttachments(),
     };
+  }
+
+  /** Asked only where it decides who keeps a VF. */
+  #idle({ vnics }: Desired): ReadonlyMap<number, number> {
+    if (new Set(vnics.map(({ terms }) => terms.priority)).size < 2) {
+      this.#activity = new Map();
+      return new Map();
+    }
+    const nowMs = this.#nowMs();
+    const counts = this.#hands.dataPlane.tallies().map(({ id, reasons }): [number, number] => [
+      id,
+      Object.values(reasons).reduce((sum, { packets }) => sum + packets, 0),
+    ]);
+    this.#activity = nextActivity(this.#activity, new Map(counts), nowMs);
+    return idleTimes(this.#activity, nowMs);
   }
 
   #stored(): StoredVnic[] {
@@ -246,9 +268,19 @@ export class Observer {
         owner === undefined ? guests : [...guests].sort((a, b) => Number(guestName(b) === guestName(owner)) - Number(guestName(a) === guestName(owner)));
       const seen = lendable.get(spec.device) ?? null;
       const place = await this.#place(spec, port, order, () => (passed ? seen !== null : links.has(spec.device)));
-      return { adapter, spec, port, place, ...(passed ? { filter: seen?.filter ?? null } : {}) };
+      return { adapter, spec, port, place, origin: this.#origin(spec, port), ...(passed ? { filter: seen?.filter ?? null } : {}) };
     };
     return Promise.all(allVfs(desired, tenants).map(look));
+  }
+
+  /** What is seen does not change while the port is the same one. */
+  #origin(spec: VfSpec, port: ObservedLink | null): VfOrigin {
+    if (port === null) return { ...NO_ORIGIN, ...spec.origin };
+    const key = `${spec.port} ${spec.device}`;
+    const known = this.#origins.get(key);
+    const seen = known?.ifindex === port.ifindex ? known.origin : this.#hands.host.vfOrigin(spec.port, spec.kind === 'netdev' ? spec.device : null);
+    this.#origins.set(key, { ifindex: port.ifindex, origin: seen });
+    return { ...seen, ...spec.origin };
   }
 
   /** By PCI address, those of adapters whose VFs are passed through. An adapter that cannot be asked is only warned about. */

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Controller, LookReport, ReconcileHealth, VnicBrief } from '../control/controller.js';
-import type { AdapterStatus, DownReply, MonitorEvent, ReloadReply, VnicStatus, WhyReply } from '../control/protocol.js';
+import type { AdapterStatus, DownReply, MonitorEvent, QuotaStatus, ReloadReply, VfStatus, VnicStatus, WhyReply } from '../control/protocol.js';
 import type { RssChange, RssRequest, RssSetResult, RssStatus } from '../control/rss_protocol.js';
 import { describeAction, type Action, type Sequence } from '../core/actions.js';
 import { addFailure, DEFAULT_TIMING, mayTry, type Timing, type Trouble } from '../core/backoff.js';
@@ -19,6 +19,7 @@ import { earliestWake, plan, planAdapter, planRescue, stepTenant, type Plan } fr
 import { pluginQuestionPort } from '../core/plugin_guest.js';
 import { type KeyChoice, planKeyChange, planRss, rowForKey, writeKey } from '../core/rss_plan.js';
 import { wantedPath, type Tenant } from '../core/tenant.js';
+import type { PoolView } from '../core/tenant_pool.js';
 import { resolve, type KnownTaps } from '../core/discovery.js';
 import { questions } from '../core/question.js';
 import { asked, claimedVf, phaseOf, type StepKind, type VnicEvent } from '../core/vnic_state.js';
@@ -30,15 +31,16 @@ import { Asking } from './asking.js';
 import { systemClock, type Clock } from './clock.js';
 import { resumeFrame } from './control_frame.js';
 import { differenceOf } from './difference.js';
-import { messageOf, NotUndoneError, RssRefusedError, StepError, UnknownNameError } from './errors.js';
+import { messageOf, NotInQuarantineError, NotUndoneError, RssRefusedError, StepError, UnknownNameError, UnknownVfError } from './errors.js';
 import { Executor, type Hands } from './executor.js';
 import { linkEvents } from './link_events.js';
 import { Observer, type HostView, type Links } from './observe.js';
 import { PluginAnswers } from './plugin_answers.js';
+import { QuarantineKeeper, type QuarantineStore } from './quarantine_keeper.js';
 import { Reporter, silentLogger, type Logger } from './report.js';
 import { hostWishAfter, keyAfter, wishAfter } from './rss_change.js';
 import { changesBy, isSpreadAsWanted, keyOf, mostQueues, rssStatus } from './rss_status.js';
-import { adapterStatus, vnicBrief, vnicStatus } from './status.js';
+import { adapterStatus, quotaStatus, vnicBrief, vnicStatus } from './status.js';
 import { tenantEvents } from './tenant_events.js';
 import { Waiters } from './waiters.js';
 
@@ -53,6 +55,8 @@ export interface ReconcilerParts extends Omit<Hands, 'adapters'> {
   readonly timing?: Partial<Timing>;
   /** Draws an RSS key, hexadecimal digits. */
   readonly randomKey?: () => string;
+  /** Where it is kept over a restart which VFs are in quarantine; default: nowhere. */
+  readonly quarantines?: QuarantineStore;
 }
 
 /** Links tell of every small thing; wait until a burst of them is over, but not long. */
@@ -66,6 +70,7 @@ const RELOAD_DEADLINE_MS = 10_000;
 const DOWN_DEADLINE_MS = 20_000;
 const RSS_DEADLINE_MS = 5_000;
 const NO_KEY_ROW = `key: ${RSS_ROWS} keys are in use already; give vNICs that have one of their own the host's again (\`unipath rss set VNIC --reset\`)`;
+const RESERVE_DEADLINE_MS = 5_000;
 
 const NO_PATH: PathState = { path: 'software', vfAllowed: false, generation: 0, hold: 'none' };
 const NO_RSS: RssStatus = {
@@ -98,6 +103,7 @@ export class Reconciler implements Controller {
   #tenants = new Map<string, Tenant>();
   readonly #adapterTroubles = new Map<string, Trouble>();
   #observed: Observed | null = null;
+  readonly #quarantines: QuarantineKeeper;
 
   /** Tenants that something is being done for, and the end of what is being done. */
   readonly #busy = new Map<string, Promise<void>>();
@@ -135,6 +141,7 @@ export class Reconciler implements Controller {
     this.#clock = parts.clock ?? systemClock;
     this.#timing = { ...DEFAULT_TIMING, ...parts.timing };
     this.#randomKey = parts.randomKey ?? ((): string => randomBytes(RSS_KEY_SIZE).toString('hex'));
+    this.#quarantines = new QuarantineKeeper(parts.quarantines ?? null);
     this.#report = new Reporter(this.#clock, parts.log ?? silentLogger);
     this.#waiters = new Waiters(this.#clock);
     this.#alarm = new Alarm(this.#clock, (armedAtMs) => this.#alarmRang(armedAtMs));
@@ -159,7 +166,11 @@ export class Reconciler implements Controller {
 
   adapterStatus(): readonly AdapterStatus[] {
     const attachments = this.#hands.dataPlane.attachments();
-    return this.#desired.adapters.map((adapter) => adapterStatus(adapter, this.#observed, [...this.#tenants.values()], attachments));
+    return this.#desired.adapters.map((adapter) => adapterStatus(adapter, this.#poolView(), attachments));
+  }
+
+  quotaStatus(): readonly QuotaStatus[] {
+    return quotaStatus(this.#poolView());
   }
 
   vnicStatus(): readonly VnicStatus[] {
@@ -207,10 +218,36 @@ export class Reconciler implements Controller {
       observed,
       tenants: [...this.#tenants.values()],
       adapterTroubles: this.#adapterTroubles,
+      quarantines: this.#quarantines.all,
       path: this.#pathOf(tenant),
       nowMs: this.#clock.nowMs(),
     });
     return { vnic: this.#statusOf(tenant, observed), conditions };
+  }
+
+  async reserve(name: string, leaseMs: number): Promise<VnicStatus> {
+    const tenant = await this.#known(name);
+    const reservation = leaseMs === 0 ? null : { port: null, untilMs: this.#clock.nowMs() + leaseMs, by: 'operator' as const };
+    const what = leaseMs === 0 ? 'nothing is kept any more' : `a VF is kept for ${leaseMs / 1000} s`;
+    this.#report.event('config', name, tenant.spec.adapter, `${what} for ${name}`, { lease_ms: leaseMs });
+    this.#setTenant({ ...tenant, reservation });
+    this.#touched.set(tenant.key, this.#looks);
+    this.#requestLook(0);
+    await this.#waiters.until(() => this.#quiet || this.#named(name)?.reservation?.port != null, RESERVE_DEADLINE_MS);
+    return this.#statusOf(await this.#known(name));
+  }
+
+  async quarantine(port: string, reason: string | null): Promise<VfStatus> {
+    const adapter = this.#desired.adapters.find(({ vfs }) => vfs.some((vf) => vf.port === port));
+    if (adapter === undefined) throw new UnknownVfError(port, this.#desired.adapters.flatMap(({ vfs }) => vfs.map((vf) => vf.port)));
+    if (reason !== null) this.#putInQuarantine(port, reason, 'operator', adapter.name);
+    else if (!this.#quarantines.release(port)) throw new NotInQuarantineError(port);
+    else this.#report.event('vf', null, adapter.name, `VF ${port} is out of quarantine`, { vf: port });
+    this.#requestLook(0);
+    await this.#waiters.until(() => this.#quiet, RELOAD_DEADLINE_MS);
+    const vf = this.adapterStatus().flatMap(({ vfs }) => vfs).find((each) => each.port === port);
+    if (vf === undefined) throw new UnknownVfError(port, []);
+    return vf;
   }
 
   rssStatus(): RssStatus {
@@ -297,6 +334,7 @@ export class Reconciler implements Controller {
     if (!isDown) throw new NotUndoneError([...this.#tenants.values()].map((tenant) => this.#leftOf(tenant)));
     await this.stop();
     this.#hands.dataPlane.remove();
+    this.#quarantines.releaseAll();
     return { undone: [...this.#undone, 'remove every program and pin'] };
   }
 
@@ -388,13 +426,15 @@ export class Reconciler implements Controller {
       tenants: [...this.#tenants.values()],
       adapterTroubles: this.#adapterTroubles,
       busy,
+      quarantines: this.#quarantines.all,
       nowMs: this.#clock.nowMs(),
       timing: this.#timing,
     });
     this.#accept(result);
+    if (result.freed) this.#requestLook(0);
     this.#askForPlugins(observed);
     if (result.sweep !== null) await this.#sweep(result.sweep);
-    return adaptersQuiet && rssQuiet && busy.size === 0 && result.vnics.length === 0 && result.sweep === null;
+    return adaptersQuiet && rssQuiet && busy.size === 0 && result.vnics.length === 0 && result.sweep === null && !result.freed;
   }
 
   /** What is asked for, now that it is known where virtual machines and their taps are. */
@@ -714,9 +754,21 @@ export class Reconciler implements Controller {
     const before = known ? (this.#tenants.get(tenant.key) ?? null) : null;
     this.#tenants.set(tenant.key, tenant);
     this.#ask(tenant);
+    const othersWork = (port: string): boolean =>
+      [...this.#tenants.values()].some(({ adapter, state: { stage } }) => {
+        return adapter.name === tenant.adapter.name && stage.phase === 'accelerated' && stage.vf.port !== port;
+      });
+    const failed = this.#quarantines.follow(before, tenant, this.#clock.nowMs(), this.#timing.stableMs, othersWork);
+    if (failed !== null) this.#putInQuarantine(failed.port, failed.reason, 'unipath', tenant.spec.adapter);
     for (const { kind, message, fields } of tenantEvents(before, tenant, this.#pathOf(tenant).path)) {
       this.#report.event(kind, tenant.spec.name, tenant.spec.adapter, message, fields);
     }
+  }
+
+  #putInQuarantine(port: string, reason: string, by: 'unipath' | 'operator', adapter: string): void {
+    this.#quarantines.put(port, { reason, by });
+    this.#report.event('vf', null, adapter, `VF ${port} is in quarantine: ${reason}`, { vf: port, by });
+    this.#requestLook(0);
   }
 
   /** A guest that hears on one path only is asked whether it hears. */
@@ -797,6 +849,13 @@ export class Reconciler implements Controller {
   /** Those that are asked for. */
   #present(): Tenant[] {
     return [...this.#tenants.values()].filter((tenant) => !tenant.removed);
+  }
+
+  /** null: nothing has been seen yet. */
+  #poolView(): PoolView | null {
+    if (this.#observed === null) return null;
+    const tenants = [...this.#tenants.values()];
+    return { desired: this.#desired, observed: this.#observed, tenants, quarantines: this.#quarantines.all, nowMs: this.#clock.nowMs() };
   }
 
   /** What was seen, with what the maps say now. */

@@ -1,8 +1,8 @@
 /** What is told about vNICs and adapters, from what is known of them. Pure. */
 import type { QueueBrief, VnicBrief } from '../control/controller.js';
-import type { AdapterStatus, QueueStatus, VnicStatus } from '../control/protocol.js';
+import type { AdapterStatus, QueueStatus, QuotaStatus, VnicStatus } from '../control/protocol.js';
 import { isPassedThrough } from '../core/adapter_vf.js';
-import { limitsOf } from '../core/budget.js';
+import { limitsOf, NOTHING } from '../core/budget.js';
 import { decideCutThrough } from '../core/cut_through.js';
 import { hashTypeNames } from '../core/hash_types.js';
 import { DEFAULT_HASH_TYPES, RETA_SIZE } from '../core/limits.js';
@@ -11,8 +11,9 @@ import { planQueueCpus } from '../core/queue_plan.js';
 import { reasonText } from '../core/reasons.js';
 import { retaShares } from '../core/reta.js';
 import { storedOf } from '../core/rows.js';
-import { claimedPorts, wantedPath, type Tenant } from '../core/tenant.js';
-import { poolOf, usageOf } from '../core/vf_pool.js';
+import { wantedPath, type Tenant } from '../core/tenant.js';
+import { isPoolReason, poolFor, type PoolView } from '../core/tenant_pool.js';
+import type { PooledVf } from '../core/vf_pool.js';
 import { reasonOf, troubleOf } from '../core/vnic_reason.js';
 import { claimedVf } from '../core/vnic_state.js';
 import type { Attachment, PathState } from '../dataplane/port.js';
@@ -44,7 +45,13 @@ export function wantSource(tenant: Tenant): 'policy' | 'operator' {
 }
 
 export function reasonOfTenant(tenant: Tenant, path: VnicPath): ReturnType<typeof reasonOf> {
-  return reasonOf(tenant.state, wantedPath(tenant), wantSource(tenant), path);
+  const reason = reasonOf(tenant.state, wantedPath(tenant), wantSource(tenant), path);
+  return tenant.preemptedBy !== null && isPoolReason(reason) ? 'preempted' : reason;
+}
+
+function reservationOf({ reservation }: Tenant, nowMs: number): VnicStatus['reservation'] {
+  if (reservation === null || nowMs >= reservation.untilMs) return null;
+  return { vf: reservation.port, lease_seconds: Math.ceil((reservation.untilMs - nowMs) / 1000), by: reservation.by };
 }
 
 export function vnicBrief(tenant: Tenant, observed: Observed | null, { path }: PathState): VnicBrief {
@@ -84,24 +91,40 @@ export function vnicStatus(tenant: Tenant, observed: Observed | null, path: Path
     want_source: wantSource(tenant),
     reason_text: reasonText(reason, spec, detailOf(tenant, nowMs), tenant.adapter.bridge || undefined),
     vf: claimedVf(tenant.state)?.port ?? null,
+    max_rate: spec.maxRate,
+    terms: { quota: spec.terms.quota, priority: spec.terms.priority, numa_node: spec.terms.numaNode },
+    reservation: reservationOf(tenant, nowMs),
     generation: path.generation,
     tap_queues: queueStatus(tap_queues, stored?.tapSteering ?? null),
     vf_queues: vf_queues === null ? null : queueStatus(vf_queues, stored?.vfSteering ?? null),
   };
 }
 
-export function adapterStatus(
-  adapter: AdapterSpec,
-  observed: Observed | null,
-  tenants: readonly Tenant[],
-  attachments: readonly Attachment[],
-): AdapterStatus {
-  const uplink = observed?.links.get(adapter.uplink);
+function vfStatus({ seen, state, client, amounts }: PooledVf, view: PoolView): AdapterStatus['vfs'][number] {
+  const { port, device } = seen.spec;
+  const keeper = state === 'reserved' ? view.tenants.find(({ key }) => key === client?.key) : undefined;
+  const untilMs = keeper?.reservation?.untilMs ?? null;
+  return {
+    port,
+    device,
+    state,
+    owner: client?.name ?? null,
+    queues: amounts.queues,
+    vectors: seen.origin.vectors,
+    pf: seen.origin.pf,
+    numa_node: seen.origin.numaNode,
+    quarantine: view.quarantines.get(port) ?? null,
+    lease_seconds: untilMs === null ? null : Math.ceil((untilMs - view.nowMs) / 1000),
+  };
+}
+
+/** @param view null: nothing has been seen yet */
+export function adapterStatus(adapter: AdapterSpec, view: PoolView | null, attachments: readonly Attachment[]): AdapterStatus {
+  const uplink = view?.observed.links.get(adapter.uplink);
   const attachment = attachments.find(({ ifindex, program }) => ifindex === uplink?.ifindex && program === 'steer_uplink');
-  const pool = observed === null ? [] : poolOf(adapter, observed, claimedPorts(tenants));
-  const usage = usageOf(pool);
+  const pool = view === null ? null : poolFor(view);
+  const usage = pool?.usageOf(adapter.name) ?? NOTHING;
   const limits = limitsOf(adapter);
-  const owners = new Map(tenants.map((tenant) => [claimedVf(tenant.state)?.port, tenant.spec.name]));
   return {
     name: adapter.name,
     uplink: adapter.uplink,
@@ -109,10 +132,27 @@ export function adapterStatus(
     attached: attachment !== undefined,
     xdp_mode: attachment?.mode ?? null,
     fallback_reason: attachment?.fallbackReason ?? null,
-    vfs: pool.map(({ seen, state, queues }) => ({ ...seen.spec, state, owner: owners.get(seen.spec.port) ?? null, queues })),
+    placement: adapter.rules.placement,
+    vfs: view === null || pool === null ? [] : pool.of(adapter.name).map((vf) => vfStatus(vf, view)),
     vfs_used: usage.vfs,
     vfs_limit: limits.vfs,
     queues_used: usage.queues,
     queues_limit: limits.queues,
+    vectors_used: usage.vectors,
+    vectors_limit: limits.vectors ?? null,
   };
+}
+
+/** What vNICs and adapters share, and how much of it is handed out or kept. */
+export function quotaStatus(view: PoolView | null): QuotaStatus[] {
+  if (view === null) return [];
+  return poolFor(view).quotas().map(({ name, ceilings, used }) => ({
+    name,
+    vfs_used: used.vfs,
+    vfs_limit: ceilings.vfs ?? null,
+    queues_used: used.queues,
+    queues_limit: ceilings.queues ?? null,
+    vectors_used: used.vectors,
+    vectors_limit: ceilings.vectors ?? null,
+  }));
 }

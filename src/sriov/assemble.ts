@@ -1,7 +1,9 @@
 /** What PCI, the netdevs and the PF's driver say, put together: the facts of one PF. Pure. */
 import type { EswitchMode } from '../host/devlink.js';
 import type { VfSettings } from '../host/vf_messages.js';
+import type { XdpFeature } from '../host/feature_messages.js';
 import { controlsOf } from './controls.js';
+import { noRepresentor, redirectWay } from './eswitch.js';
 import { type Fact, no, unknown, valueOf, yes } from './fact.js';
 import type { NicFacts, PfFacts, VfConfiguration, VfFacts } from './facts.js';
 import type { PhysicalFunction, VirtualFunction } from './pci.js';
@@ -17,6 +19,8 @@ export interface PfAnswers {
   readonly switchId: string | null;
   /** Representors by number of their VF. */
   readonly representors: ReadonlyMap<number, string>;
+  /** What their driver can do of XDP, by the same numbers. */
+  readonly representorXdp: ReadonlyMap<number, Fact<readonly XdpFeature[]>>;
   readonly settings: Fact<readonly VfSettings[]>;
 }
 
@@ -51,7 +55,9 @@ function vfFacts(vf: VirtualFunction, answers: PfAnswers): VfFacts {
   let configuration: Fact<VfConfiguration>;
   if (settings.answer !== 'yes') configuration = settings;
   else configuration = own === undefined ? unknown('the PF does not list it') : yes(configurationOf(own, driver));
-  return { ...vf, representor: representorOf(answers, vf.index), configuration };
+  const xdp = answers.representorXdp.get(vf.index);
+  const redirect = xdp === undefined ? noRepresentor() : redirectWay(xdp);
+  return { ...vf, representor: representorOf(answers, vf.index), redirect, configuration };
 }
 
 export function assemblePf(answers: PfAnswers): PfFacts {

@@ -7,7 +7,7 @@ export type VfControl = (typeof VF_CONTROLS)[number];
 /**
  * What each driver lacks, in legacy mode. The kernel tells only of spoof_check and trust; of the others it says "not supported" when they are
  * set. From the net_device_ops of Linux 6.12: igb_main.c, ixgbe_main.c and ixgbe_sriov.c, i40e_virtchnl_pf.c, ice_sriov.c, mlx5 en_main.c,
- * sfc efx.c and ef10_sriov.c.
+ * sfc efx.c and ef10_sriov.c, bnxt.c and bnxt_sriov.c.
  */
 const LACKING: Readonly<Record<string, readonly VfControl[]>> = {
   igb: ['vlan_protocol', 'link_state', 'min_rate'],
@@ -16,6 +16,7 @@ const LACKING: Readonly<Record<string, readonly VfControl[]>> = {
   ice: [],
   mlx5_core: [],
   sfc: ['vlan_protocol', 'trust', 'min_rate', 'max_rate'],
+  bnxt_en: ['vlan_protocol'],
 };
 
 /** @param driver of the PF; null: none is bound */

@@ -25,7 +25,10 @@ async function readFacts(sysfs: Sysfs, nics: NicReader, pci: PciAddress): Promis
   const nic = uplink === null ? null : await nics.read(uplink);
   const settings = nic === null ? unknown<never>('without the netdev of the PF nobody can be asked') : await nics.vfSettings(nic.ifindex);
   const switchId = uplink === null ? null : sysfs.text(`/sys/class/net/${uplink}/phys_switch_id`);
-  return assemblePf({ pf, nic, eswitch: await eswitchOf(pf), switchId, representors, settings });
+  const representorXdp: Awaited<ReturnType<NicReader['xdpFeatures']>>[] = [];
+  for (const name of representors.values()) representorXdp.push(await nics.xdpFeatures(name));
+  const byNumber = new Map([...representors.keys()].map((index, i) => [index, representorXdp[i] ?? unknown<never>('it went meanwhile')] as const));
+  return assemblePf({ pf, nic, eswitch: await eswitchOf(pf), switchId, representors, representorXdp: byNumber, settings });
 }
 
 /** Every PF of a network adapter, one after the other, in the order of their PCI addresses. @throws NetlinkError */

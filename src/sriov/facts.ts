@@ -4,6 +4,7 @@ import type { EswitchMode } from '../host/devlink.js';
 import type { XdpFeature } from '../host/feature_messages.js';
 import type { VfLinkState, VlanProtocol } from '../host/vf_messages.js';
 import type { VfControl } from './controls.js';
+import type { RedirectWay } from './eswitch.js';
 import type { Fact } from './fact.js';
 import type { PhysicalFunction, VirtualFunction } from './pci.js';
 
@@ -48,6 +49,8 @@ export interface VfConfiguration {
 export interface VfFacts extends VirtualFunction {
   /** Netdev that stands for its port of the adapter's switch. */
   readonly representor: Fact<string>;
+  /** How frames are redirected to that. */
+  readonly redirect: Fact<RedirectWay>;
   readonly configuration: Fact<VfConfiguration>;
 }
 

@@ -61,6 +61,12 @@ export class NicReader {
     }
   }
 
+  /** Of a netdev that is no PF's own: a representor. */
+  async xdpFeatures(name: string): Promise<NicFacts['xdpFeatures']> {
+    const ifindex = numberAt(this.#sysfs, `/sys/class/net/${name}/ifindex`);
+    return ifindex === null ? unknown('it is not there any more') : this.#xdpFeatures(name, ifindex);
+  }
+
   close(): void {
     this.#route.close();
     this.#families.close();

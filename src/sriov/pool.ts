@@ -1,6 +1,7 @@
 /** Makes VFs and takes them away: each step has its undo, and what was before is noted before the first one. */
 import { existsSync } from 'node:fs';
-import { run } from '../host/exec.js';
+import { type EswitchMode, readEswitchMode, setEswitchMode } from '../host/devlink.js';
+import { CommandError, run } from '../host/exec.js';
 import { findPf } from './discover.js';
 import { AdapterError, PartlyUndoneError } from './error.js';
 import type { PfFacts } from './facts.js';
@@ -10,6 +11,7 @@ import { deviceFolder, type PciAddress, readFunction, readPf, readVf } from './p
 import { readNote, removeNote, writeNote } from './pool_notes.js';
 import {
   type BindTarget,
+  noteAgain,
   noteOf,
   planReset,
   planSetup,
@@ -44,7 +46,9 @@ export interface PlannedSetup {
 /** @param wish null: as it was made before (after a reboot). @throws AdapterError */
 export async function planPoolSetup(name: string, wish: PoolWish | null, state: string): Promise<PlannedSetup> {
   const pf = await findPf(name);
-  const wanted = wish ?? readNote(state, pf.pci)?.made;
+  const made = readNote(state, pf.pci)?.made;
+  // Whoever asks for another number does not ask for another mode.
+  const wanted = wish === null ? made : { ...wish, eswitch: wish.eswitch ?? made?.eswitch };
   if (wanted === undefined) throw new AdapterError(`${pfName(pf)}: unipath has set nothing up there that could be made again`, 'say how many VFs: --vfs NUMBER');
   return { pf, plan: planSetup(pf, await findHolders(pf), wanted, existsSync(VFIO_FOLDER)), wish: wanted };
 }
@@ -61,7 +65,7 @@ export async function planPoolReset(name: string, state: string): Promise<{ read
 export async function setUpPool(pf: PfFacts, plan: PoolPlan, wish: PoolWish, state: string, say: (text: string) => void): Promise<void> {
   const known = readNote(state, pf.pci);
   if (plan.steps.length === 0 && known === null) return;
-  const note = known === null ? noteOf(pf, wish, (index) => readVfNote(state, pf.pci, index)) : { ...known, made: wish };
+  const note = known === null ? noteOf(pf, wish, (index) => readVfNote(state, pf.pci, index)) : noteAgain(known, pf, wish);
   writeNote(state, note);
   try {
     await perform(pf, plan.steps, say);
@@ -111,6 +115,9 @@ async function doStep(pf: PciAddress, step: PoolStep): Promise<void> {
     case 'set-vfs':
       await setVfs(pf, step.count, step.before);
       return;
+    case 'set-eswitch':
+      await switchTo(pf, step.mode);
+      return;
     case 'configure':
       await configureVf(await findPf(pf), step.vf, step.wish);
       return;
@@ -136,6 +143,9 @@ async function undoStep(pf: PciAddress, step: PoolStep): Promise<void> {
     case 'set-vfs':
       await setVfs(pf, step.before, step.count);
       return;
+    case 'set-eswitch':
+      await switchTo(pf, step.before);
+      return;
     case 'bind':
       // With the VFs gone there is nothing to bind.
       if (readVf(realSysfs, pf, step.vf) !== null) await bindVf(pf, step.vf, targetOf(step.before));
@@ -143,6 +153,19 @@ async function undoStep(pf: PciAddress, step: PoolStep): Promise<void> {
     default:
       step satisfies never;
   }
+}
+
+/** @throws AdapterError with what the driver said, and when it says yes and does otherwise */
+async function switchTo(pf: PciAddress, mode: EswitchMode): Promise<void> {
+  const now = (await readEswitchMode(pf)) ?? 'legacy';
+  if (now === mode) return;
+  try {
+    await setEswitchMode(pf, mode);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    throw new AdapterError(`${pf}: the driver did not put its switch into ${mode} mode: ${error.stderr || error.message}`, 'the kernel log (dmesg) may say why', { cause: error });
+  }
+  if (((await readEswitchMode(pf)) ?? 'legacy') !== mode) throw new AdapterError(`${pf}: its switch took ${mode} mode, but does not show it`);
 }
 
 /** @throws SysfsWriteError, AdapterError when fewer came than were asked for */

@@ -8,11 +8,12 @@ import { readStateFile, removeStateFile, stateFiles, writeStateFile } from './st
 const VERSION = 1;
 
 const binding = z.strictObject({ driver: z.string().nullable(), override: z.string().nullable() });
+const eswitch = z.enum(['legacy', 'switchdev']);
 const noteFile = z.strictObject({
   version: z.literal(VERSION),
   pci: z.custom<PciAddress>((value) => typeof value === 'string' && isPciAddress(value)),
-  before: z.strictObject({ vfs: z.int().min(0), autoprobe: z.boolean(), bindings: z.array(binding), settings: z.array(vfWishFile.nullable()) }),
-  made: z.strictObject({ vfs: z.int().min(1), driver: z.enum([VFIO_DRIVER, 'kernel']) }),
+  before: z.strictObject({ vfs: z.int().min(0), autoprobe: z.boolean(), bindings: z.array(binding), settings: z.array(vfWishFile.nullable()), eswitch: eswitch.optional() }),
+  made: z.strictObject({ vfs: z.int().min(1), driver: z.enum([VFIO_DRIVER, 'kernel']), eswitch: eswitch.optional() }),
 });
 
 /** null: unipath has changed nothing here. @throws Error naming a file that is none of ours */

@@ -1,5 +1,7 @@
 /** What has to be done for a PF to have so many VFs with such a driver, and to have again what it had before. Pure. */
+import type { EswitchMode } from '../host/devlink.js';
 import { AdapterError } from './error.js';
+import { modeProblem } from './eswitch.js';
 import { valueOf } from './fact.js';
 import type { PfFacts, VfFacts } from './facts.js';
 import { pfName } from './pf_name.js';
@@ -14,6 +16,8 @@ export type VfDriver = typeof VFIO_DRIVER | 'kernel';
 export interface PoolWish {
   readonly vfs: number;
   readonly driver: VfDriver;
+  /** Of the adapter's switch; left out: as it is. */
+  readonly eswitch?: EswitchMode | undefined;
 }
 
 /** Somebody who uses a VF. */
@@ -33,7 +37,14 @@ export interface VfBinding {
 /** How a PF was before unipath changed it, and what it was made. Kept in the state folder until it is put back. */
 export interface PoolNote {
   readonly pci: PciAddress;
-  readonly before: { readonly vfs: number; readonly autoprobe: boolean; readonly bindings: readonly VfBinding[]; readonly settings: readonly (VfWish | null)[] };
+  readonly before: {
+    readonly vfs: number;
+    readonly autoprobe: boolean;
+    readonly bindings: readonly VfBinding[];
+    readonly settings: readonly (VfWish | null)[];
+    /** Left out: it was not changed. */
+    readonly eswitch?: EswitchMode | undefined;
+  };
   readonly made: PoolWish;
 }
 
@@ -41,6 +52,8 @@ export type PoolStep =
   | { readonly kind: 'load-vfio' }
   | { readonly kind: 'set-autoprobe'; readonly on: boolean; readonly before: boolean }
   | { readonly kind: 'set-vfs'; readonly count: number; readonly before: number }
+  /** While there are VFs, some drivers refuse it. */
+  | { readonly kind: 'set-eswitch'; readonly mode: EswitchMode; readonly before: EswitchMode }
   /** As the PF's driver is to treat the VF. */
   | { readonly kind: 'configure'; readonly vf: number; readonly wish: VfWish }
   | BindStep;
@@ -80,6 +93,7 @@ export const noteOf = (pf: PfFacts, made: PoolWish, settings: (index: number) =>
     autoprobe: pf.sriov.autoprobe,
     bindings: pf.vfs.map(bindingOf),
     settings: pf.vfs.map(({ index, configuration }) => settings(index) ?? (configuration.answer === 'yes' ? wishFor(configuration.value) : null)),
+    ...(made.eswitch === undefined || pf.eswitch.answer !== 'yes' ? {} : { eswitch: pf.eswitch.value }),
   },
   made,
 });
@@ -91,8 +105,16 @@ const GONE_EFFECT = (name: string, vfs: number): string => `${name}: all ${vfs} 
 const XDP_EFFECT = (name: string): string => `${name}: no XDP program is attached yet, and the first may reset it and darken its VFs: start unipathd before VFs are given away`;
 const DRIVER_EFFECT = (name: string, vfs: number): string => `${name}: VFs that change their driver: ${vfs}; what they carry stops`;
 
+/** A note of before, when more is changed now: what was noted stays, and what was not touched before is noted as it is. */
+export function noteAgain(known: PoolNote, pf: PfFacts, made: PoolWish): PoolNote {
+  const { eswitch } = noteOf(pf, made).before;
+  return { ...known, made, before: known.before.eswitch === undefined && eswitch !== undefined ? { ...known.before, eswitch } : known.before };
+}
+
 /** What is not as unipath made it, in words; null: all is. After a reboot nothing is. */
 export function driftOf(pf: PfFacts, { made }: PoolNote): string | null {
+  const mode = valueOf(pf.eswitch);
+  if (made.eswitch !== undefined && mode !== null && mode !== made.eswitch) return `unipath put its switch into ${made.eswitch} mode, and it is in ${mode} mode`;
   if (pf.sriov.enabled !== made.vfs) return `unipath made ${made.vfs} VFs, and there are ${pf.sriov.enabled}`;
   const strange = pf.vfs.filter((vf) => bindStep(vf.index, bindingOf(vf), made.driver).length > 0).map(({ index }) => index);
   if (strange.length === 0) return null;
@@ -111,8 +133,24 @@ function checkWish(pf: PfFacts, wish: PoolWish): void {
   if (pf.driver.answer !== 'yes') throw new AdapterError(`${name}: ${pf.driver.why}`, 'load the driver of the PF first');
   if (wish.vfs < 1) throw new AdapterError(`${name}: ${wish.vfs} VFs are none`, `to have none: unipath adapter reset ${name}`);
   if (wish.vfs > pf.sriov.total) throw new AdapterError(`${name} can have at most ${pf.sriov.total} VFs, not ${wish.vfs}`);
+  const problem = wish.eswitch === undefined ? null : modeProblem(valueOf(pf.driver), wish.eswitch);
+  if (problem !== null) throw new AdapterError(`${name}: its switch cannot be put into ${wish.eswitch} mode: ${problem}`);
   if (wish.driver === VFIO_DRIVER && pf.iommuGroup.answer === 'no') throw new AdapterError(`${name}: no VF can be given to a virtual machine: ${pf.iommuGroup.why}`);
 }
+
+/** null: it has this mode, or nobody minds. @throws AdapterError when it is not known which it has */
+function modeStep(pf: PfFacts, mode: EswitchMode | undefined): (PoolStep & { kind: 'set-eswitch' }) | null {
+  if (mode === undefined) return null;
+  if (pf.eswitch.answer !== 'yes') throw new AdapterError(`${pfName(pf)}: in which mode its switch is cannot be told: ${pf.eswitch.why}`);
+  return pf.eswitch.value === mode ? null : { kind: 'set-eswitch', mode, before: pf.eswitch.value };
+}
+
+const MODE_EFFECTS = (name: string, mode: EswitchMode): string[] => [
+  `${name}: its switch goes into ${mode} mode: the driver sets its queues up anew, and its link may be down for seconds`,
+  mode === 'switchdev'
+    ? `${name}: it then switches nothing by itself: a VF reaches whom its representor is connected to, and nobody else`
+    : `${name}: it then switches by MAC address and VLAN itself, and the representors of its VFs are gone`,
+];
 
 const countSteps = (before: number, count: number): PoolStep[] => {
   if (before === count) return [];
@@ -142,7 +180,8 @@ export function planSetup(pf: PfFacts, holders: readonly Holder[], wish: PoolWis
   // So that no driver of the host takes the VFs, whose netdevs others would find.
   const wanted = wish.driver === 'kernel';
   const probe = probeStep(autoprobe, wanted);
-  const count = countSteps(enabled, wish.vfs);
+  const change = modeStep(pf, wish.eswitch);
+  const count = change === null ? countSteps(enabled, wish.vfs) : [...countSteps(enabled, 0), change, ...countSteps(0, wish.vfs)];
   if (count.length === 0) {
     const binds = pf.vfs.flatMap((vf) => bindStep(vf.index, bindingOf(vf), wish.driver));
     const touched = new Set(binds.map(({ vf }) => vf));
@@ -154,7 +193,10 @@ export function planSetup(pf: PfFacts, holders: readonly Holder[], wish: PoolWis
   const indices = Array.from({ length: wish.vfs }, (_, index) => index);
   const binds = wish.driver === VFIO_DRIVER ? indices.flatMap((index) => bindStep(index, NEW_VF, wish.driver)) : [];
   const withoutXdp = valueOf(pf.nic)?.xdp === null;
-  const effects = [RESET_EFFECT(name), ...(enabled > 0 ? [GONE_EFFECT(name, enabled)] : []), ...(withoutXdp ? [XDP_EFFECT(name)] : [])];
+  const effects = [
+    ...[RESET_EFFECT(name), ...(change === null ? [] : MODE_EFFECTS(name, change.mode))],
+    ...[...(enabled > 0 ? [GONE_EFFECT(name, enabled)] : []), ...(withoutXdp ? [XDP_EFFECT(name)] : [])],
+  ];
   return { steps: [...load, ...probe, ...count, ...binds], effects };
 }
 
@@ -170,10 +212,11 @@ export function planReset(pf: PfFacts, holders: readonly Holder[], note: PoolNot
       'set the number back to what unipath made, or remove the note yourself',
     );
   }
-  const count = countSteps(enabled, before.vfs);
+  const change = modeStep(pf, before.eswitch);
+  const count = change === null ? countSteps(enabled, before.vfs) : [...countSteps(enabled, 0), change, ...countSteps(0, before.vfs)];
   if (count.length > 0) {
     if (enabled > 0) refuseHeld(pf, holders, 'the reset');
-    const effects = [RESET_EFFECT(name), ...(enabled > 0 ? [GONE_EFFECT(name, enabled)] : [])];
+    const effects = [RESET_EFFECT(name), ...(change === null ? [] : MODE_EFFECTS(name, change.mode)), ...(enabled > 0 ? [GONE_EFFECT(name, enabled)] : [])];
     // New VFs come without driver, whatever theirs was.
     const binds = before.bindings.flatMap((binding, vf) => backStep(vf, NEW_VF, binding));
     if (before.vfs === 0) return { steps: [...count, ...probeStep(autoprobe, before.autoprobe)], effects };
@@ -217,6 +260,8 @@ export function stepText(pf: string, step: PoolStep): string {
       return `${pf}: ${step.on ? 'bind drivers to VFs that appear' : 'bind no driver to VFs that appear'}`;
     case 'set-vfs':
       return step.count === 0 ? `${pf}: take all ${step.before} VFs away` : `${pf}: create ${step.count} VFs`;
+    case 'set-eswitch':
+      return `${pf}: put its switch into ${step.mode} mode`;
     case 'configure':
       return `${pf}: set VF ${step.vf} as it was`;
     case 'bind':

@@ -48,6 +48,11 @@ const rows: Readonly<Record<string, Golden>> = {
     { word: 0x0000_0007_0000_0101n, vfSeen: 0x11223344, tapMulticast: 0x55667788, holdUntilNs: 0x0102030405060708n },
     bytes('0101000007000000', '44332211', '88776655', '0807060504030201'),
   ),
+  vnicRateCodec: golden(
+    contract.vnicRateCodec,
+    { freeAtNs: 0x0102030405060708n, burstNs: 10_000_000n, psPerByte: 8_000_000 },
+    bytes('0807060504030201', '8096980000000000', '00127a00', '00000000'),
+  ),
   eventCodec: golden(
     contract.eventCodec,
     {

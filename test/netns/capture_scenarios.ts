@@ -54,6 +54,7 @@ function row(change: Partial<VnicRow> & { readonly mac: VnicRow['mac'] }): VnicR
     vlans: [0],
     access: false,
     addresses: null,
+    maxRate: null,
     tapIfindex: 0,
     vfIfindex: 0,
     uplinkIfindex: at('pf0'),

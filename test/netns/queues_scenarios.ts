@@ -184,7 +184,7 @@ async function equip(): Promise<Equipment> {
   for (let queues = 1; queues <= MOST_QUEUES; queues++) {
     const ports = { tap: idOf(`tap${queues}`), vf: idOf(`vf${queues}`) } as const;
     dataPlane.writeVnic(queues, {
-      mac: parseMacAddress(guestMac(queues)), vlans: [0], access: false, addresses: null, tapIfindex: ports.tap, vfIfindex: ports.vf,
+      mac: parseMacAddress(guestMac(queues)), vlans: [0], access: false, addresses: null, maxRate: null, tapIfindex: ports.tap, vfIfindex: ports.vf,
       uplinkIfindex: idOf('pf0'), tapFrameMax: 1514, vfFrameMax: 1514, uplinkFrameMax: 1514, tapMultiBuffer: false, vfMultiBuffer: false,
       uplinkMultiBuffer: false, cutThrough: true, plugin: true, operatorWant: null,
     });

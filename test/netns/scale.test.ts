@@ -5,8 +5,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { ADAPTER_MAX_QUEUES, ADAPTER_MAX_VFS, checkBudget } from '../../src/core/budget.js';
-import type { AdapterSpec } from '../../src/core/model.js';
+import { ADAPTER_MAX_QUEUES, ADAPTER_MAX_VFS, checkBudget, limitsOf } from '../../src/core/budget.js';
+import { type AdapterSpec, DEFAULT_RULES } from '../../src/core/model.js';
 import { onlineCpus } from '../../src/native/cpus.js';
 import { hostObjectPath } from '../../src/paths.js';
 import { createNetns, runModuleIn } from '../support/netns.js';
@@ -56,8 +56,10 @@ scaleTest('254 vNICs with 2048 queues: every frame to every queue that a CPU rea
 });
 
 test('one VF more, or one queue more, than an adapter can have is refused with its own reason', (t) => {
-  const adapter: AdapterSpec = { name: 'nic0', uplink: 'pf0', bridge: 'br0', vfs: [], limits: { vfs: 10_000, queues: 10_000 } };
-  t.is(checkBudget(adapter, { vfs: 253, queues: 2040 }, 8), null);
-  t.is(checkBudget(adapter, { vfs: 254, queues: 0 }, 1), 'vf_budget_exhausted');
-  t.is(checkBudget(adapter, { vfs: 253, queues: 2041 }, 8), 'queue_budget_exhausted');
+  const adapter: AdapterSpec = { name: 'nic0', uplink: 'pf0', bridge: 'br0', vfs: [], limits: { vfs: 10_000, queues: 10_000 }, rules: DEFAULT_RULES };
+  const check = (vfs: number, queues: number, more: number): string | null =>
+    checkBudget([{ kind: 'adapter', name: 'nic0', ceilings: limitsOf(adapter), used: { vfs, queues, vectors: 0 } }], { vfs: 1, queues: more, vectors: 0 });
+  t.is(check(253, 2040, 8), null);
+  t.is(check(254, 0, 1), 'vf_budget_exhausted');
+  t.is(check(253, 2041, 8), 'queue_budget_exhausted');
 });

@@ -1,9 +1,9 @@
 /** A Controller that holds what a test put into it. It proves nothing about the reconciler: `want` only writes down what was asked. */
 import type { Controller, LookReport, ReconcileHealth, VnicBrief } from '../../src/control/controller.js';
-import type { AdapterStatus, ConditionStatus, MonitorEvent, VnicStatus } from '../../src/control/protocol.js';
+import type { AdapterStatus, ConditionStatus, MonitorEvent, QuotaStatus, VfStatus, VnicStatus } from '../../src/control/protocol.js';
 import type { RssRequest, RssSetResult, RssStatus } from '../../src/control/rss_protocol.js';
 import type { Desired, VnicPath } from '../../src/core/model.js';
-import { RssRefusedError, UnknownNameError } from '../../src/reconcile/errors.js';
+import { NotInQuarantineError, RssRefusedError, UnknownNameError, UnknownVfError } from '../../src/reconcile/errors.js';
 
 export function vnicStatus(change: Partial<VnicStatus> = {}): VnicStatus {
   return {
@@ -23,6 +23,9 @@ export function vnicStatus(change: Partial<VnicStatus> = {}): VnicStatus {
     reason: 'none',
     reason_text: 'accelerated',
     vf: 'vfp0',
+    max_rate: null,
+    terms: { quota: null, priority: 0, numa_node: null },
+    reservation: null,
     generation: 3,
     cut_through: { setting: 'auto', in_force: false, why: 'tap-g1 takes aggregated TCP frames, which the bridge delivers whole' },
     hash_types: ['ipv4', 'tcp_ipv4'],
@@ -30,6 +33,11 @@ export function vnicStatus(change: Partial<VnicStatus> = {}): VnicStatus {
     vf_queues: { queues: 4, unreachable: [2, 3], shares: [50, 50, 0, 0] },
     ...change,
   };
+}
+
+export function vfStatus(change: Partial<VfStatus> = {}): VfStatus {
+  const origin = { vectors: null, pf: null, numa_node: null };
+  return { port: 'vfp0', device: 'vf0', state: 'free', owner: null, queues: 4, ...origin, quarantine: null, lease_seconds: null, ...change };
 }
 
 export function adapterStatus(change: Partial<AdapterStatus> = {}): AdapterStatus {
@@ -41,13 +49,16 @@ export function adapterStatus(change: Partial<AdapterStatus> = {}): AdapterStatu
     xdp_mode: 'native',
     fallback_reason: null,
     vfs: [
-      { port: 'vfp0', device: 'vf0', state: 'used', owner: 'g1', queues: 4 },
-      { port: 'vfp1', device: 'vf1', state: 'free', owner: null, queues: 4 },
+      vfStatus({ state: 'used', owner: 'g1' }),
+      vfStatus({ port: 'vfp1', device: 'vf1' }),
     ],
     vfs_used: 1,
     vfs_limit: 8,
     queues_used: 4,
     queues_limit: 64,
+    vectors_used: 0,
+    vectors_limit: null,
+    placement: 'pack',
     ...change,
   };
 }
@@ -125,6 +136,12 @@ export class FakeController implements Controller {
     return this.adapters;
   }
 
+  quotas: QuotaStatus[] = [];
+
+  quotaStatus(): readonly QuotaStatus[] {
+    return this.quotas;
+  }
+
   vnicStatus(): readonly VnicStatus[] {
     return this.vnics;
   }
@@ -162,6 +179,21 @@ export class FakeController implements Controller {
     const vnic = this.vnics.find((each) => each.name === name);
     if (vnic === undefined) throw new UnknownNameError(name, []);
     return { vnic, conditions: this.conditions };
+  }
+
+  async reserve(name: string, leaseMs: number): Promise<VnicStatus> {
+    const vnic = this.vnics.find((each) => each.name === name);
+    if (vnic === undefined) throw new UnknownNameError(name, []);
+    this.calls.push(`reserve ${name} ${leaseMs}`);
+    return leaseMs === 0 ? vnic : { ...vnic, reservation: { vf: 'vfp1', lease_seconds: leaseMs / 1000, by: 'operator' } };
+  }
+
+  async quarantine(port: string, reason: string | null): Promise<VfStatus> {
+    const vf = this.adapters.flatMap(({ vfs }) => vfs).find((each) => each.port === port);
+    if (vf === undefined) throw new UnknownVfError(port, ['vfp0', 'vfp1']);
+    if (reason === null && vf.quarantine === null) throw new NotInQuarantineError(port);
+    this.calls.push(`quarantine ${port} ${reason}`);
+    return reason === null ? { ...vf, quarantine: null } : { ...vf, state: 'quarantined', quarantine: { reason, by: 'operator' } };
   }
 
   rssStatus(): RssStatus {

@@ -300,8 +300,16 @@ export class FakeDataPlane implements DataPlane {
   }
 
   tallies(): readonly VnicTally[] {
-    return [];
+    const none = { packets: 0, bytes: 0 };
+    return [...this.vnics().keys()].map((id) => ({
+      ...{ id, tapQueues: [], vfQueues: [], fromTap: none, fromVf: none, cpuHandovers: 0 },
+      ...{ flowsLearnt: 0, flowsMoved: 0, flowsReplaced: 0, flowsExpired: 0, pathChanges: 0 },
+      reasons: { rss: { ...none, packets: this.frames(id) } },
+    }));
   }
+
+  /** Frames of a vNIC since ever. */
+  frames: (id: number) => number = () => 0;
 
   redirectErrors(): readonly RedirectErrorTally[] {
     return [];

@@ -7,7 +7,7 @@
  * port flags, VLANs and FDB entries along; where the bridge looks at VLAN tags, a new port is in the default VLAN, only one VLAN
  * of a port is that of its untagged frames, and an entry needs a VLAN that its port is in.
  */
-import { fdbKey, type BridgePortFlags, type BridgeVlan, type BridgeVlanFlags, type FdbEntry, type ObservedLink } from '../../src/core/model.js';
+import { fdbKey, NO_ORIGIN, type BridgePortFlags, type BridgeVlan, type BridgeVlanFlags, type FdbEntry, type ObservedLink, type VfOrigin } from '../../src/core/model.js';
 import type { HostNetwork } from '../../src/host/port.js';
 import type { FakeClock } from './fake_clock.js';
 import type { Faults } from './faults.js';
@@ -50,6 +50,8 @@ export class FakeHost implements HostNetwork {
   readonly #fdb = new Map<string, FdbEntry>();
   readonly #vlans = new Map<string, readonly BridgeVlan[]>();
   nicKey: Buffer | null = null;
+  /** By port. */
+  readonly origins = new Map<string, VfOrigin>();
   readonly #listeners = new Set<() => void>();
   #nextIfindex = 1;
   /** Devices that unipath has no business with. */
@@ -173,6 +175,10 @@ export class FakeHost implements HostNetwork {
 
   async awaitOperational(): Promise<void> {
     // A fake bridge takes frames at once.
+  }
+
+  vfOrigin(port: string): VfOrigin {
+    return this.origins.get(port) ?? NO_ORIGIN;
   }
 
   async bridgePortFlags(device: string): Promise<BridgePortFlags | null> {

@@ -42,6 +42,8 @@ export class FakeHypervisor implements Hypervisor {
   readonly #listeners = new Set<(event: HypervisorEvent) => void>();
   /** Guests that cannot be asked anything. */
   readonly unreachable = new Set<string>();
+  /** Guests that are on their way here. */
+  readonly incoming = new Set<string>();
   /** How long a guest takes to say what it has. */
   answerMs = 1;
   /** Told when a guest has been given a device, for checks that must hold at every instant. */
@@ -109,6 +111,7 @@ export class FakeHypervisor implements Hypervisor {
     await this.#clock.sleep(this.answerMs);
     this.#mustAnswer(guest);
     if (!this.#guests.has(guestName(guest))) return null;
+    if (this.incoming.has(guestName(guest))) return { ...PLUGIN_GUEST, mode: null, refusal: 'guest_incoming', running: false, incoming: true };
     if (guest.kind === 'vm' && guest.mode === 'auto' && !this.oneEared.has(guestName(guest)))
       return { ...PLUGIN_GUEST, mode: null, refusal: 'guest_without_failover' };
     return { ...PLUGIN_GUEST, mode: this.oneEared.has(guestName(guest)) ? 'net_failover' : 'plugin' };

@@ -1,7 +1,7 @@
 /** A host with an adapter, VFs and guests, all of it fake, and a reconciler over it. */
 import { DEFAULT_HASH_TYPES } from '../../src/core/limits.js';
-import type { AdapterSpec, Desired, GuestSpec, RssSpec, VfSettings, VfSpec, VnicSpec } from '../../src/core/model.js';
-import { guestName, parseMacAddress } from '../../src/core/model.js';
+import type { AdapterSpec, Desired, GuestSpec, PoolRules, PoolTerms, QuotaSpec, RssSpec, VfSettings, VfSpec, VnicSpec } from '../../src/core/model.js';
+import { DEFAULT_RULES, DEFAULT_TERMS, guestName, parseMacAddress } from '../../src/core/model.js';
 import { Reconciler, type ReconcilerParts } from '../../src/reconcile/reconciler.js';
 import { FakeAdapters } from './fake_adapters.js';
 import { FakeClock } from './fake_clock.js';
@@ -24,6 +24,10 @@ export interface SiteOptions {
   /** Of every vNIC. */
   readonly vf?: VfSettings;
   readonly vnic?: Partial<VnicSpec>;
+  readonly rules?: Partial<PoolRules>;
+  readonly quotas?: readonly QuotaSpec[];
+  /** Of each guest, by its number from 1. */
+  readonly terms?: (guest: number) => PoolTerms;
 }
 
 export function vfSpec(index: number, kind: VfSpec['kind'] = 'netdev'): VfSpec {
@@ -38,10 +42,12 @@ export function vnicSpec(index: number, more: Partial<VnicSpec> = {}): VnicSpec 
     vlans: [0],
     access: false,
     addresses: null,
+    maxRate: null,
     adapter: 'nic0',
     tap: `tap-g${index}`,
     guest: { kind: 'netns', netns: `ns-g${index}` },
     policy: 'accelerated',
+    terms: DEFAULT_TERMS,
     cutThrough: 'off',
     weights: [],
     ...more,
@@ -73,14 +79,14 @@ export class Site {
   cpus: readonly number[] = [0, 1, 2, 3];
 
   constructor(options: SiteOptions = {}) {
-    const { guests = 2, vfs = 2, vfQueues = 2, tapQueues = 2, limits = { vfs: 254, queues: 2048 }, policy = 'accelerated', passthrough = false, machines = passthrough, vf } = options;
+    const { guests = 2, vfs = 2, vfQueues = 2, tapQueues = 2, limits = { vfs: 254, queues: 2048 }, policy = 'accelerated', passthrough = false, machines = passthrough, vf, rules = {}, quotas = [], terms = () => DEFAULT_TERMS } = options;
     this.host = new FakeHost(this.clock, this.faults);
     this.dataPlane = new FakeDataPlane(this.host, this.faults);
     this.hypervisor = new FakeHypervisor(this.clock, this.host, this.dataPlane, this.faults);
     this.adapters = new FakeAdapters(this.clock, this.host, this.faults);
-    this.adapter = { name: 'nic0', uplink: 'pf0', bridge: 'br0', vfs: Array.from({ length: vfs }, (_, index) => vfSpec(index, passthrough ? 'passthrough' : machines ? 'emulated' : 'netdev')), limits };
-    const vnics = Array.from({ length: guests }, (_, index) => vnicSpec(index + 1, { policy, ...(vf === undefined ? {} : { vf }), ...(machines ? { guest: vmOf(index + 1) } : {}), ...options.vnic }));
-    this.desired = { adapters: [this.adapter], vnics, rss: DEFAULT_RSS, discover: null };
+    this.adapter = { name: 'nic0', uplink: 'pf0', bridge: 'br0', vfs: Array.from({ length: vfs }, (_, index) => vfSpec(index, passthrough ? 'passthrough' : machines ? 'emulated' : 'netdev')), limits, rules: { ...DEFAULT_RULES, ...rules } };
+    const vnics = Array.from({ length: guests }, (_, index) => vnicSpec(index + 1, { policy, terms: terms(index + 1), ...(vf === undefined ? {} : { vf }), ...(machines ? { guest: vmOf(index + 1) } : {}), ...options.vnic }));
+    this.desired = { adapters: [this.adapter], vnics, rss: DEFAULT_RSS, discover: null, quotas };
     this.host.addLink('br0', { kind: 'bridge' });
     this.host.addLink('pf0', { bridge: 'br0' });
     for (const spec of this.adapter.vfs) this.addVf(spec, vfQueues);

@@ -1,5 +1,6 @@
 /** Facts of a PF that nothing is wrong with: QEMU's igb, up, with two VFs. */
 import { controlsOf } from '../../src/sriov/controls.js';
+import { noRepresentor } from '../../src/sriov/eswitch.js';
 import { no, yes } from '../../src/sriov/fact.js';
 import type { NicFacts, PfFacts, VfConfiguration, VfFacts } from '../../src/sriov/facts.js';
 import { parsePciAddress } from '../../src/sriov/pci.js';
@@ -31,6 +32,7 @@ export const vfFacts = (index: number, more: Partial<VfFacts> = {}): VfFacts => 
   netdevs: [`eth${3 + index}`],
   msix: yes({ used: 0, total: 3 }),
   representor: no('the adapter switches by itself (legacy mode)'),
+  redirect: noRepresentor(),
   configuration: yes(vfConfiguration()),
   ...more,
 });

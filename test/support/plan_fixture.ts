@@ -3,7 +3,7 @@ import { DEFAULT_TIMING } from '../../src/core/backoff.js';
 import type {
   AdapterSpec, Desired, HostRssWish, Observed, ObservedLink, ObservedVf, StoredVnic, VfPlace, VnicSpec,
 } from '../../src/core/model.js';
-import { NO_RSS_WISH, PLUGIN_GUEST } from '../../src/core/model.js';
+import { DEFAULT_RULES, NO_ORIGIN, NO_RSS_WISH, PLUGIN_GUEST } from '../../src/core/model.js';
 import { plan, type Plan, type PlanInput } from '../../src/core/plan.js';
 import { planSteering } from '../../src/core/queue_plan.js';
 import { describeAction } from '../../src/core/actions.js';
@@ -17,6 +17,7 @@ export const adapter: AdapterSpec = {
   bridge: 'br0',
   vfs: [vfSpec(0), vfSpec(1)],
   limits: { vfs: 254, queues: 2048 },
+  rules: DEFAULT_RULES,
 };
 
 /** A kernel that does not say what a device takes. */
@@ -31,7 +32,7 @@ export function link(name: string, ifindex: number, more: Partial<ObservedLink> 
 export const HOST_WISH: HostRssWish = { ...NO_RSS_WISH, keyRow: 0, keyByOperator: false, keyIsRandom: true };
 
 export function desired(...vnics: readonly Partial<VnicSpec>[]): Desired {
-  return { adapters: [adapter], vnics: vnics.map((more, index) => vnicSpec(index + 1, more)), rss: DEFAULT_RSS, discover: null };
+  return { adapters: [adapter], vnics: vnics.map((more, index) => vnicSpec(index + 1, more)), rss: DEFAULT_RSS, discover: null, quotas: [] };
 }
 
 export const VF_IN_USE: Partial<ObservedLink> = { master: 1, up: true };
@@ -61,6 +62,7 @@ export function untouched(): Observed {
     bridgePortFlags: new Map(),
     bridgeVlans: new Map(),
     bridgeVlanNotes: [],
+    idleMs: new Map(),
     rss: { wish: HOST_WISH, keys: ['aa'.repeat(40), '00'.repeat(40)], nicKey: null },
   };
   return withVfs(observed, {});
@@ -70,7 +72,7 @@ export function untouched(): Observed {
 export function withVfs(observed: Observed, places: Readonly<Record<string, VfPlace>>): Observed {
   const vfs = adapter.vfs.map((spec): ObservedVf => {
     const place = places[spec.device] ?? (observed.links.has(spec.device) ? { kind: 'host' } : { kind: 'gone' });
-    return { adapter: adapter.name, spec, port: observed.links.get(spec.port) ?? null, place };
+    return { adapter: adapter.name, spec, port: observed.links.get(spec.port) ?? null, place, origin: { ...NO_ORIGIN, ...spec.origin } };
   });
   return { ...observed, vfs };
 }
@@ -98,6 +100,7 @@ export function storedG1(more: Partial<StoredVnic> = {}): StoredVnic {
     vlans: [0],
     access: false,
     addresses: null,
+    maxRate: null,
     tapIfindex: 3,
     vfIfindex: 0,
     uplinkIfindex: 2,
@@ -161,7 +164,7 @@ export function onVf(): Observed {
 }
 
 export function planFor(input: Partial<PlanInput> & Pick<PlanInput, 'observed' | 'desired'>): Plan {
-  return plan({ tenants: [], adapterTroubles: new Map(), busy: new Set(), nowMs: 1000, timing: DEFAULT_TIMING, ...input });
+  return plan({ tenants: [], adapterTroubles: new Map(), busy: new Set(), quarantines: new Map(), nowMs: 1000, timing: DEFAULT_TIMING, ...input });
 }
 
 /** The tenants that a look at `observed` leads to. */

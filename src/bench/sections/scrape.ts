@@ -54,7 +54,7 @@ function metricsOf(map: RawMap): Metrics {
   return new Metrics({
     version: '',
     controller: {
-      health: () => ({ lastReconcileAgeMs: 0, error: null }), adapterStatus: () => [], vnicBriefs: () => briefs, vnicIds: () => ids,
+      health: () => ({ lastReconcileAgeMs: 0, error: null }), adapterStatus: () => [], quotaStatus: () => [], vnicBriefs: () => briefs, vnicIds: () => ids,
       onEvent: nobody, onLook: nobody,
     },
     dataPlane: {

@@ -32,6 +32,12 @@ function isOwnVlan({ state, frame }: Work, id: number, vnic: Vnic, { vlan, tags 
   return vlan === vnic.vlan || state.index.get(vnicKey(frame, vlan, SOURCE_AT))?.vnic === id;
 }
 
+/** As things are now; the time that a frame takes of its guest's is not followed. */
+function exceedsRate({ state }: Work, id: number): boolean {
+  const rate = state.rates.get(id);
+  return rate !== undefined && rate.psPerByte !== 0 && rate.freeAtNs > state.nowNs + rate.burstNs;
+}
+
 export function decideGuest(work: Work): Decision {
   const { state, arrival, frame } = work;
   const ethernet = parseEthernet(frame, arrival.firstBuffer ?? frame.length);
@@ -58,6 +64,7 @@ export function decideGuest(work: Work): Decision {
   // Who has the plug-in answers control frames.
   if (!has(vnic, VnicFlag.PLUGIN)) noteAddresses(work, id, ethernet, packet);
   followTransmission(work, id, vnic, port.role, ethernet);
+  if (has(vnic, VnicFlag.LIMITED) && exceedsRate(work, id)) return drop(work, id, Reason.DROP_RATE);
   if (ethernet.multicast) return pass(work, id, Reason.PASS_MULTICAST);
   if (ethernet.tooManyTags) return pass(work, id, Reason.PASS_TOO_MANY_TAGS);
   learnFlow(work, id, packet, arrival.rxQueue);

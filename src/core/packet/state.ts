@@ -3,7 +3,7 @@
  * generated contract. Every part is a small look-up, so a `Map` does, and so does a `BpfMap` of the running host.
  */
 import type {
-  Flow, PathWord, PortRole, Remote, SeenAddresses, Steering, Vnic, VnicAddresses,
+  Flow, PathWord, PortRole, Remote, SeenAddresses, Steering, Vnic, VnicAddresses, VnicRate,
 } from '../../../maps/generated/contract.js';
 import type { HoldRing } from './hold.js';
 
@@ -38,7 +38,7 @@ export interface PacketState {
   readonly knobs: Knobs;
   /** Now, in ticks (bpf/lib/clock.h), modulo 2^32. */
   readonly tick: number;
-  /** Now, in nanoseconds of CLOCK_MONOTONIC: only a hold needs it. */
+  /** Now, in nanoseconds of CLOCK_MONOTONIC: only holds and limits need it. */
   readonly nowNs: bigint;
   /** By id, 1 .. MAX_VNICS - 1. An id without a row is nobody's. */
   readonly vnics: Lookup<number, Vnic>;
@@ -56,6 +56,8 @@ export interface PacketState {
   /** By slot, 0 .. REMOTE_SLOTS - 1. */
   readonly remotes: Lookup<number, Remote>;
   readonly addresses: Lookup<number, VnicAddresses>;
+  /** What guests may send, of limited vNICs. */
+  readonly rates: Lookup<number, VnicRate>;
   /** By vNIC id: the rings that frames wait in. Most vNICs have none. */
   readonly holds: Lookup<number, HoldRing>;
   /** By vNIC id: by which addresses the guest was last seen to speak. */

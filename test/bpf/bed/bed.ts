@@ -135,6 +135,7 @@ export class Bed {
   readonly slots;
   readonly paths;
   readonly addresses;
+  readonly rates;
   readonly txPorts;
   readonly cpus;
   readonly remotes;
@@ -158,6 +159,7 @@ export class Bed {
     this.slots = open(hostMaps.vnic_slots);
     this.paths = open(hostMaps.paths);
     this.addresses = open(hostMaps.vnic_addresses);
+    this.rates = open(hostMaps.vnic_rates);
     this.txPorts = open(hostMaps.tx_ports);
     this.cpus = open(hostMaps.cpus);
     this.remotes = open(hostMaps.remotes);

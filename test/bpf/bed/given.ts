@@ -1,6 +1,7 @@
 /** What can hold before a frame arrives, each in words that read well in a table. */
 import { ContractLimit, type HashType, VnicFlag } from '../../../maps/generated/contract.js';
 import { toVnicAddresses } from '../../../src/dataplane/address_row.js';
+import { toVnicRate } from '../../../src/dataplane/rate_row.js';
 import type { FrameBuilder } from '../../support/packet_builder.js';
 import { type Arrival, type Bed, HOLD_ENDS, vnicKey } from './bed.js';
 import { bedVnic, ownerOf, type PortName, type VnicName } from './world.js';
@@ -123,6 +124,15 @@ export function addresses(name: VnicName, ...list: readonly string[]): Given {
   return (bed) => {
     bed.addresses.set(bedVnic(name).id, toVnicAddresses(list));
     bed.changeVnic(name, ({ flags }) => ({ flags: flags | VnicFlag.CHECK_ADDRESSES }));
+  };
+}
+
+/** 8 Mbit/s from the guest: what it may send at once is used up for ever, or not yet; or there is no limit after all. */
+export function limited(name: VnicName, how: 'used-up' | 'fresh' | 'none'): Given {
+  return (bed) => {
+    const rate = toVnicRate(how === 'none' ? null : 8);
+    bed.rates.set(bedVnic(name).id, { ...rate, freeAtNs: how === 'used-up' ? HOLD_ENDS.never : 0n });
+    bed.changeVnic(name, ({ flags }) => ({ flags: flags | VnicFlag.LIMITED }));
   };
 }
 

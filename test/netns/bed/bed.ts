@@ -339,7 +339,7 @@ export class Bed {
     const vfPort = vf === 'port' ? this.ifindex(`vf-${name}`) : 0;
     const frameMax = mtu + ETHERNET_HEADER;
     dataPlane.writeVnic(id, {
-      mac: this.station(name).mac, vlans: [0], access: false, addresses: null,
+      mac: this.station(name).mac, vlans: [0], access: false, addresses: null, maxRate: null,
       tapIfindex: tap, vfIfindex: vf === 'adapter' ? this.uplink : vfPort, uplinkIfindex: this.uplink,
       tapFrameMax: frameMax, vfFrameMax: frameMax, uplinkFrameMax: this.#mtu + ETHERNET_HEADER,
       tapMultiBuffer: false, vfMultiBuffer: false, uplinkMultiBuffer: false,

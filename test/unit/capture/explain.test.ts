@@ -67,6 +67,7 @@ function state(
     nowNs: NOW,
     holds: new Map(change.ring === undefined ? [] : [[1, change.ring]]),
     seen: new Map(),
+    rates: new Map(),
     vnics: new Map([[1, change.vnic ?? vnic()]]),
     index: new Map([
       [vnicKey(bytes, change.vlan ?? 0), { vnic: 1, role: PortRole.TAP }],

@@ -27,7 +27,7 @@ function counters(change: Partial<Counters> = {}): Counters {
 }
 
 function sample(atMs: number, all: readonly Counters[], vnics: readonly VnicStatus[] = [vnicStatus()]): Sample {
-  const status = { schema: 1, version: '', pid: 1, pins: '', config_file: '', adopted: false, last_reconcile_age_ms: 1, reconcile_error: null, adapters: [], vnics };
+  const status = { schema: 1, version: '', pid: 1, pins: '', config_file: '', adopted: false, last_reconcile_age_ms: 1, reconcile_error: null, adapters: [], quotas: [], vnics };
   return { atMs, status, counters: { schema: 1, vnics: all, unknown: {}, redirect_errors: [] } };
 }
 

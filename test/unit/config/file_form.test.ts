@@ -43,8 +43,12 @@ const file = fc.record(
     flows_per_vnic: fc.constantFrom(64, 1024),
     discover: fc.record({ policy: fc.constantFrom('software', 'accelerated') }),
     rss: fc.record({ key: fc.constantFrom('nic', 'random', 'ab'.repeat(40)), hash_types: fc.constant(['udp_ipv6']) }, { requiredKeys: [] }),
-    adapters: fc.constant([{ name: 'nic0', uplink: 'pf0', bridge: 'br0', vfs: [{ port: 'p', model: 'rtl8139' }] }]),
-    vnics: fc.array(fc.record({ vlan, cut_through: fc.constantFrom('auto', true, false), reta: fc.constantFrom('equal', { weights: [0, 3] }) }, { requiredKeys: [] }), { maxLength: 3 })
+    quotas: fc.constant([{ name: 'blue', vfs: 3 }]),
+    adapters: fc.constant([{
+      name: 'nic0', uplink: 'pf0', bridge: 'br0', vfs: [{ port: 'p', model: 'rtl8139', pf: 'left', numa_node: 1 }, { pci: '0000:01:10.0' }],
+      limits: { vectors: 9, per_pf: { queues: 8 } }, placement: 'near', idle_seconds: 3,
+    }]),
+    vnics: fc.array(fc.record({ vlan, cut_through: fc.constantFrom('auto', true, false), reta: fc.constantFrom('equal', { weights: [0, 3] }), max_rate: fc.constant(7), priority: fc.integer({ min: -3, max: 3 }), numa_node: fc.nat(2), vf: fc.constantFrom({ trust: true }, { max_rate: 5 }) }, { requiredKeys: [] }), { maxLength: 3 })
       .map((all) => all.map((more, i) => ({ name: `g${i}`, mac: `52:54:00:00:00:0${i}`, adapter: 'nic0', tap: `tap${i}`, guest: { netns: 'n' }, ...more }))),
   },
   { requiredKeys: ['adapters'] },

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
+import { DEFAULT_RULES, DEFAULT_TERMS } from '../../../src/core/model.js';
 import { ConfigError, loadConfig, parseConfig } from '../../../src/config/load.js';
 
 const GOOD = `
@@ -55,6 +56,7 @@ test('a full file', (t) => {
       uplink: 'pf0',
       bridge: 'br0',
       limits: { vfs: 8, queues: 64 },
+      rules: DEFAULT_RULES,
       vfs: [
         { kind: 'netdev', port: 'vfp0', device: 'vf0' },
         { kind: 'netdev', port: 'vfp1', device: 'vf1' },
@@ -101,7 +103,45 @@ test('defaults', (t) => {
     patience: 1,
     hypervisors: [],
   });
-  t.deepEqual(desired, { adapters: [{ name: 'n', uplink: 'u', bridge: 'b', limits: { vfs: 254, queues: 2048 }, vfs: [] }], vnics: [], rss: { key: 'random', hashTypes: 0x77 }, discover: null });
+  t.deepEqual(desired, { adapters: [{ name: 'n', uplink: 'u', bridge: 'b', limits: { vfs: 254, queues: 2048 }, rules: DEFAULT_RULES, vfs: [] }], quotas: [], vnics: [], rss: { key: 'random', hashTypes: 0x77 }, discover: null });
+});
+
+test('how VFs are handed out: placement, ceilings of a PF, quotas, priorities, and what sysfs does not tell of a VF', (t) => {
+  const text = `
+quotas: [{name: blue, vfs: 2, queues: 8}, {name: card, vectors: 512}]
+adapters:
+  - name: n
+    uplink: u
+    bridge: b
+    limits: {vectors: 64, per_pf: {vfs: 4}}
+    quota: card
+    placement: near
+    idle_seconds: 5
+    vfs: [{port: p0, device: d0, pf: left, numa_node: 1, vectors: 3}, {port: p1, model: vmxnet3, numa_node: 0}]
+vnics:
+  - {name: g1, mac: "52:54:00:00:00:01", adapter: n, tap: t1, guest: {netns: a}, max_rate: 500, quota: blue, priority: 7, numa_node: 1}
+  - {name: g2, mac: "52:54:00:00:00:02", adapter: n, tap: t2, guest: {netns: b}}`;
+  const { adapters, quotas, vnics } = parseConfig(text, 'F').desired;
+  t.like(adapters[0], {
+    limits: { vfs: 254, queues: 2048, vectors: 64 },
+    rules: { placement: 'near', perPf: { vfs: 4 }, quota: 'card', idleMs: 5000 },
+  });
+  t.deepEqual(adapters[0]?.vfs, [
+    { kind: 'netdev', port: 'p0', device: 'd0', origin: { pf: 'left', numaNode: 1, vectors: 3 } },
+    { kind: 'emulated', port: 'p1', device: 'vmxnet3', origin: { numaNode: 0 } },
+  ]);
+  t.deepEqual(quotas, [{ name: 'blue', ceilings: { vfs: 2, queues: 8 } }, { name: 'card', ceilings: { vectors: 512 } }]);
+  t.deepEqual(vnics.map(({ maxRate }) => maxRate), [500, null]);
+  t.deepEqual(vnics.map(({ terms }) => terms), [{ quota: 'blue', priority: 7, numaNode: 1 }, DEFAULT_TERMS]);
+  t.deepEqual(problems(text.replace('quota: blue', 'quota: bleu').replace('quota: card', 'quota: cards')), [
+    'F:8:12: adapters[0].quota: there is no quota "cards"; did you mean "card"?',
+    'F:13:104: vnics[0].quota: there is no quota "bleu"; did you mean "blue"?',
+  ]);
+  t.deepEqual(problems(text.replace('placement: near', 'placement: nera').replace('vfs: 4', 'vf: 4').replace('numa_node: 1, vectors', 'node: 1, vectors')), [
+    'F:7:36: adapters[0].limits.per_pf.vf: unknown key; did you mean "vfs"?',
+    'F:9:16: adapters[0].placement: "nera" is none of: pack, spread, near; did you mean "near"?',
+    'F:11:44: adapters[0].vfs[0].node: unknown key; known are: port, device, model, pf, numa_node, vectors',
+  ]);
 });
 
 test('an RSS key is text, also when YAML takes its digits for a number', (t) => {
@@ -181,7 +221,7 @@ const refused: readonly (readonly [title: string, text: string, ...complaints: r
   [
     'an unknown key far from any',
     '▸colour: red',
-    'colour: unknown key; known are: socket, read_socket, pins, state, metrics, flows_per_vnic, rss, patience, xdp_mode, hypervisors, discover, adapters, vnics',
+    'colour: unknown key; known are: socket, read_socket, pins, state, metrics, flows_per_vnic, rss, patience, xdp_mode, hypervisors, discover, quotas, adapters, vnics',
   ],
   ['an unknown key of a vNIC', more('▸cut-through: true'), 'vnics[0].cut-through: unknown key; did you mean "cut_through"?'],
   ['an unknown key of limits', adapterWith('limits: {▸vf: 3}'), 'adapters[0].limits.vf: unknown key; did you mean "vfs"?'],

@@ -45,6 +45,7 @@ test('status has everything under a schema number', async (t) => {
     last_reconcile_age_ms: 1500,
     reconcile_error: null,
     adapters: controller.adapters,
+    quotas: controller.quotas,
     vnics: controller.vnics,
   });
 });

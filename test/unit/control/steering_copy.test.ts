@@ -14,7 +14,7 @@ function host(vnics: readonly VnicStatus[], rss: readonly RssVnic[], key = 'aa'.
   const told: unknown[] = [];
   return {
     told,
-    status: async () => ({ schema: 1, version: '', pid: 1, pins: '', config_file: '', adopted: false, last_reconcile_age_ms: 0, reconcile_error: null, adapters: [], vnics }),
+    status: async () => ({ schema: 1, version: '', pid: 1, pins: '', config_file: '', adopted: false, last_reconcile_age_ms: 0, reconcile_error: null, adapters: [], quotas: [], vnics }),
     rss: async (): Promise<RssReply> => ({ ...rssStatus({ key, vnics: rss }), schema: 1 }),
     flows: async (vnic: string) => ({ schema: 1, vnic, seed, slots: 16, flows: [[1, 2, 3, 4]] as const }),
     putFlows: async (vnic: string, request: FlowsRequest) => {

@@ -8,6 +8,7 @@ const row: VnicRow = {
   vlans: [0],
   access: false,
   addresses: null,
+  maxRate: null,
   tapIfindex: 3,
   vfIfindex: 0,
   uplinkIfindex: 1,

@@ -17,7 +17,7 @@ function tenantOf(observed: Observed, wanted: Desired): Tenant {
 }
 
 function conditions(observed: Observed, wanted: Desired, tenant = tenantOf(observed, wanted), path = SOFTWARE): readonly Condition[] {
-  return conditionsOf(tenant, { desired: wanted, observed, tenants: [tenant], adapterTroubles: new Map(), path, nowMs: 0 });
+  return conditionsOf(tenant, { desired: wanted, observed, tenants: [tenant], adapterTroubles: new Map(), quarantines: new Map(), path, nowMs: 0 });
 }
 
 function one(name: ConditionName, all: readonly Condition[]): Condition {
@@ -85,7 +85,7 @@ test('what failed is told with its cause and when it is tried again', (t) => {
   t.like(attempt, { holds: false, reason: 'guest_refuses', fact: 'failed 2 times in a row, next in 1.5 s' });
   t.regex(attempt.remedy ?? '', /\(QEMU said no\)$/);
   const program = conditionsOf(tenant, {
-    ...{ desired: desired({}), observed: onSoftware(), tenants: [tenant], path: SOFTWARE, nowMs: 0 },
+    ...{ desired: desired({}), observed: onSoftware(), tenants: [tenant], quarantines: new Map(), path: SOFTWARE, nowMs: 0 },
     adapterTroubles: new Map([['nic0', { reason: 'attach_refused', message: 'another is there', failures: 1, notBeforeMs: 0 }]]),
   });
   t.regex(one('program', program).remedy ?? '', /another is there/);

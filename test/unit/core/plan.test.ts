@@ -357,7 +357,7 @@ function handingOver(place: Observed['vfs'][number]['place']): ReturnType<typeof
     fdb: new Set([...observed.fdb, `${vnicSpec(2).mac} 0 tap-g2`]),
   };
   const [going] = releasing().map((tenant) => ({ ...tenant, adapter: single }));
-  const asked: Desired = { adapters: [single], vnics: [vnicSpec(2)], rss: DEFAULT_RSS, discover: null };
+  const asked: Desired = { adapters: [single], vnics: [vnicSpec(2)], rss: DEFAULT_RSS, discover: null, quotas: [] };
   return planFor({ desired: asked, observed: both, tenants: going === undefined ? [] : [going] });
 }
 
@@ -395,7 +395,7 @@ test('the operator’s wish is read off the row', (t) => {
 test('ids: the lowest free one, and never one that is in the maps', (t) => {
   const observed: Observed = { ...onSoftware(), guests: new Map([['ns-g1', PLUGIN_GUEST] as const, ['ns-g2', PLUGIN_GUEST] as const, ['ns-g3', PLUGIN_GUEST] as const]) };
   const withTaps = withLinks(observed, link('tap-g2', 40, { master: 1 }), link('tap-g3', 41, { master: 1 }));
-  const asked: Desired = { adapters: [adapter], vnics: [vnicSpec(2), vnicSpec(3), vnicSpec(1, { policy: 'software' })], rss: DEFAULT_RSS, discover: null };
+  const asked: Desired = { adapters: [adapter], vnics: [vnicSpec(2), vnicSpec(3), vnicSpec(1, { policy: 'software' })], rss: DEFAULT_RSS, discover: null, quotas: [] };
   t.deepEqual(
     planFor({ desired: asked, observed: withTaps }).tenants.map(({ spec, id }) => [spec.name, id]),
     [

@@ -17,6 +17,8 @@ test('the mode of the switch', (t) => {
 test('words for a switch that has one mode only, and others', (t) => {
   t.true(isLegacyOnly('kernel answers: No such device'));
   t.true(isLegacyOnly('kernel answers: Operation not supported'));
+  // Before iproute2 6.0.
+  t.true(isLegacyOnly('devlink answers: No such device'));
   t.false(isLegacyOnly('kernel answers: Operation not permitted'));
   t.false(isLegacyOnly('Failed to connect to devlink Netlink'));
 });

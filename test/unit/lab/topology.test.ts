@@ -121,8 +121,8 @@ test("a host of machines has a configuration that finds them, wherever they may 
   t.deepEqual(config.hypervisors, [{ qmp: '/run/unipath-lab/guests/g1/b/qmp' }]);
   t.deepEqual(config.discover, { policy: 'software' });
   t.deepEqual(config.adapters[0].vfs, [
-    { port: 'vfp0', model: 'e1000e' },
-    { port: 'vfp1', model: 'e1000e' },
+    { port: 'vfp0', model: 'e1000e', vectors: 2 },
+    { port: 'vfp1', model: 'e1000e', vectors: 2 },
   ]);
   t.is(parse(daemonConfigFor(place, machineLab, 'a', [])).hypervisors.length, 2);
 });
@@ -208,8 +208,8 @@ test("a host's configuration names its VFs and the guests it serves", (t) => {
   const config = parse(daemonConfigFor(place, defaultLab, 'b', ['g3', 'g1']));
   t.is(config.socket, '/run/unipath-lab/b/unipath.sock');
   t.deepEqual(config.adapters[0].vfs, [
-    { port: 'vfp0', device: 'vf0' },
-    { port: 'vfp1', device: 'vf1' },
+    { port: 'vfp0', device: 'vf0', vectors: 5 },
+    { port: 'vfp1', device: 'vf1', vectors: 5 },
   ]);
   t.deepEqual(
     config.vnics.map((vnic: { name: string }) => vnic.name),

@@ -150,11 +150,30 @@ test('the VF pool and the queue budget', async (t) => {
     'unipath_adapter_attached{adapter="nic0"} 1',
     'unipath_adapter_vfs{adapter="nic0",state="free"} 1',
     'unipath_adapter_vfs{adapter="nic0",state="used"} 1',
+    'unipath_adapter_vfs{adapter="nic0",state="reserved"} 0',
+    'unipath_adapter_vfs{adapter="nic0",state="quarantined"} 0',
     'unipath_adapter_vfs{adapter="nic0",state="lost"} 0',
     'unipath_adapter_vfs_limit{adapter="nic0"} 8',
     'unipath_adapter_queues_used{adapter="nic0"} 4',
     'unipath_adapter_queues_limit{adapter="nic0"} 64',
+    'unipath_adapter_vectors_used{adapter="nic0"} 0',
   ]);
+});
+
+test('quotas: what counts against them, and limits where there are any', async (t) => {
+  const { metrics, controller } = setUp();
+  const used = { vfs_used: 2, queues_used: 8, vectors_used: 6 };
+  controller.quotas = [{ name: 'blue', ...used, vfs_limit: 2, queues_limit: null, vectors_limit: 64 }];
+  controller.adapters = [adapterStatus({ vectors_used: 6, vectors_limit: 99 })];
+  const text = await scrape(metrics);
+  t.deepEqual(samples(text, 'unipath_quota_'), [
+    'unipath_quota_used{quota="blue",resource="vfs"} 2',
+    'unipath_quota_used{quota="blue",resource="queues"} 8',
+    'unipath_quota_used{quota="blue",resource="vectors"} 6',
+    'unipath_quota_limit{quota="blue",resource="vfs"} 2',
+    'unipath_quota_limit{quota="blue",resource="vectors"} 64',
+  ]);
+  t.deepEqual(samples(text, 'unipath_adapter_vectors'), ['unipath_adapter_vectors_used{adapter="nic0"} 6', 'unipath_adapter_vectors_limit{adapter="nic0"} 99']);
 });
 
 test('up, age and error of the reconcile', async (t) => {

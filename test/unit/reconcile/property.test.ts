@@ -186,6 +186,9 @@ class World {
     site.hypervisor.silent.clear();
     site.hypervisor.unreachable.clear();
     site.dataPlane.foreign.clear();
+    for (const { port, quarantine } of this.reconciler.adapterStatus().flatMap(({ vfs }) => vfs)) {
+      if (quarantine !== null) await site.clock.run(this.reconciler.quarantine(port, null));
+    }
     if (!site.host.has('pf0')) site.host.addLink('pf0', { bridge: 'br0' });
     site.host.change('pf0', { up: true });
     for (const spec of site.adapter.vfs) {

@@ -14,7 +14,7 @@ function answers(files: RecordedFiles, pci: string, more: Partial<PfAnswers> = {
   const sysfs = recordedSysfs(files);
   const pf = readPf(sysfs, parsePciAddress(pci));
   const { representors } = readSwitchNetdevs(sysfs, pf);
-  return { pf, nic: nicFacts(), eswitch: yes('legacy'), switchId: null, representors, settings: yes([]), ...more };
+  return { pf, nic: nicFacts(), eswitch: yes('legacy'), switchId: null, representors, representorXdp: new Map(), settings: yes([]), ...more };
 }
 
 test('igb: settings of each VF; what the driver lacks is no answer of off', (t) => {

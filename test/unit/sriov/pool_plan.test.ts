@@ -1,9 +1,9 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { AdapterError } from '../../../src/sriov/error.js';
-import { no, yes } from '../../../src/sriov/fact.js';
+import { no, unknown, yes } from '../../../src/sriov/fact.js';
 import type { PfFacts, VfFacts } from '../../../src/sriov/facts.js';
-import { type BindTarget, type Holder, noteOf, planReset, planSetup, type PoolNote, type PoolPlan, type PoolStep, type PoolWish, stepText, type VfBinding } from '../../../src/sriov/pool_plan.js';
+import { type BindTarget, driftOf, type Holder, noteAgain, noteOf, planReset, planSetup, type PoolNote, type PoolPlan, type PoolStep, type PoolWish, stepText, type VfBinding } from '../../../src/sriov/pool_plan.js';
 import { nicFacts, pfFacts, vfConfiguration, vfFacts } from '../../support/pf_facts.js';
 
 const VFIO: VfBinding = { driver: 'vfio-pci', override: 'vfio-pci' };
@@ -136,4 +136,49 @@ test('whatever was there and however often it is set up: it is as wished, and th
       t.deepEqual(perform(pool, planReset(facts(pool), [], note as PoolNote)), before);
     }),
   );
+});
+
+const switchable = (mode: 'legacy' | 'switchdev', bindings: readonly VfBinding[], more: Partial<PfFacts> = {}): PfFacts =>
+  pf(bindings, false, { driver: yes('ice'), eswitch: yes(mode), ...more });
+const TO_SWITCHDEV: PoolWish = { vfs: 2, driver: 'vfio-pci', eswitch: 'switchdev' };
+
+test('the switch changes its mode while there are no VFs, on request only, and the reset puts it back', (t) => {
+  const before = switchable('legacy', [VFIO, VFIO]);
+  const plan = planSetup(before, [], TO_SWITCHDEV, true);
+  t.deepEqual(lines(plan), [
+    'eth0: take all 2 VFs away',
+    'eth0: put its switch into switchdev mode',
+    'eth0: create 2 VFs',
+    'eth0: bind VF 0 to vfio-pci',
+    'eth0: bind VF 1 to vfio-pci',
+  ]);
+  t.true(plan.effects.some((effect) => effect.includes('it then switches nothing by itself')));
+  t.deepEqual(lines(planSetup(before, [], { vfs: 2, driver: 'vfio-pci' }, true)), []);
+  t.deepEqual(lines(planSetup(switchable('switchdev', [VFIO, VFIO]), [], TO_SWITCHDEV, true)), []);
+  const note = noteOf(before, TO_SWITCHDEV);
+  t.is(note.before.eswitch, 'legacy');
+  t.deepEqual(lines(planReset(switchable('switchdev', [VFIO, VFIO]), [], note)).slice(0, 3), [
+    'eth0: take all 2 VFs away',
+    'eth0: put its switch into legacy mode',
+    'eth0: create 2 VFs',
+  ]);
+  // After a reboot it is in its first mode again.
+  t.false(lines(planReset(switchable('legacy', []), [], note)).some((line) => line.includes('switch')));
+  t.regex(driftOf(switchable('legacy', [VFIO, VFIO]), note) ?? '', /put its switch into switchdev mode, and it is in legacy mode/);
+});
+
+test('the mode of before is noted when it is first changed, whatever was set up earlier', (t) => {
+  const first = noteOf(switchable('legacy', []), { vfs: 2, driver: 'vfio-pci' });
+  t.is(first.before.eswitch, undefined);
+  const second = noteAgain(first, switchable('legacy', [VFIO, VFIO]), TO_SWITCHDEV);
+  t.deepEqual([second.before.vfs, second.before.eswitch, second.made], [0, 'legacy', TO_SWITCHDEV]);
+  t.is(noteAgain(second, switchable('switchdev', [VFIO]), { vfs: 1, driver: 'vfio-pci', eswitch: 'switchdev' }).before.eswitch, 'legacy');
+});
+
+test('a mode that cannot be had is refused before anything is done', (t) => {
+  const igb = pf([], true, { eswitch: yes('legacy') });
+  t.throws(() => planSetup(igb, [], TO_SWITCHDEV, true), { message: 'eth0: its switch cannot be put into switchdev mode: the driver igb knows the legacy mode only' });
+  t.throws(() => planSetup(switchable('legacy', [], { eswitch: unknown('devlink is not there') }), [], TO_SWITCHDEV, true), { message: /cannot be told: devlink is not there/ });
+  const held = () => planSetup(switchable('legacy', [VFIO, VFIO]), [holder(1)], TO_SWITCHDEV, true);
+  t.throws(held, { instanceOf: AdapterError, message: /VF 1 \(0000:01:10\.2\) by process 7/ });
 });

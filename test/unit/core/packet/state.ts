@@ -1,7 +1,7 @@
 /** A small world for tests of the model: one vNIC and its neighbour on one uplink. Written by hand, not from the programs. */
 import {
   type Flow, type HashType, type PathWord, PortRole, type Remote, type SeenAddresses, type Steering, type Vnic, type VnicAddresses,
-  VnicFlag,
+  VnicFlag, type VnicRate,
 } from '../../../../maps/generated/contract.js';
 import { type HoldRing, type MutablePacketState, type Owner, portKey, vnicKey } from '../../../../src/core/packet/model.js';
 import { rssVectorKey } from '../../../support/rss_vectors.js';
@@ -31,6 +31,7 @@ export interface TestState extends MutablePacketState {
   nowNs: bigint;
   readonly holds: Map<number, HoldRing>;
   readonly seen: Map<number, SeenAddresses>;
+  readonly rates: Map<number, VnicRate>;
   readonly txPorts: Set<number>;
   readonly cpus: Set<number>;
 }
@@ -58,6 +59,7 @@ export function testState(): TestState {
     nowNs: 1n,
     holds: new Map(),
     seen: new Map(),
+    rates: new Map(),
     vnics: new Map([[1, vnic('g1')], [2, vnic('g2')]]),
     index: new Map([
       [portKey(TAP.g1), { vnic: 1, role: PortRole.TAP }], [portKey(VF.g1), { vnic: 1, role: PortRole.VF }],
