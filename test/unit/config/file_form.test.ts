@@ -25,11 +25,13 @@ test('with everything that the file leaves out', (t) => {
     rss: { key: 'random', hash_types: ['ipv4', 'tcp_ipv4'] }, discover: { policy: 'accelerated' },
   });
   t.deepEqual((form['adapters'] as FileForm[])[0], {
-    name: 'nic0', uplink: 'pf0', bridge: 'br0', limits: { vfs: 254, queues: 2048 }, vfs: [{ port: 'vfp0', device: 'vf0' }, { port: 'vfp1', model: 'e1000e' }],
+    name: 'nic0', uplink: 'pf0', bridge: 'br0', limits: { vfs: 254, queues: 2048, per_pf: {} }, placement: 'pack', idle_seconds: 60,
+    vfs: [{ port: 'vfp0', device: 'vf0' }, { port: 'vfp1', model: 'e1000e' }],
   });
   const [g1, g2, g3] = form['vnics'] as FileForm[];
   t.deepEqual(g1, {
-    name: 'g1', mac: '52:54:00:00:00:01', vlan: 0, adapter: 'nic0', tap: 'tap-g1', guest: { netns: 'n1' }, policy: 'accelerated', cut_through: 'auto', reta: 'equal',
+    name: 'g1', mac: '52:54:00:00:00:01', vlan: 0, adapter: 'nic0', tap: 'tap-g1', guest: { netns: 'n1' }, policy: 'accelerated', priority: 0, cut_through: 'auto',
+    reta: 'equal',
   });
   t.like(g2, { vlan: { access: 7 }, guest: { vm: 'web', mode: 'auto' }, addresses: ['192.0.2.1', '2001:db8::1'] });
   t.like(g3, { vlan: { trunk: [0, 9] }, cut_through: 'on', reta: { weights: [2, 1] } });

@@ -140,7 +140,7 @@ vnics:
   t.deepEqual(problems(text.replace('placement: near', 'placement: nera').replace('vfs: 4', 'vf: 4').replace('numa_node: 1, vectors', 'node: 1, vectors')), [
     'F:7:36: adapters[0].limits.per_pf.vf: unknown key; did you mean "vfs"?',
     'F:9:16: adapters[0].placement: "nera" is none of: pack, spread, near; did you mean "near"?',
-    'F:11:44: adapters[0].vfs[0].node: unknown key; known are: port, device, model, pf, numa_node, vectors',
+    'F:11:44: adapters[0].vfs[0].node: unknown key; known are: port, device, pf, numa_node, vectors, model, pci',
   ]);
 });
 
