@@ -19,7 +19,7 @@ export function debianArchitecture(arch: string): string {
  * @param installedKiB what the files take
  */
 export function controlFile(version: string, arch: string, glibc: string, installedKiB: number): string {
-  const depends = [`libc6 (>= ${glibc})`, 'libgcc-s1', 'libstdc++6', 'libbpf1 (>= 1:1.1)', 'libsystemd0', 'ethtool', 'iproute2', 'util-linux', 'systemd'];
+  const depends = [`libc6 (>= ${glibc})`, 'libgcc-s1', 'libstdc++6', 'libbpf1 (>= 1:1.1)', 'libsystemd0', 'ethtool', 'iproute2', 'systemd'];
   return [
     'Package: unipath',
     `Version: ${version}`,

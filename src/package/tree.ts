@@ -41,7 +41,7 @@ function library(version: string, arch: string, node: string): PackageFile[] {
     pluginObjectPath,
     ...runtimeFiles(join(packageRoot, 'build', 'src'), skip),
     ...runtimeFiles(join(packageRoot, 'build', 'maps')),
-    ...runtimePackages(packageRoot).flatMap((folder) => runtimeFiles(folder, skip)),
+    ...runtimePackages(packageRoot).flatMap((folder) => runtimeFiles(folder, new Set([...skip, 'docs']))),
   ];
   const inLibrary = files.map((file) => ({ to: join(LIBRARY, file.slice(packageRoot.length)), source: { file } }));
   return [
@@ -97,6 +97,7 @@ export function packageTree({ version, date, arch, node }: TreeOptions): readonl
     { to: '/usr/lib/systemd/system/unipathd.service', source: own('unipathd.service') },
     { to: '/usr/lib/sysusers.d/unipath.conf', source: own('unipath.sysusers') },
     { to: '/usr/lib/tmpfiles.d/unipath.conf', source: own('unipath.tmpfiles') },
+    { to: '/usr/share/lintian/overrides/unipath', source: own('lintian-overrides') },
     { to: CONFFILES[0] ?? '', source: own('unipath.yaml') },
     ...Object.entries(COMPLETIONS).map(([shell, to]) => ({ to, source: { text: COMPLETION_SCRIPTS[shell] ?? '' } })),
     ...documents(version, date, node),
