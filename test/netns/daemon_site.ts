@@ -23,7 +23,7 @@ export const daemonTest = testWith(
 );
 /** How unipathd is started. */
 export const DAEMON = [process.execPath, fileURLToPath(new URL('../../src/daemon.js', import.meta.url))];
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 60_000;
 let sites = 0;
 
 export interface Site {
