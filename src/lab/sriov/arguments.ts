@@ -13,8 +13,6 @@ export interface HostMachineOptions {
   readonly smp?: number;
   /** Default 2048. */
   readonly memoryMiB?: number;
-  /** systemd is its first process; default: a shell only. */
-  readonly systemd?: boolean;
   /** Default: KVM where there is one. */
   readonly accel: 'kvm' | 'tcg';
 }
@@ -73,12 +71,9 @@ export function hostMachineArguments(
   project: string,
   modules: string,
 ): string[] {
-  const { name, adapters, pool, smp = 2, memoryMiB = 2048, systemd = false, accel } = options;
+  const { name, adapters, pool, smp = 2, memoryMiB = 2048, accel } = options;
   // Whether the timer works the kernel finds out by waiting, and panics where QEMU was not let run meanwhile.
-  const words = [
-    KERNEL_WORDS, 'no_timer_check', 'intel_iommu=on', 'iommu=pt',
-    `unipath.name=${name}`, `unipath.project=${project}`, `unipath.modules=${modules}`, ...(systemd ? ['unipath.systemd=yes'] : []),
-  ];
+  const words = [KERNEL_WORDS, 'no_timer_check', 'intel_iommu=on', 'iommu=pt', `unipath.name=${name}`, `unipath.project=${project}`, `unipath.modules=${modules}`];
   const nic = (id: string, model: string, mac: string, slot: number): string[] => [
     ...['-netdev', `hubport,id=wire-${id},hubid=${WIRE}`],
     ...['-device', `pcie-root-port,id=port-${id},chassis=${slot},slot=${slot}`],

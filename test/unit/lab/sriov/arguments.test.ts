@@ -30,12 +30,6 @@ test("the root is this machine's, which cannot be written", (t) => {
   t.regex(filesystem, /readonly=on/);
 });
 
-test('systemd is its first process where that is asked for', (t) => {
-  const words = (options: HostMachineOptions): string => argumentsOf(options).find((word) => word.includes('unipath.name=')) ?? '';
-  t.false(words(OPTIONS).includes('systemd'));
-  t.true(words({ ...OPTIONS, systemd: true }).includes(' unipath.systemd=yes'));
-});
-
 test('a large pool: VFs name their PF, each has a place of its own, and the PF is the first function', (t) => {
   const args = argumentsOf({ ...OPTIONS, pool: { mac: '52:54:00:00:00:03', vfs: 32 } });
   const devices = args.filter((word, i) => args[i - 1] === '-device' && word.includes('bus=port-pool'));
