@@ -1,0 +1,19 @@
+/** unipathd lends a VF of an adapter that switches by itself: set, heard, let hear, taken back, and as it was before. */
+import { fileURLToPath } from 'node:url';
+import { sriovTest } from './bed.js';
+import type { LentAndBack } from './lent_scenario.js';
+
+const scenario = fileURLToPath(new URL('./lent_scenario.js', import.meta.url));
+
+sriovTest('a VF is lent to a guest that hears on one path, and given back: the wire and a tap reach it on both', async (t, machine) => {
+  const said = await machine.run(`${process.execPath} ${scenario} lentAndBack 2>/run/scenario.log || cat /run/scenario.log`, { deadlineMs: 260_000 });
+  t.true(said.startsWith('{'), said);
+  const result = JSON.parse(said) as LentAndBack;
+  t.log(Object.entries(result.asked).map(([who, { sent, answered, doubled }]) => `${who}: ${answered} of ${sent}, ${doubled} twice`).join('; '));
+  t.deepEqual(result.reached, [true, true], result.said.join('\n'));
+  t.like(result.onVf, { value: { mac: '52:54:00:00:00:a0', vlan: 0, maxRate: 500 } });
+  t.true(result.toVf > 20 && result.toTap < 5, `${result.toVf} to the VF, ${result.toTap} to the tap`);
+  for (const [who, { sent, answered }] of Object.entries(result.asked)) t.is(answered, sent, `${who}: unanswered`);
+  t.deepEqual(result.after, result.before);
+  t.deepEqual(result.leftOwn, []);
+}, { long: true });
