@@ -7,7 +7,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { patientTiming } from '../../src/core/backoff.js';
 import { DEFAULT_HASH_TYPES } from '../../src/core/limits.js';
-import { type GuestSpec, parseMacAddress, PLUGIN_GUEST, type VfSpec, type VnicSpec } from '../../src/core/model.js';
+import { DEFAULT_RULES, DEFAULT_TERMS, type GuestSpec, parseMacAddress, PLUGIN_GUEST, type VfSpec, type VnicSpec } from '../../src/core/model.js';
 import { openDataPlane } from '../../src/dataplane/dataplane.js';
 import { LinuxHostNetwork } from '../../src/host/network.js';
 import { ownAddresses } from '../../src/host/own_addresses.js';
@@ -123,7 +123,8 @@ function ask(netns: string): () => Promise<Lent> {
 }
 
 const vnic = (name: string, mac: typeof MAC, tap: string, guest: GuestSpec): VnicSpec => ({
-  name, mac, vlans: [0], access: false, addresses: null, adapter: 'nic0', tap, guest, policy: 'software', cutThrough: 'auto', weights: [],
+  name, mac, vlans: [0], access: false, addresses: null, adapter: 'nic0', tap, guest, policy: 'software', cutThrough: 'auto', weights: [], maxRate: null,
+  terms: DEFAULT_TERMS,
   vf: { maxRate: 500 },
 });
 
@@ -147,12 +148,13 @@ await printScenario(
       const vfs: VfSpec[] = [{ kind: 'passthrough', port: VF, device: VF }];
       const desired = {
         discover: null,
-        adapters: [{ name: 'nic0', uplink: PF, bridge: 'br0', vfs, limits: { vfs: 254, queues: 2048 } }],
+        adapters: [{ name: 'nic0', uplink: PF, bridge: 'br0', vfs, limits: { vfs: 254, queues: 2048 }, rules: DEFAULT_RULES }],
         vnics: [
           vnic('g0', MAC, 'tap-g0', { kind: 'vm', vm: 'g0', mac: MAC, mode: 'net_failover' }),
           vnic('s', NEIGHBOUR_MAC, 'tap-s', { kind: 'netns', netns: 's' }),
         ],
         rss: { key: 'random', hashTypes: DEFAULT_HASH_TYPES },
+        quotas: [],
       };
       const controller = new Reconciler({
         desired, dataPlane, host, hypervisor: new BondGuests(), adapters: new LinuxAdapters(STATE), timing: patientTiming(5), cpus: onlineCpus,
