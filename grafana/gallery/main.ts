@@ -14,7 +14,7 @@ import { record } from './record.js';
 
 const DOCS = join(packageRoot, 'docs');
 /** Guests of QEMU migrate, and hear on one path only; network namespaces have queues, and flows that are learnt. */
-const labOfDashboard = (dashboard: string): GuestKind => (dashboard === 'migration' ? 'qemu' : 'netns');
+const labOfDashboard = (dashboard: string): GuestKind => (dashboard === 'migration' && existsSync(fileOf('qemu')) ? 'qemu' : 'netns');
 const fileOf = (kind: GuestKind): string => join(packageRoot, `build/gallery-${kind}.json`);
 
 async function recordAnew(kinds: readonly GuestKind[]): Promise<void> {
@@ -30,7 +30,7 @@ async function recordAnew(kinds: readonly GuestKind[]): Promise<void> {
 
 /** Replaces every picture there is. */
 function draw(): void {
-  const recordings = new Map(GUEST_KINDS.map((kind) => [kind, JSON.parse(readFileSync(fileOf(kind), 'utf8')) as Recording]));
+  const recordings = new Map(GUEST_KINDS.filter((kind) => existsSync(fileOf(kind))).map((kind) => [kind, JSON.parse(readFileSync(fileOf(kind), 'utf8')) as Recording]));
   rmSync(join(DOCS, 'gallery'), { recursive: true, force: true });
   for (const { name, dashboard, panel } of panelsNamed()) {
     const recording = recordings.get(labOfDashboard(dashboard));
@@ -48,8 +48,7 @@ const program = new Command('gallery')
   .option('--again', 'record nothing, and draw what was recorded last')
   .action(async ({ guests, again = false }: { guests?: GuestKind; again?: boolean }) => {
     if (!again) await recordAnew(guests === undefined ? GUEST_KINDS : [guests]);
-    const missing = GUEST_KINDS.filter((kind) => !existsSync(fileOf(kind)));
-    if (missing.length > 0) throw new Error(`there is no recording of ${missing.join(', ')} yet: npm run gallery -- --guests ${missing[0]}`);
+    if (!existsSync(fileOf('netns'))) throw new Error('there is no recording yet: npm run gallery -- --guests netns');
     draw();
   });
 

@@ -6,7 +6,7 @@ import { type NamedPanel, panelsNamed } from './model.js';
 const HEAD = `# Gallery of dashboards
 
 Every panel of every dashboard in \`grafana/\`, drawn by \`npm run gallery\` from what a real Prometheus has of labs that it makes and removes: guests
-that are network namespaces, and for the dashboard of migrations guests of QEMU, each with traffic, VFs that come, go and die, a unipathd that is
+that are network namespaces, and for the dashboard of migrations guests of QEMU, where those were recorded, each with traffic, VFs that come, go and die, a unipathd that is
 killed, and a guest that goes to other hosts. Scraped once a second, rates over five seconds; times are minutes and seconds since the beginning.
 Grafana draws the same data in its own style, and marks what comes and begins anew, which is left out here. The numbers are those of a
 small machine with other work.

@@ -17,7 +17,7 @@ import { filledIn, rulesFile, targetsOf } from '../queries.js';
 import { type NamedPanel, panelsNamed, type PanelData, type Recording } from './model.js';
 
 const PACE: Readonly<Record<GuestKind, Pace>> = {
-  netns: { holdSeconds: 2.5, deadSeconds: 2 },
+  netns: { holdSeconds: 1.5, deadSeconds: 2 },
   qemu: { holdSeconds: 3, deadSeconds: 2 },
 };
 /** Steps that show nothing which others do not, and take long. */
