@@ -20,7 +20,7 @@ export function registerMap(program: Command, context: (command: Command) => Con
   const map = program.command('map').description('maps that the packet programs and unipathd share; they are only read');
   map
     .command('list')
-    .description('kind, key, value and size of each; with -d the fields of the structs')
+    .description('type, key, value and size of each; with -d the fields of the structs')
     .option(...PINS_OPTION)
     .action(async (options: PinsOptions, command: Command) => list(context(command), options.pins));
   map
@@ -53,7 +53,7 @@ async function list(context: Context, pins: string | undefined): Promise<void> {
   if (context.json) return context.printJson({ folder: site.pins.folder, maps: maps.map(factsJson) });
   if (context.details) return printLayouts(context, maps);
   context.printTable(
-    ['MAP', 'KIND', 'KEY', 'VALUE', 'MAX', 'ID'],
+    ['MAP', 'TYPE', 'KEY', 'VALUE', 'MAX', 'ID'],
     maps.map(({ name, type, key, value, maxEntries, id }) => [name, type, typeText(key), typeText(value), String(maxEntries), String(id)]),
   );
 }
@@ -112,7 +112,7 @@ async function stats(context: Context, pins: string | undefined): Promise<void> 
     return context.printJson({ maps: maps.map(({ name, type, entries, maxEntries }) => ({ name, type, entries, max_entries: maxEntries })) });
   }
   context.printTable(
-    ['MAP', 'KIND', 'ENTRIES', 'MAX', 'FULL-%'],
+    ['MAP', 'TYPE', 'ENTRIES', 'MAX', 'FULL-%'],
     maps.map((facts) => {
       const { name, type, entries, maxEntries } = facts;
       return [name, type, entries === null ? '-' : String(entries), String(maxEntries), canBeFull(facts) ? fullCell(entries ?? 0, maxEntries) : '-'];

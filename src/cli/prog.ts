@@ -72,7 +72,7 @@ async function stats(context: Context, pins: string | undefined): Promise<void> 
   const enabled = statisticsEnabled();
   if (context.json) {
     const json = programs.map(({ name, id, runs: { count, nanoseconds } }) => ({ name, id, runs: Number(count), run_seconds: Number(nanoseconds) / 1e9 }));
-    const counted = reasons.map(({ packets, bytes, ...rest }) => ({ ...rest, frames: Number(packets), bytes: Number(bytes) }));
+    const counted = reasons.map(({ packets, bytes, ...rest }) => ({ ...rest, packets: Number(packets), bytes: Number(bytes) }));
     return context.printJson({ statistics_enabled: enabled, programs: json, verdicts: counted });
   }
   context.printTable(

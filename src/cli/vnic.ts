@@ -157,7 +157,7 @@ function printOne(context: Context, vnic: VnicStatus, counters: Counters | null)
     ['from vf', String(counters.from_vf.packets)],
     ['to tap queues', spread(counters.tap_queues)],
     ['to vf queues', spread(counters.vf_queues)],
-    ['through another CPU', String(counters.cpu_handovers)],
+    ['handed to another CPU', String(counters.cpu_handovers)],
     ['flows learnt', String(counters.flows_learnt)],
     ['flows moved', String(counters.flows_moved)],
     ['flows replaced', String(counters.flows_replaced)],

@@ -66,7 +66,7 @@ kernelTest('maps and programs, in words and as JSON', async (t) => {
   t.true(programs.get('steer_queue').attached.length > 0);
   t.deepEqual(programs.get('observe_devmap').attached, [{ hook: 'tracepoint', place: 'xdp_devmap_xmit', mode: null }]);
   for (const { tag, id } of programs.values()) t.true(/^[0-9a-f]{16}$/.test(tag) && id > 0);
-  t.like(shown('prog stats').json.verdicts.find(({ reason }: { reason: string }) => reason === 'drop_spoofed_mac'), { verdict: 'drop', frames: 1 });
+  t.like(shown('prog stats').json.verdicts.find(({ reason }: { reason: string }) => reason === 'drop_spoofed_mac'), { verdict: 'drop', packets: 1 });
   t.regex(shown('prog stats').text, /\ndrop +drop_spoofed_mac +1 +\d+\n/);
 
   t.like(seen['unknown'], { code: 2, err: 'unipath: there is no map "vnicz"\n  did you mean "vnics"?\n' });

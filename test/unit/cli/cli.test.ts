@@ -194,7 +194,7 @@ test('vnic show --stats', async (t) => {
   const one = (await run(`-S ${socket} vnic show -s g1`)).out;
   t.regex(one, /^redirect_rss {7}7 {4}700$/m);
   t.notRegex(one, /pass_software/);
-  t.regex(one, /^to tap queues {8}0:1 2:2$/m);
+  t.regex(one, /^to tap queues {10}0:1 2:2$/m);
   t.regex((await run(`-S ${socket} vnic show -s`)).out, /TO-GUEST {2}FROM-GUEST {2}REASON\ng1 .* 7 {10}11 {2}-\n/);
 });
 
