@@ -44,6 +44,11 @@ const COMMON_OPTIONS: readonly (readonly [string, string])[] = [
   ['--timeout <seconds>', 'how long an answer may take (default: 10)'],
 ];
 
+/** "--json" and so on. */
+export function commonOptionNames(): readonly string[] {
+  return [...COMMON_OPTIONS.map(([flags]) => flags), '--color'].flatMap((flags) => /--[\w-]+/.exec(flags) ?? []);
+}
+
 /** Options that stand before or behind the command; shown in the help of the whole only. */
 export function addCommonOptions(command: Command): void {
   const hidden = command.parent !== null;

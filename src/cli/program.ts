@@ -18,6 +18,7 @@ import { registerMonitor } from './monitor.js';
 import { registerOther } from './other.js';
 import { registerRss } from './rss.js';
 import { registerStatus } from './status.js';
+import { withNearName } from './suggest.js';
 import { registerTop } from './top.js';
 import { registerVf } from './vf.js';
 import { registerVm } from './vm.js';
@@ -33,7 +34,7 @@ export async function programFor(args: readonly string[], io: Io): Promise<Comma
     .description('accelerated-path controller for KVM hosts: moves each virtual machine NIC between its software path and a VF')
     .enablePositionalOptions()
     .exitOverride()
-    .configureOutput({ writeOut: io.out, writeErr: io.err })
+    .configureOutput({ writeOut: io.out, writeErr: io.err, outputError: (text, write) => write(withNearName(text)) })
     .addHelpText('after', HELP_TAIL);
   await register(program, io, args);
   return program;

@@ -411,3 +411,20 @@ test('the program itself: exit code, and no complaint when its reader goes away'
   });
   t.is(piped, '');
 });
+
+test('a wrong word is answered with the near one', async (t) => {
+  const rows: readonly (readonly [string, string])[] = [
+    ['statuss', 'status'],
+    ['map dmp', 'dump'],
+    ['config check --jsn x', '--json'],
+    ['status --waitt 1', '--wait'],
+    ['completion bsh', 'bash'],
+    ['status --color nevr', 'never'],
+  ];
+  for (const [line, near] of rows) {
+    const { code, err } = await run(line);
+    t.is(code, 2, line);
+    t.true(err.includes(`(Did you mean ${near}?)`), `${line}: ${err}`);
+  }
+  t.false((await run('completion powershell')).err.includes('Did you mean'));
+});
