@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { MacAddress, ObservedLink, VfOrigin } from '../core/model.js';
 import { PacketSocket } from '../native/socket.js';
 import { deleteEntry, hasStaticEntry, readPortFlags, readPortVlans, replaceStaticEntry, writePortFlags, writePortVlan } from './bridge.js';
+import { isPciAddress } from '../sriov/pci.js';
 import { realSysfs } from '../sriov/sysfs.js';
 import { readVfOrigin } from '../sriov/vf_origin.js';
 import { readRssKeyByCommand } from './ethtool.js';
@@ -57,7 +58,8 @@ export class LinuxHostNetwork implements HostNetwork {
   }
 
   vfOrigin(port: string, device: string | null): VfOrigin {
-    return readVfOrigin(realSysfs, checkInterfaceName(port), device === null ? null : checkInterfaceName(device));
+    const check = (name: string): string => (isPciAddress(name) ? name : checkInterfaceName(name));
+    return readVfOrigin(realSysfs, check(port), device === null ? null : check(device));
   }
 
   async bridgePortFlags(device: string): Promise<BridgePortFlags | null> {

@@ -278,7 +278,7 @@ export class Observer {
     if (port === null) return { ...NO_ORIGIN, ...spec.origin };
     const key = `${spec.port} ${spec.device}`;
     const known = this.#origins.get(key);
-    const seen = known?.ifindex === port.ifindex ? known.origin : this.#hands.host.vfOrigin(spec.port, spec.kind === 'netdev' ? spec.device : null);
+    const seen = known?.ifindex === port.ifindex ? known.origin : this.#hands.host.vfOrigin(spec.port, spec.kind === 'emulated' ? null : spec.device);
     this.#origins.set(key, { ifindex: port.ifindex, origin: seen });
     return { ...seen, ...spec.origin };
   }

@@ -1,11 +1,12 @@
-/** Of which PF a VF is, where, and how many MSI-X vectors it has: by its address, its own netdev, or by its representor while a guest has that. */
+/** Of which PF a VF is, where, and how many MSI-X vectors it has: by its own netdev, or by its representor while a guest has that. */
 import { NO_ORIGIN, type VfOrigin } from '../core/model.js';
 import { valueOf } from './fact.js';
 import { deviceFolder, isPciAddress, type PciAddress, readFunction, switchPortOf } from './pci.js';
 import type { Sysfs } from './sysfs.js';
 
-/** PCI function behind a netdev; null: there is none, or it is not in our network namespace. */
+/** PCI function behind a netdev, or of that address; null: there is none, or it is not in our network namespace. */
 function functionOf(sysfs: Sysfs, netdev: string): PciAddress | null {
+  if (isPciAddress(netdev)) return netdev;
   const target = sysfs.link(`/sys/class/net/${netdev}/device`);
   return target !== null && isPciAddress(target) ? target : null;
 }
@@ -18,9 +19,9 @@ function represented(sysfs: Sysfs, netdev: string): PciAddress | null {
   return vf !== null && isPciAddress(vf) ? vf : null;
 }
 
-/** @param port netdev, or the VF's PCI address where the host has none of it @param device netdev that the guest is given; null: it is none of this host's */
+/** @param device netdev or PCI address that the guest is given; null: it is none of this host's */
 export function readVfOrigin(sysfs: Sysfs, port: string, device: string | null): VfOrigin {
-  const vf = isPciAddress(port) ? port : (device === null ? null : functionOf(sysfs, device)) ?? represented(sysfs, port);
+  const vf = (device === null ? null : functionOf(sysfs, device)) ?? represented(sysfs, port);
   const pf = vf === null ? null : sysfs.link(`${deviceFolder(vf)}/physfn`);
   if (vf === null || pf === null) return NO_ORIGIN;
   const { numaNode, msix } = readFunction(sysfs, vf);
