@@ -104,6 +104,7 @@ export const dataPlane = dashboard({
           title: 'How late events are read',
           answer: 'From a packet program that tells of something until unipathd has read it; the map has changed already by then.',
           unit: 's',
+          width: 24,
           queries: [
             { expr: quantile(0.99, `unipath_event_delay_seconds_bucket{${HERE}}`, 'kind'), legend: '{{kind}}, 99 %' },
           ],
