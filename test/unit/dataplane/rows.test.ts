@@ -104,7 +104,7 @@ test('a steering row that the programs could not follow is refused', (t) => {
   refuse({ queueCpus: [513, null, null] }, /^CPU 513 is not in/);
   refuse({ reta: Array.from({ length: 128 }, (_, i) => (i === 127 ? 2 : 0)) }, /names queue 2, which no CPU reaches$/);
   refuse({ hashTypes: 256 }, /^256 is not a set of hash types/);
-  refuse({ rssRow: 2 }, /^there is no row 2 of RSS keys/);
+  refuse({ rssRow: 16 }, /^there is no row 16 of RSS keys/);
 });
 
 test('counters are summed over CPUs, field by field, past 2^53', (t) => {
