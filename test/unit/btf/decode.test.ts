@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import {
-  bridgeVlanNoteCodec, hostFingerprint, hostMaps, pathWordCodec, redirectErrorKeyCodec, remoteCodec, seenAddressesCodec, steeringCodec,
+  bridgeVlanNoteCodec, hostFingerprint, hostMaps, pathWordCodec, reasonNames, redirectErrorKeyCodec, remoteCodec, seenAddressesCodec, steeringCodec,
   vnicCodec, vnicCountersCodec, vnicSlotCodec,
 } from '../../../maps/generated/contract.js';
 import { encode, type MapSpec } from '../../../src/btf/codec.js';
@@ -76,7 +76,7 @@ test('what the codecs write, in words', (t) => {
 test('counters by reason; only what is not zero is in the text', (t) => {
   const none = { packets: 0n, bytes: 0n };
   const counters = encode(vnicCountersCodec, {
-    reasons: Array.from({ length: 30 }, (_, reason) => (reason === 14 ? { packets: 2n, bytes: 120n } : none)),
+    reasons: Array.from({ length: Object.keys(reasonNames).length }, (_, reason) => (reason === 14 ? { packets: 2n, bytes: 120n } : none)),
     tapQueues: new Array<bigint>(64).fill(0n), vfQueues: [0n, 5n, ...new Array<bigint>(62).fill(0n)], fromTap: none, fromVf: { packets: 1n, bytes: 2n ** 60n },
     cpuHandovers: 4n, flowsLearnt: 0n, flowsMoved: 0n, pathChanges: 0n, flowsReplaced: 0n, flowsExpired: 0n,
   });
