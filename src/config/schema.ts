@@ -289,15 +289,20 @@ const hypervisor = chosen<HypervisorFile>([qmpHypervisor, libvirtHypervisor], (v
 
 const vectorCeiling = z.int().min(0).max(MAX_VECTORS).optional();
 const ceilings = {
-  vfs: z.int().min(0).max(ADAPTER_MAX_VFS).optional(),
-  queues: z.int().min(0).max(ADAPTER_MAX_QUEUES).optional(),
-  vectors: vectorCeiling,
+  vfs: z.int().min(0).max(ADAPTER_MAX_VFS).optional().describe('VFs that are handed out at once; absent: no matter how many'),
+  queues: z.int().min(0).max(ADAPTER_MAX_QUEUES).optional().describe('their queues; absent: no matter how many'),
+  vectors: vectorCeiling.describe('their MSI-X vectors; absent: no matter how many'),
 };
 /** Of several adapters together, or of vNICs on several. */
 const MAX_SHARED = 1_000_000;
 const shared = z.int().min(0).max(MAX_SHARED).optional();
 const quota = z
-  .strictObject({ name, vfs: shared, queues: shared, vectors: vectorCeiling })
+  .strictObject({
+    name: name.describe('what vNICs and adapters that share it call it'),
+    vfs: shared.describe('VFs that they have at once; absent: no matter how many'),
+    queues: shared.describe('their queues; absent: no matter how many'),
+    vectors: vectorCeiling.describe('their MSI-X vectors; absent: no matter how many'),
+  })
   .transform(({ name, ...ceilings }): QuotaSpec => ({ name, ceilings }));
 
 const limits = z.strictObject({

@@ -96,7 +96,7 @@ test('batch: each line by its own dry run, those without one are named', async (
 
 /** Look only; or, of the lab, change only what the lab itself made. */
 const WITHOUT = [
-  'status', 'explain', 'vnic show', 'vm show', 'adapter show', 'monitor', 'top', 'capture', 'flow explain', 'flow top', 'flow show', 'map list',
+  'status', 'explain', 'vnic show', 'vm show', 'adapter show', 'vf show', 'monitor', 'top', 'capture', 'flow explain', 'flow top', 'flow show', 'map list',
   'map dump', 'map stats', 'prog list', 'prog stats', 'config check', 'config show', 'config diff', 'config schema', 'metrics', 'version',
   'rss show', 'rss hash', 'guest check', 'doctor', 'bugreport', 'completion', 'lab run', 'lab status', 'lab exec',
 ];
