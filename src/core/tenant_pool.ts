@@ -1,4 +1,5 @@
 /** The pool as the tenants of a look make it, and what follows from it for them. Pure. */
+import { isPassedThrough } from './adapter_vf.js';
 import type { Desired, NotAcceleratedReason, Observed } from './model.js';
 import { preemptions } from './preemption.js';
 import type { Quarantines } from './quarantine.js';
@@ -56,7 +57,9 @@ export function preemptionsFor(view: PoolView): ReadonlyMap<string, Client> {
     const { id, removed, adapter, state } = tenant;
     const idleMs = id === null ? undefined : observed.idleMs.get(id);
     const vf = claimedVf(state);
-    if (removed || state.stage.phase !== 'accelerated' || vf === null || idleMs === undefined || idleMs < adapter.rules.idleMs) return [];
+    // What passes between a guest and the adapter's own switch nobody here sees.
+    if (vf === null || isPassedThrough(vf)) return [];
+    if (removed || state.stage.phase !== 'accelerated' || idleMs === undefined || idleMs < adapter.rules.idleMs) return [];
     return [{ client: clientOf(tenant, nowMs), port: vf.port, idleMs }];
   });
   return preemptions({ pool: poolFor(view), waiting: waiting.map((tenant) => clientOf(tenant, nowMs)), returning: new Set(returning), idle });

@@ -1,6 +1,7 @@
 /** VFs behind the adapter's own switch, given to virtual machines with net_failover. */
 import test from 'ava';
 import { PARKING_VLAN } from '../../../src/core/adapter_vf.js';
+import { DEFAULT_TERMS } from '../../../src/core/model.js';
 import { Site, summary, vfSpec, vnicSpec } from '../../support/fake_site.js';
 
 const VF0 = vfSpec(0, 'passthrough').device;
@@ -48,6 +49,17 @@ test('given: parked until the guest is heard there; then it hears, what waited i
   t.deepEqual(world.faults.violations, []);
 });
 
+test('whether it is idle nobody sees, so that it is not taken for one of higher priority', async (t) => {
+  const world = site({ guests: 2, vfs: 1, rules: { idleMs: 5_000 }, terms: (guest) => ({ ...DEFAULT_TERMS, priority: guest }) });
+  const reconciler = world.reconciler();
+  await world.clock.run(reconciler.start());
+  await world.clock.run(reconciler.want('g2', 'software', 1000));
+  await world.clock.advance(500);
+  await world.clock.run(reconciler.want('g2', null, 0));
+  await world.clock.advance(60_000);
+  t.deepEqual(summary(reconciler), [`g1 accelerated accelerated none ${VF0}`, 'g2 software software no_free_vf -']);
+});
+
 test('taken back: the host hears before the VF no more does, and it is as it was when the guest has let go', async (t) => {
   const world = site();
   const reconciler = await world.started();
@@ -82,6 +94,10 @@ test('limits of the vNIC are set with the address', async (t) => {
   const world = site({ vf: { spoofCheck: true, maxRate: 100 } });
   await world.started();
   t.deepEqual(world.adapters.at(VF0).settings, { spoofCheck: true, maxRate: 100 });
+  // What is said of the guest on either path holds where nothing is said of its VF.
+  const limited = site({ vf: { trust: true }, vnic: { maxRate: 300 } });
+  await limited.started();
+  t.deepEqual(limited.adapters.at(VF0).settings, { trust: true, maxRate: 300 });
 });
 
 test('a guest that is never heard there is not let hear, and the VF goes back', async (t) => {
