@@ -65,15 +65,4 @@ sriovTest('the first attach darkens a VF, a daemon that is killed and comes back
   t.log(`dark for ${first.darkS.toFixed(2)} s at the first attach, ${again.darkS.toFixed(2)} s when the daemon was killed and came back (${again.lost} of ${again.asked} lost)`);
   t.true(again.asked > 40, JSON.stringify(again));
   t.is(again.lost, 0);
-});
-
-sriovTest('a guest on its tap is answered by the wire: its own broadcasts, which the adapter gives back, do not make the bridge look for it there', async (t, machine) => {
-  // Each question begins with a broadcast.
-  const ask = 'ip -n g0 neigh flush all; ip netns exec g0 busybox ping -c 1 -W 2 10.0.0.1 > /dev/null && echo answered';
-  const said = await machine.run(`for i in 1 2 3 4 5 6; do ${ask}; done; true`, { deadlineMs: 40_000 });
-  const answers = said.match(/answered/g)?.length ?? 0;
-  const reflected = await unipathDone(machine, `-S ${SOCKET} metrics`);
-  t.log(`${answers} of 6 answered; ${/drop_reflected"\} (\d+)/.exec(reflected)?.[1] ?? 0} frames came back`);
-  t.true(answers >= 5, said);
-  t.regex(reflected, /vnic="g0",verdict="drop",reason="drop_reflected"\} [1-9]/);
-});
+}, { long: true });
