@@ -702,10 +702,10 @@ export class Reconciler implements Controller {
     const key = await this.#keyAfter(request, tenant.adapter, observed);
     const now = this.#withMaps(observed);
     const like = wishAfter(tenant.rssWish, request, mostQueues([tenant], now));
-    // The host's own key needs no other row, and goes on being the host's.
-    const found = key === null || key.key === now.rss.keys[now.rss.wish.keyRow] ? null : rowForKey(key.key, now, this.#claimedKeyRows());
-    if (found === null && key !== null && key.key !== now.rss.keys[now.rss.wish.keyRow]) throw new RssRefusedError(NO_KEY_ROW);
-    const wish: VnicRssWish = key === null ? like : { ...like, keyRow: found?.row ?? null };
+    const found = key === null ? null : rowForKey(key.key, now, this.#claimedKeyRows());
+    if (key !== null && found === null) throw new RssRefusedError(NO_KEY_ROW);
+    // The host's own key goes on being the host's.
+    const wish: VnicRssWish = found === null ? like : { ...like, keyRow: found.row === now.rss.wish.keyRow ? null : found.row };
     const changes = changesBy([tenant], () => wish, now.rss.wish, this.#desired, now);
     if (JSON.stringify(wish) !== JSON.stringify(tenant.rssWish)) {
       const what = `the operator's settings for it are ${keptOr(wish, wish.keyRow)}`;
