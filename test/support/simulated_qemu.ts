@@ -67,6 +67,8 @@ export class SimulatedQemu implements QemuMonitor {
         this.#leaving.add(id);
         this.guest(id, this);
         return {};
+      case 'query-version':
+        return { qemu: { major: 7, minor: 2, micro: 22 }, package: '' };
       case 'qom-list':
         return this.#list(String(args['path'])) ?? refuse(`Device '${args['path']}' not found`, 'DeviceNotFound');
       case 'qom-get': {

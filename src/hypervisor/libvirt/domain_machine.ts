@@ -3,9 +3,10 @@
  * say. Some five short questions, where a QEMU that nobody owns is asked sixty. Pure, but for `askQemu`.
  */
 import { netdevIdOf } from '../qemu/device_ids.js';
-import { type HotplugPort, type Machine, type MachineAnswers, type Nic, hasStandby, parseMachine } from '../qemu/machine.js';
+import { type HotplugPort, type Machine, type MachineAnswers, type Nic, parseMachine } from '../qemu/machine.js';
 import type { QemuMonitor } from '../qemu/monitor.js';
 import { devicePath, optional } from '../qemu/qom.js';
+import { hasTakenStandby } from '../qemu/virtio_features.js';
 import type { LibvirtInterface } from './domain_xml.js';
 import { portOfAlias } from './own_alias.js';
 import type { LibvirtDomain } from './snapshot.js';
@@ -16,8 +17,8 @@ export interface DomainAnswers {
   readonly cpus: unknown;
   readonly status: unknown;
   readonly migrate: unknown;
-  /** Of each NIC that stands by, x-query-virtio-status, by alias. */
-  readonly virtio: ReadonlyMap<string, unknown>;
+  /** Of each NIC that stands by, by alias: has the guest's driver taken that (qemu/virtio_features.ts)? */
+  readonly standby: ReadonlyMap<string, boolean | null>;
 }
 
 /** incoming: on its way here by live migration; libvirt then lets nobody ask QEMU. unknown: it could not be asked. */
@@ -45,33 +46,34 @@ export async function askQemu(monitor: QemuMonitor, domain: LibvirtDomain, befor
   const known = typeof before === 'string' ? null : before;
   const version = known?.version ?? (await ask('query-version'));
   const cpus = known?.cpus ?? (await ask('query-cpus-fast'));
-  const virtio = new Map<string, unknown>();
+  const standby = new Map<string, boolean | null>();
   for (const alias of standbys(domain)) {
-    virtio.set(alias, await ask('x-query-virtio-status', { path: `${devicePath(alias)}/virtio-backend` }));
+    const path = devicePath(alias);
+    standby.set(alias, await hasTakenStandby(monitor, path, `${path}/virtio-backend`, version));
   }
   // Last: what they say is newer than what else is known.
   const migrate = await ask('query-migrate');
   const status = await ask('query-status');
-  return { version, cpus, virtio, migrate, status };
+  return { version, cpus, standby, migrate, status };
 }
 
 /** @throws QmpShapeError for answers that are none of QEMU's */
 export function machineOf(domain: LibvirtDomain, asked: Asked): Machine {
   const answers = typeof asked === 'string' ? null : asked;
-  const nics = domain.interfaces.map((nic) => nicOf(nic, answers?.virtio ?? new Map()));
+  const nics = domain.interfaces.map((nic) => nicOf(nic, answers?.standby ?? new Map()));
   const ports = domain.freeRootPorts.map((bus): HotplugPort => ({ id: `pci.${bus}`, model: 'pcie-root-port', bus: `pci.${bus}`, devices: 0 }));
   const seen = { name: domain.name, uuid: domain.uuid, nics, ports };
   if (answers === null) {
     const runState = asked === 'incoming' ? 'inmigrate' : RUNNING_STATES.has(domain.state) ? 'running' : 'paused';
     return { ...seen, version: '', cpus: [], runState, migration: null };
   }
-  const { virtio: _, ...plain } = answers;
+  const { standby: _, ...plain } = answers;
   const rest: MachineAnswers = { ...plain, name: undefined, uuid: undefined, network: undefined, nics: [], ports: [] };
   return { ...parseMachine(rest), ...seen };
 }
 
 /** A device of ours has the netdev's id that QEMU would know it by without libvirt, which calls it "hostua-unipath-...". */
-function nicOf(nic: LibvirtInterface, virtio: ReadonlyMap<string, unknown>): Nic {
+function nicOf(nic: LibvirtInterface, taken: ReadonlyMap<string, boolean | null>): Nic {
   const { alias, mac, teaming, queues, hostdev } = nic;
   const tap = TAP_TYPES.has(nic.type) ? nic.tap : null;
   const port = alias === null ? null : portOfAlias(alias);
@@ -88,7 +90,7 @@ function nicOf(nic: LibvirtInterface, virtio: ReadonlyMap<string, unknown>): Nic
     tapFds: [],
     queues,
     failover,
-    failoverNegotiated: failover ? hasStandby(alias === null ? undefined : virtio.get(alias)) : false,
+    failoverNegotiated: failover ? (alias === null ? null : taken.get(alias) ?? null) : false,
     failoverPairId: teaming?.type === 'transient' ? teaming.persistent : null,
     host: hostdev,
     bus: pcieBus === null ? null : `pci.${pcieBus}`,

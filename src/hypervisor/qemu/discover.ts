@@ -3,11 +3,12 @@
  * in QEMU, and nothing needs to be known before. Works from QEMU 7.2 on; where one lacks a command, "cannot tell" is the result.
  *
  * `discoverMachine(monitor)`: some 60 short commands, a few milliseconds.
- * Sources: QEMU's qapi/qom.json (qom-list, qom-get, qom-list-types), qapi/virtio.json, qapi/misc.json (human-monitor-command).
+ * Sources: QEMU's qapi/qom.json (qom-list, qom-get, qom-list-types), qapi/misc.json (human-monitor-command).
  */
 import { type Machine, type MachineAnswers, type NicAnswers, parseMachine, type PortAnswers } from './machine.js';
 import type { QemuMonitor } from './monitor.js';
 import { childType, getProperty, listModels, listProperties, optional, PERIPHERAL } from './qom.js';
+import { hasTakenStandby } from './virtio_features.js';
 
 /** Devices with an id, without one, and those that -nic and the machine itself made. */
 const CONTAINERS = [PERIPHERAL, '/machine/peripheral-anon', '/machine/unattached'];
@@ -35,7 +36,7 @@ export async function discoverMachine(monitor: QemuMonitor): Promise<Machine> {
     ask('query-cpus-fast'),
     ask('query-migrate'),
   ]);
-  const nics = (await Promise.all(devices.filter(isNic).map((device) => askNic(monitor, device)))).filter((nic) => nic !== null);
+  const nics = (await Promise.all(devices.filter(isNic).map((device) => askNic(monitor, device, version)))).filter((nic) => nic !== null);
   const ports = (await Promise.all(devices.map((device) => askPort(monitor, device)))).filter((port) => port !== null);
   // Last: it names the netdevs of NICs, and one that came since then is not asked for.
   const network = await ask('human-monitor-command', { 'command-line': 'info network' });
@@ -66,7 +67,7 @@ async function describe(monitor: QemuMonitor, path: string, id: string | null, m
 const isPassedThrough = (device: Device): boolean => device.model.startsWith('vfio-pci');
 const isNic = (device: Device): boolean => (device.properties.has('mac') && device.properties.has('netdev')) || isPassedThrough(device);
 
-async function askNic(monitor: QemuMonitor, device: Device): Promise<NicAnswers | null> {
+async function askNic(monitor: QemuMonitor, device: Device, version: unknown): Promise<NicAnswers | null> {
   const { path, id, model } = device;
   const names = NIC_PROPERTIES.filter((name) => device.properties.has(name));
   const values = await Promise.all(names.map((property) => getProperty(monitor, path, property)));
@@ -75,8 +76,8 @@ async function askNic(monitor: QemuMonitor, device: Device): Promise<NicAnswers 
   if (properties['parent_bus'] === undefined) return null;
   // The device proper of a virtio PCI function is its child.
   const backend = device.properties.has('virtio-backend') ? `${path}/virtio-backend` : path;
-  const virtio = properties['failover'] === true ? await optional(monitor.execute('x-query-virtio-status', { path: backend })) : undefined;
-  return { path, id, model, properties, virtio };
+  const standby = properties['failover'] === true ? await hasTakenStandby(monitor, path, backend, version) : null;
+  return { path, id, model, properties, standby };
 }
 
 /** null when the device is no slot of PCIe's hot-plug, or went meanwhile. */

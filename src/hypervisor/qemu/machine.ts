@@ -99,8 +99,8 @@ export interface NicAnswers {
   readonly model: string;
   /** Properties by name. */
   readonly properties: Readonly<Record<string, unknown>>;
-  /** x-query-virtio-status */
-  readonly virtio: unknown;
+  /** Has the guest's driver taken the standby feature (virtio_features.ts)? null: it cannot be told, or nobody asked. */
+  readonly standby: boolean | null;
 }
 
 export interface PortAnswers {
@@ -127,7 +127,6 @@ const NAME = z.object({ name: z.string().optional() });
 const UUID = z.object({ UUID: z.string() });
 const CPUS = z.array(z.object({ 'cpu-index': z.int(), 'thread-id': z.int() }));
 const MIGRATE = z.object({ status: z.string().optional() });
-const VIRTIO = z.object({ 'guest-features': z.object({ 'dev-features': z.array(z.string()) }) });
 export const QOM_LIST = z.array(z.object({ name: z.string(), type: z.string() }));
 
 const NO_UUID = '00000000-0000-0000-0000-000000000000';
@@ -135,7 +134,6 @@ const MAC_PATTERN = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 const PCI_ADDRESS_PATTERN = /^[0-9a-f]{4,}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/;
 /** id_wellformed() in QEMU's util/id.c. */
 const ID_PATTERN = /^[A-Za-z][A-Za-z0-9._-]*$/;
-const STANDBY_FEATURE = 'VIRTIO_NET_F_STANDBY';
 /** MigrationStatus when nothing is going on. Any other, also one we do not know, is a migration that runs. */
 const AT_REST: ReadonlySet<string> = new Set(['none', 'completed', 'failed', 'cancelled']);
 
@@ -230,7 +228,7 @@ function parseNic(answers: NicAnswers, clients: readonly NetClient[] | null): Ni
     tapFds: served?.flatMap((client) => client.fd ?? []) ?? [],
     queues: countQueues(properties, netdevId, served),
     failover,
-    failoverNegotiated: failover ? hasStandby(answers.virtio) : false,
+    failoverNegotiated: failover ? answers.standby : false,
     failoverPairId: pair !== null && ID_PATTERN.test(pair) ? pair : null,
     host: matching(properties['host'], PCI_ADDRESS_PATTERN),
     bus: text(properties['parent_bus'])?.split('/').at(-1) ?? null,
@@ -242,13 +240,6 @@ function parseNic(answers: NicAnswers, clients: readonly NetClient[] | null): Ni
 function countQueues(properties: NicAnswers['properties'], netdevId: string | null, served: readonly NetClient[] | null): number | null {
   if (netdevId === null || served === null || served.length === 0) return null;
   return properties['mq'] === false ? 1 : served.length;
-}
-
-/** QEMU writes features as "VIRTIO_NET_F_STANDBY: Device acting as ..."; those it has no words for are not listed. */
-export function hasStandby(virtio: unknown): boolean | null {
-  const parsed = VIRTIO.safeParse(virtio);
-  if (!parsed.success) return null;
-  return parsed.data['guest-features']['dev-features'].some((feature) => feature.split(':')[0] === STANDBY_FEATURE);
 }
 
 /** Without an id a port's bus is called like its parent's ("pcie.0"), and device_add would take the wrong one. */

@@ -8,10 +8,11 @@
  *
  * What is not checked: that the tap exists. QEMU makes one of that name when there is none.
  */
-import { countDevices, hasStandby } from './machine.js';
+import { countDevices } from './machine.js';
 import { MonitorLostError, type QemuMonitor, QmpError } from './monitor.js';
 import { DevicePlugError, plugError } from './plug_problem.js';
 import { childType, devicePath, getProperty, listProperties, modelOfDevice, optional, PERIPHERAL } from './qom.js';
+import { hasTakenStandby } from './virtio_features.js';
 
 interface Common {
   /** As `deviceIdOf` makes it. */
@@ -143,7 +144,8 @@ async function checkStandby(monitor: QemuMonitor, id: string): Promise<void> {
   if ((await getProperty(monitor, path, 'failover')) !== true) {
     throw new DevicePlugError('no_standby', `${monitor.name}: ${id} is no virtio-net device with failover=on; name one, or plug without a pair`);
   }
-  const negotiated = hasStandby(await optional(monitor.execute('x-query-virtio-status', { path: `${path}/virtio-backend` })));
+  const version = await optional(monitor.execute('query-version'));
+  const negotiated = await hasTakenStandby(monitor, path, `${path}/virtio-backend`, version);
   if (negotiated === false) throw notNegotiated(monitor, id);
 }
 

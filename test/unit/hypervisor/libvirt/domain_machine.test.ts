@@ -39,7 +39,7 @@ const answers = (more: Partial<DomainAnswers> = {}): DomainAnswers => ({
   cpus: [{ 'cpu-index': 0, 'thread-id': 41 }],
   status: { status: 'running', running: true },
   migrate: {},
-  virtio: new Map([['ua-net0', { 'guest-features': { 'dev-features': ['VIRTIO_NET_F_STANDBY: Device acting as standby'] } }]]),
+  standby: new Map([['ua-net0', true]]),
   ...more,
 });
 
@@ -59,7 +59,7 @@ test('a domain is shown as its QEMU would be, with taps and with the netdevs of 
 
 test('taps that are none, models that QEMU calls otherwise, NICs that cannot stand by', (t) => {
   const devices = nicXml('direct', 'net1', "<target dev='macvtap0'/><model type='virtio-non-transitional'/>") + nicXml('network', 'net2', "<target dev='vnet4'/><model type='virtio'/>");
-  const [direct, network] = machineOf(domain(devices), answers({ virtio: new Map() })).nics;
+  const [direct, network] = machineOf(domain(devices), answers({ standby: new Map() })).nics;
   t.like(direct, { model: 'virtio-net-pci-non-transitional', tap: null, backend: null, failover: false, failoverNegotiated: false });
   t.like(network, { model: 'virtio-net-pci', tap: 'vnet4', bus: null });
 });
@@ -81,7 +81,7 @@ test('few questions, and fewer the second time', async (t) => {
     execute: async (command: string, args?: unknown) => {
       asked.push(`${command}${args === undefined ? '' : ` ${JSON.stringify(args)}`}`);
       if (command === 'query-migrate') throw new QmpError(command, 'CommandNotFound', 'no');
-      return { command };
+      return command === 'query-version' ? { qemu: { major: 9, minor: 0, micro: 0 } } : { command };
     },
   } as unknown as QemuMonitor;
   const first = await askQemu(monitor, domain(standby + emulated), 'unknown');

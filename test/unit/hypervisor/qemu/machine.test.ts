@@ -57,7 +57,7 @@ const ANSWERS: MachineAnswers = {
   ports: [],
 };
 
-const NIC = { path: '/machine/peripheral/net1', id: 'net1', model: 'virtio-net-pci', virtio: undefined };
+const NIC = { path: '/machine/peripheral/net1', id: 'net1', model: 'virtio-net-pci', standby: null };
 
 test('the NIC of given descriptors has its queues and no name; what is wrong with it is null', (t) => {
   const properties = { netdev: 'h1', mac: '52:54:00:12:34:59', mq: true, failover: true, parent_bus: '/machine/q35/pcie.0', failover_pair_id: '' };
@@ -76,18 +76,6 @@ test('a passed-through device has its PCI address and no MAC address', (t) => {
   const properties = { host: '0000:01:10.0', failover_pair_id: 'net0', parent_bus: '/machine/peripheral/rp1/rp1', hotplugged: true };
   const [nic] = parseMachine({ ...ANSWERS, nics: [{ ...NIC, id: 'vf', model: 'vfio-pci', properties }] }).nics;
   t.like(nic, { host: '0000:01:10.0', mac: null, netdevId: null, failoverPairId: 'net0', bus: 'rp1', queues: null, hotplugged: true });
-});
-
-test('was the standby feature accepted?', (t) => {
-  const properties = { netdev: 'h1', mac: '52:54:00:12:34:59', failover: true };
-  const negotiated = (virtio: unknown): boolean | null | undefined =>
-    parseMachine({ ...ANSWERS, nics: [{ ...NIC, properties, virtio }] }).nics[0]?.failoverNegotiated;
-  const features = (...names: string[]): unknown => ({ 'guest-features': { transports: [], 'dev-features': names } });
-  t.true(negotiated(features('VIRTIO_NET_F_MAC: Device has given MAC address', 'VIRTIO_NET_F_STANDBY: Device acting as standby for ...')));
-  t.false(negotiated(features('VIRTIO_NET_F_MAC: Device has given MAC address')));
-  t.false(negotiated(features()));
-  t.is(negotiated(undefined), null);
-  t.is(negotiated({ 'guest-features': 4 }), null);
 });
 
 test('ports without an id, and those that do not hot-plug, are not offered', (t) => {
