@@ -7,6 +7,8 @@ import type { Action, StartProcess, Step } from './steps.js';
 
 /** What every machine is started from. */
 export interface MachineFiles {
+  /** How QEMU is called (qemu/emulator.ts). */
+  readonly emulator: readonly string[];
   readonly kernel: string;
   /** The root file system. */
   readonly image: string;
@@ -76,7 +78,7 @@ export function startMachine(place: LabPlace, guest: LabGuest, host: string, mtu
     kind: 'start-process',
     name: machineProcess(guest.name, host),
     netns: namespaceOf(place, host),
-    argv: ['qemu-system-x86_64', ...qemuArguments(machine, paths, files.kernel, files.image)],
+    argv: [...files.emulator, ...qemuArguments(machine, paths, files.kernel, files.image)],
     log: paths.log,
   };
 }

@@ -11,6 +11,7 @@ import { performAction, type Builder } from './perform.js';
 import { namespacePath, type LabPlace } from './place.js';
 import { isAlive, processStart } from './processes.js';
 import { bestAccelerator, whyNoGuests } from './qemu/available.js';
+import { emulator } from './qemu/emulator.js';
 import { guestImage } from './qemu/image.js';
 import { findKernel, unpackedKernel } from './qemu/kernel.js';
 import { BPFFS, labSteps, namespaces, type TopologyOptions } from './topology.js';
@@ -108,7 +109,7 @@ function hostState(): Pick<TopologyOptions, 'mountBpffs' | 'netnsDirectory'> {
 async function machineFiles(): Promise<MachineFiles> {
   const kernel = findKernel();
   if (kernel === null) throw new Error('there is no kernel for guests: run `npm run setup -- --guests`');
-  return { kernel: await unpackedKernel(kernel), image: await guestImage('base', kernel), accel: bestAccelerator() };
+  return { emulator: emulator(), kernel: await unpackedKernel(kernel), image: await guestImage('base', kernel), accel: bestAccelerator() };
 }
 
 /** Titles of the steps that `labUp` would do; nothing is made, and nothing of an earlier lab is cleared. @throws LabRefusedError */
@@ -116,7 +117,7 @@ export async function foreseenUp(place: LabPlace, { spec = defaultLab, daemons =
   if (readJournal(place) !== null) throw new LabRefusedError('a lab is up, or was left half-built; take it down with `unipath lab down`');
   await refuseUnlessPossible(place, spec);
   // The files are made by whoever builds it; no title names them.
-  const machines: MachineFiles | null = spec.kind === 'qemu' ? { kernel: '', image: '', accel: bestAccelerator() } : null;
+  const machines: MachineFiles | null = spec.kind === 'qemu' ? { emulator: [], kernel: '', image: '', accel: bestAccelerator() } : null;
   return labSteps(place, spec, { daemons, programs: labPrograms, machines, ...hostState() }).map(({ title }) => title);
 }
 

@@ -11,8 +11,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { release } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { fetchEmulator } from './emulator.mjs';
 import { fetchKernel, guestRequirements, unpackedKernelRelease, whyNoGuestsHere } from './guests.mjs';
-import { fetchAdapters, sriovRequirements, whyNoAdaptersHere } from './sriov.mjs';
+import { fetchHostKernel, sriovRequirements, whyNoAdaptersHere } from './sriov.mjs';
 import { fetchPrometheus } from './prometheus.mjs';
 import { benchRequirements, installCommands, missingRequirements, packageManager, requirements, whyUnfit } from './requirements.mjs';
 
@@ -116,6 +117,7 @@ function prepareGuests() {
     if (reason) fail(reason);
     installPackages(guestRequirements);
     fetchKernel(root, { say, run, output });
+    fetchNewerEmulator();
     const made = `${unpackedKernelRelease(join(root, 'build/guest/kernel'))} ${newest(['src/lab/qemu'])}`;
     unlessDone('build/guest/.stamp', made, () => {
       say('building the root file system of guests');
@@ -126,13 +128,23 @@ function prepareGuests() {
   }
 }
 
+/** Guests do without. */
+function fetchNewerEmulator() {
+  try {
+    fetchEmulator(root, { say, run, output });
+  } catch (error) {
+    say(`guests run under this distribution's QEMU: ${error.message}`);
+  }
+}
+
 /** Best effort, too. */
 function prepareAdapters() {
   try {
     const reason = whyNoAdaptersHere(process.arch);
     if (reason) fail(reason);
     installPackages(sriovRequirements);
-    fetchAdapters(root, { say, run, output });
+    fetchEmulator(root, { say, run, output });
+    fetchHostKernel(root, { say, run, output });
   } catch (error) {
     say(`no emulated adapters: ${error.message} Tests that need them are skipped.`);
   }

@@ -7,7 +7,7 @@ import { guestCommandLine } from '../../src/lab/qemu/command_line.js';
 import { guestImage } from '../../src/lab/qemu/image.js';
 import { findKernel, unpackedKernel } from '../../src/lab/qemu/kernel.js';
 import { guestPaths, qemuArguments } from '../../src/lab/qemu/arguments.js';
-import { emulator } from '../../src/lab/sriov/arguments.js';
+import { emulator } from '../../src/lab/qemu/emulator.js';
 import { shellWords } from '../../src/lab/qemu/serial_shell.js';
 import type { HostMachine } from '../../src/lab/sriov/machine.js';
 import { PF_MACS, sriovTest, unipathDone, useMachine } from './bed.js';
@@ -52,10 +52,8 @@ async function startGuest(machine: HostMachine): Promise<void> {
   const commandLine = guestCommandLine({ ip: `${GUEST}/24` });
   const options = { name: 'g1', nics, hotplugPorts: 1, memoryMiB: 192, accel: 'tcg' as const, commandLine };
   const args = qemuArguments(options, guestPaths('/run/g1'), await unpackedKernel(kernel), await guestImage('base', kernel));
-  const { argv, env } = emulator();
-  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   await machine.run('mkdir /run/g1');
-  await machine.run(`${shellWords(['env', ...variables, ...argv, ...args])} > /run/g1/qemu.log 2>&1 & echo $! > /run/g1.pid`);
+  await machine.run(`${shellWords([...emulator(), ...args])} > /run/g1/qemu.log 2>&1 & echo $! > /run/g1.pid`);
 }
 
 async function startDaemon(machine: HostMachine): Promise<void> {

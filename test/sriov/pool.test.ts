@@ -1,5 +1,6 @@
 /** VFs are made, bound and taken away, refused to be taken from who uses them, and everything is as it was after the reset. */
-import { emulator } from '../../src/lab/sriov/arguments.js';
+import { emulator } from '../../src/lab/qemu/emulator.js';
+import { shellWords } from '../../src/lab/qemu/serial_shell.js';
 import type { HostMachine } from '../../src/lab/sriov/machine.js';
 import { fileThere, sriovTest, unipath, unipathDone, unipathRefused } from './bed.js';
 
@@ -84,11 +85,9 @@ sriovTest('what is not as it was made is said, and made so again; without a name
 
 sriovTest('a VF that a virtual machine has by VFIO is not taken away', async (t, machine) => {
   await unipathDone(machine, 'adapter setup eth0 --vfs 2');
-  const { argv, env } = emulator();
-  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   // Its CPUs stand still: it is the device that counts.
   const guest = '-S -machine q35 -accel tcg -m 64 -nodefaults -display none -device vfio-pci,host=0000:01:10.2';
-  await machine.run(`env ${variables.join(' ')} ${argv.join(' ')} ${guest} > /run/guest.log 2>&1 & echo $! > /run/guest.pid`);
+  await machine.run(`${shellWords(emulator())} ${guest} > /run/guest.log 2>&1 & echo $! > /run/guest.pid`);
   const pid = await fileThere(machine, '/run/guest.pid');
   await machine.run(`for i in $(seq 300); do ls -l /proc/${pid}/fd | grep -q /dev/vfio/ && exit; sleep 0.1; done; cat /run/guest.log; exit 1`, { deadlineMs: 45_000 });
   t.regex(await unipathRefused(machine, 'adapter reset eth0'), new RegExp(`VF 1 \\(0000:01:10\\.2\\) by process ${pid} \\(`));

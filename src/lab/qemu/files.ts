@@ -6,6 +6,8 @@ const made = join(packageRoot, 'build', 'guest');
 const sources = join(packageRoot, 'src', 'lab', 'qemu');
 
 export const guestFiles = {
+  /** QEMU with all that it needs, unpacked by the set-up where it can be had. */
+  emulator: join(packageRoot, 'build', 'qemu'),
   /** The kernel package, unpacked by the set-up. */
   kernel: join(made, 'kernel'),
   unpackedKernel: (release: string): string => join(made, `vmlinux-${release}`),

@@ -12,6 +12,7 @@ import { isAlive, killProcesses, type ProcessIdentity, processStart, startDetach
 import { type GuestNic, type GuestPaths, guestPaths, type MachineOptions, qemuArguments } from './arguments.js';
 import { bestAccelerator } from './available.js';
 import { deadKernelWords } from './dead_kernel.js';
+import { emulator } from './emulator.js';
 import { guestImage, type ImageKind } from './image.js';
 import { findKernel, unpackedKernel } from './kernel.js';
 import { lastWords, removeFiles, tail, withLastWords } from './leftovers.js';
@@ -85,7 +86,7 @@ export class QemuGuest {
     const kernel = findKernel();
     if (kernel === null) throw new Error('there is no kernel for guests: run `npm run setup -- --guests`');
     const machine = { memoryMiB: MEMORY_MIB[image], accel: bestAccelerator(), ...options };
-    const argv = ['qemu-system-x86_64', ...qemuArguments(machine, paths, await unpackedKernel(kernel), await guestImage(image, kernel))];
+    const argv = [...emulator(), ...qemuArguments(machine, paths, await unpackedKernel(kernel), await guestImage(image, kernel))];
     const there = pidIn(paths);
     if (there !== null) throw new Error(`a guest runs in ${folder} already (process ${there}): stop it first`);
     mkdirSync(folder, { recursive: true });

@@ -1,7 +1,6 @@
 /** How QEMU is called for the machine with emulated adapters. Pure. */
 import { join } from 'node:path';
 import { KERNEL_WORDS } from '../qemu/arguments.js';
-import { hostFiles } from './files.js';
 
 export interface HostMachineOptions {
   readonly name: string;
@@ -33,19 +32,6 @@ export function hostMachinePaths(folder: string): HostMachinePaths {
 export const WIRE_MAC = '52:54:00:5a:00:ff';
 /** All NICs are on one wire, which is QEMU's own: no frame leaves the machine. */
 const WIRE = 0;
-
-/** QEMU is started by its own loader with its own libraries: it is newer than what this machine has. */
-export function emulator(): { readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> } {
-  const root = hostFiles.qemu;
-  const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
-  return {
-    argv: [
-      ...[join(root, 'usr/lib64/ld-linux-x86-64.so.2'), '--library-path', `${libraries}:${join(libraries, 'pmdk')}`],
-      ...[join(root, 'usr/bin/qemu-system-x86_64'), '-L', join(root, 'usr/share/qemu'), '-L', join(root, 'usr/share/seabios')],
-    ],
-    env: { QEMU_MODULE_DIR: join(libraries, 'qemu') },
-  };
-}
 
 /** The wire is the switch of this one: all its functions are on it. VFs come first: the PF counts those that name it. */
 function poolArguments({ mac, vfs }: NonNullable<HostMachineOptions['pool']>, slot: number): string[] {

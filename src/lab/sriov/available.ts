@@ -1,6 +1,7 @@
 /** Whether this machine can run one with emulated adapters. Looks only, changes nothing. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasNewerEmulator } from '../qemu/emulator.js';
 import { guestFiles } from '../qemu/files.js';
 import { findKernel, type GuestKernel } from '../qemu/kernel.js';
 import { findProgram } from '../qemu/libraries.js';
@@ -31,7 +32,7 @@ export function whyNoHostMachine(): string | null {
   if (process.getuid?.() !== 0) return 'root';
   const missing = PROGRAMS.find((name) => findProgram(name) === null);
   if (missing !== undefined) return `the program ${missing} for a machine with emulated adapters: ${SET_UP}`;
-  if (!existsSync(join(hostFiles.qemu, 'usr/bin/qemu-system-x86_64'))) return `a QEMU that emulates SR-IOV: ${SET_UP}`;
+  if (!hasNewerEmulator()) return `a QEMU that emulates SR-IOV: ${SET_UP}`;
   if (hostKernels().length === 0) return `a kernel for a machine with emulated adapters: ${SET_UP}`;
   return null;
 }

@@ -6,8 +6,6 @@ const made = join(packageRoot, 'build', 'sriov');
 const sources = join(packageRoot, 'src', 'lab', 'sriov');
 
 export const hostFiles = {
-  /** QEMU with all that it needs, unpacked by the set-up. */
-  qemu: join(made, 'qemu'),
   /** Kernel packages, each unpacked in a folder named as its release. */
   kernels: join(made, 'kernels'),
   image: (release: string): string => join(made, `host-${release}.cpio`),

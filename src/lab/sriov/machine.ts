@@ -10,10 +10,11 @@ import { commandEnvironment } from '../../host/exec.js';
 import { packageRoot } from '../../paths.js';
 import { isAlive, killProcesses, type ProcessIdentity, processStart } from '../processes.js';
 import { bestAccelerator } from '../qemu/available.js';
+import { emulator } from '../qemu/emulator.js';
 import { unpackedKernel } from '../qemu/kernel.js';
 import { lastWords, removeFiles, withLastWords } from '../qemu/leftovers.js';
 import { SerialShell, type ShellOptions, type ShellResult } from '../qemu/serial_shell.js';
-import { emulator, hostMachineArguments, type HostMachineOptions, type HostMachinePaths, hostMachinePaths } from './arguments.js';
+import { hostMachineArguments, type HostMachineOptions, type HostMachinePaths, hostMachinePaths } from './arguments.js';
 import { hostKernel } from './available.js';
 import { hostImage } from './image.js';
 
@@ -56,15 +57,14 @@ export class HostMachine {
     const { name, folder } = options;
     const paths = hostMachinePaths(folder);
     const kernel = hostKernel(options.kernel);
-    const { argv, env } = emulator();
     const machine = { accel: bestAccelerator(), ...options };
     const args = hostMachineArguments(machine, paths, await unpackedKernel(kernel), await hostImage(kernel), packageRoot, kernel.modules);
     mkdirSync(folder, { recursive: true });
     removeFiles(paths);
     const out = openSync(paths.log, 'a');
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...argv, ...args], {
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...emulator(), ...args], {
       stdio: ['ignore', out, out],
-      env: { ...commandEnvironment(), ...env },
+      env: commandEnvironment(),
     });
     closeSync(out);
     await once(child, 'spawn');

@@ -16,7 +16,7 @@ const options: TopologyOptions = {
   machines: null,
 };
 
-const files = { kernel: '/vmlinux', image: '/base.cpio', accel: 'tcg' } as const;
+const files = { emulator: ['qemu-system-x86_64'], kernel: '/vmlinux', image: '/base.cpio', accel: 'tcg' } as const;
 const stepsOf = (kind: GuestKind): Step[] => labSteps(place, labOf(kind), { ...options, machines: kind === 'qemu' ? files : null });
 
 const commandsOf = (steps: readonly Step[]): string[] =>
