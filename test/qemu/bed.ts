@@ -148,7 +148,9 @@ export class BedHost {
 
   async startDaemon(): Promise<void> {
     const file = this.writeConfig();
-    const child = spawn('nsenter', [`--net=/run/netns/${this.netns}`, process.execPath, daemonScript, '--config', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+    // It ends with us, however we end.
+    const args = ['--pdeathsig', 'KILL', '--', 'nsenter', `--net=/run/netns/${this.netns}`, process.execPath, daemonScript, '--config', file];
+    const child = spawn('setpriv', args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#daemon = child;
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (this.#log = (this.#log + text).slice(-200_000)));
     const deadline = Date.now() + START_MS;

@@ -34,7 +34,7 @@ const PCI_DEVICE = z.object({
 
 /**
  * @param path of the device in QEMU's tree of objects
- * @param backend the device proper: a virtio PCI function has it as its child
+ * @param backend the device proper: a virtio PCI function has it as its child, one on another bus is it
  * @param version what query-version said
  * @returns null: it cannot be told
  * @throws MonitorLostError; QmpShapeError for an answer that makes no sense
@@ -42,9 +42,11 @@ const PCI_DEVICE = z.object({
 export async function hasTakenStandby(monitor: QemuMonitor, path: string, backend: string, version: unknown): Promise<boolean | null> {
   if (mayAskStatus(version)) return standbyOfStatus(await optional(monitor.execute('x-query-virtio-status', { path: backend })));
   const [, id] = path.split(`${PERIPHERAL}/`);
-  const buses = id === undefined ? undefined : await optional(monitor.execute('query-pci'));
-  const address = id === undefined || buses === undefined ? null : commonConfigOf(id, buses);
-  if (address === null) return null;
+  const buses = await optional(monitor.execute('query-pci'));
+  if (id === undefined || backend === path || buses === undefined) return null;
+  const address = commonConfigOf(id, buses);
+  // No driver reaches it.
+  if (address === null) return false;
   return standbyOfRegisters(await optional(monitor.execute('human-monitor-command', { 'command-line': `xp /${WORDS}xw 0x${address.toString(16)}` })));
 }
 
@@ -62,7 +64,7 @@ function standbyOfStatus(status: unknown): boolean | null {
   return parsed.data['guest-features']['dev-features'].some((feature) => feature.split(':')[0] === STANDBY_FEATURE);
 }
 
-/** Where the guest has mapped it; null when it has not, or there is no such device. */
+/** Where the guest has mapped it; null when it has not: also, when it has not numbered the bus. */
 function commonConfigOf(id: string, buses: unknown): number | null {
   const flat = (devices: readonly unknown[]): z.infer<typeof PCI_DEVICE>[] =>
     devices.flatMap((each) => {
