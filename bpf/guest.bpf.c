@@ -113,7 +113,7 @@ int steer_guest(struct xdp_md *ctx)
 	struct vnic_counters *c, *to_counters;
 	struct vnic *v, *to_vnic;
 	struct vnic_slot *port;
-	struct cursor cursor;
+	struct cursor cursor, addresses;
 	int from_vf, partial;
 	__u64 destination;
 	struct frame f;
@@ -169,9 +169,10 @@ int steer_guest(struct xdp_md *ctx)
 		return count(id, c, REASON_PASS_MULTICAST, f.length, XDP_PASS);
 	if (f.too_many_tags)
 		return count(id, c, REASON_PASS_TOO_MANY_TAGS, f.length, XDP_PASS);
+	addresses = addresses_of(ctx, &t);
 	if (t.l4 != L4_NONE)
-		learn_flow(id, c, &t, ctx->rx_queue_index, now);
-	partial = has_partial_checksum(&t);
+		learn_flow(id, c, &t, addresses, ctx->rx_queue_index, now);
+	partial = has_partial_checksum(&t, addresses);
 
 	vlan = v->flags & VNIC_ACCESS ? v->vlan : f.vlan;
 	destination = key_in_vlan(f.destination, vlan);

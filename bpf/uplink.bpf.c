@@ -73,7 +73,7 @@ static __always_inline int steer_from_wire(struct xdp_md *ctx, struct cursor *cu
 	if (f->too_many_tags)
 		return count(id, c, REASON_PASS_TOO_MANY_TAGS, f->length, XDP_PASS);
 	parse_tuple(ctx, cursor, f, &t);
-	if (uplink_partial_checksum && has_partial_checksum(&t))
+	if (uplink_partial_checksum && has_partial_checksum(&t, addresses_of(ctx, &t)))
 		return count(id, c, REASON_PASS_PARTIAL_CHECKSUM, f->length, XDP_PASS);
 	return steer(ctx, id, v, c, f, &t, f->vlan, choice);
 }

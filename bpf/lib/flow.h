@@ -44,9 +44,10 @@ static __always_inline void clear_record(struct flow_record *record)
  * RFS: remembers the queue on which the guest sends this flow. A known flow moves to another queue only after it has been
  * quiet on the old one: a guest that sends from two CPUs in turn does not make it flap.
  */
-static __always_inline void learn_flow(__u32 id, struct vnic_counters *c, const struct tuple *t, __u32 queue, __u32 now)
+static __always_inline void learn_flow(__u32 id, struct vnic_counters *c, const struct tuple *t, struct cursor addresses, __u32 queue,
+				       __u32 now)
 {
-	__u64 hash = flow_hash(t, flow_seed_of(id), 1);
+	__u64 hash = flow_hash(t, addresses, flow_seed_of(id), 1);
 	struct flow *slot = flow_of(id, hash);
 	struct flow_record learnt;
 	__u32 tag = hash >> 32, quiet;

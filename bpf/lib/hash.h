@@ -77,7 +77,7 @@ static __always_inline __u32 toeplitz_hash(struct xdp_md *ctx, const struct tupl
 {
 	if (!t->family)
 		return 0;
-	return rss_hash(ctx, offset_in(ctx, t->addresses), t->ports, hash_request(row, types, t));
+	return rss_hash(ctx, t->addresses, t->ports, hash_request(row, types, t));
 }
 
 static __always_inline __u64 pair(__u32 low, __u32 high)
@@ -98,20 +98,20 @@ static __always_inline __u64 flow_seed_of(__u32 vnic)
  * Only for tuples with ports. Every part has its own odd factor and the products are added, so that the multiplications do not wait
  * for each other; the end brings high bits down.
  */
-static __always_inline __u64 flow_hash(const struct tuple *t, __u64 seed, int reverse)
+static __always_inline __u64 flow_hash(const struct tuple *t, struct cursor addresses, __u64 seed, int reverse)
 {
-	const __u32 *a = t->addresses;
+	const __u32 *a = addresses.at;
 	__u32 ports = reverse ? t->ports << 16 | t->ports >> 16 : t->ports;
 	__u64 h = (seed ^ pair(ports, t->l4)) * 0x9e3779b97f4a7c15ULL;
 
-	if (t->family == 6) {
+	if (t->family == 6 && (void *)(a + 8) <= addresses.end) {
 		const __u32 *from = reverse ? a + 4 : a, *to = reverse ? a : a + 4;
 
 		h += (seed ^ pair(from[1], to[1])) * 0xbf58476d1ce4e5b9ULL;
 		h += (seed ^ pair(from[2], to[2])) * 0x94d049bb133111ebULL;
 		h += (seed ^ pair(from[3], to[3])) * 0xd6e8feb86659fd93ULL;
 		h += (seed ^ pair(from[0], to[0])) * 0xff51afd7ed558ccdULL;
-	} else {
+	} else if (t->family == 4 && (void *)(a + 2) <= addresses.end) {
 		h += (seed ^ (reverse ? pair(a[1], a[0]) : pair(a[0], a[1]))) * 0xff51afd7ed558ccdULL;
 	}
 	h ^= h >> 32;

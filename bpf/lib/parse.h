@@ -62,15 +62,16 @@ enum l4_kind {
 
 /*
  * What identifies a flow. The addresses stay in the packet: copies of them would be spilled to the stack and read back.
- * `family` and `l4` are whole words because only of these the verifier remembers which value it saw.
+ * Where they are is a number, not a pointer: whoever reads them checks the bounds again, and the verifier need not follow every family
+ * and protocol to the end of the program by itself, each of which has seen more or less of the frame.
  */
 struct tuple {
-	const __u32 *addresses;	/* source, then destination: 1 + 1 words of IPv4, 4 + 4 of IPv6; network order */
-	__u64 family;		/* 4, 6; 0 = not IP */
-	__u64 l4;		/* enum l4_kind; what follows is there when it is not L4_NONE */
-	__u32 ports;		/* source port first in memory */
+	__u32 addresses;	/* bytes into the frame; source, then destination: 1 + 1 words of IPv4, 4 + 4 of IPv6; network order */
+	__u32 ports;		/* there when l4 is not L4_NONE; source port first in memory */
 	__u32 pseudo;		/* what protocol and length add to the pseudo-header sum, network order */
 	__be16 checksum;	/* of the L4 header */
+	__u8 family;		/* 4, 6; 0 = not IP */
+	__u8 l4;		/* enum l4_kind */
 	__u8 protocol;		/* behind the extension headers */
 	__u8 unproven;		/* there may be an unfinished checksum where we do not look */
 };
@@ -141,6 +142,14 @@ static __always_inline int parse_frame(struct xdp_md *ctx, struct cursor *c, str
 	f->destination = vnic_key(eth->h_dest, f->vlan);
 	f->source = vnic_key(eth->h_source, f->vlan);
 	return 0;
+}
+
+/* At the addresses; their bounds have to be checked. */
+static __always_inline struct cursor addresses_of(struct xdp_md *ctx, const struct tuple *t)
+{
+	void *data = (void *)(long)ctx->data;
+
+	return (struct cursor){ .at = data + (t->addresses & FRAME_OFFSET_MASK), .end = (void *)(long)ctx->data_end };
 }
 
 /* Senders finish these themselves, or have none: the others may carry TCP or UDP within. */
@@ -261,7 +270,7 @@ static __always_inline void parse_tuple(struct xdp_md *ctx, struct cursor *c, co
 		if (ip->version != 4 || header_length < sizeof(*ip))
 			return;
 		t->family = 4;
-		t->addresses = &ip->saddr;
+		t->addresses = offset_in(ctx, &ip->saddr);
 		t->protocol = ip->protocol;
 		if (ip->frag_off & bpf_htons(IP_FRAGMENT)) {
 			t->unproven = 0; /* who makes fragments has finished the checksum */
@@ -279,7 +288,7 @@ static __always_inline void parse_tuple(struct xdp_md *ctx, struct cursor *c, co
 		if (ip->version != 6)
 			return;
 		t->family = 6;
-		t->addresses = ip->saddr.in6_u.u6_addr32;
+		t->addresses = offset_in(ctx, &ip->saddr);
 		t->protocol = ip->nexthdr;
 		c->at = ip + 1;
 		if (!is_extension(ip->nexthdr)) {
@@ -303,18 +312,23 @@ static __always_inline void parse_tuple(struct xdp_md *ctx, struct cursor *c, co
  * arrives corrupt. A finished checksum equals this value once in 65535 frames; those only take the slower way, and so do
  * frames with an L4 header that is not looked into.
  */
-static __always_inline int has_partial_checksum(const struct tuple *t)
+static __always_inline int has_partial_checksum(const struct tuple *t, struct cursor addresses)
 {
-	const __u32 *a = t->addresses;
+	const __u32 *a = addresses.at;
 	__u64 sum;
 
 	if (t->unproven)
 		return 1;
 	if (t->l4 == L4_NONE || t->l4 == L4_SCTP)
 		return 0;
+	if ((void *)(a + 2) > addresses.end)
+		return 1; /* cannot happen: they were read */
 	sum = (__u64)a[0] + a[1] + t->pseudo;
-	if (t->family == 6)
+	if (t->family == 6) {
+		if ((void *)(a + 8) > addresses.end)
+			return 1; /* nor this */
 		sum += (__u64)a[2] + a[3] + a[4] + a[5] + a[6] + a[7];
+	}
 	/* Below 2^36; the carries of these three steps cannot leave more than 16 bits. */
 	sum = (__u32)sum + (sum >> 32);
 	sum = (sum & 0xffff) + (sum >> 16);

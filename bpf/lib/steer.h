@@ -62,7 +62,7 @@ static __always_inline void choose_queue(struct xdp_md *ctx, __u32 id, struct vn
 		choose_by_hash(ctx, s, t, choice);
 		return;
 	}
-	hash = flow_hash(t, flow_seed_of(id), 0);
+	hash = flow_hash(t, addresses_of(ctx, t), flow_seed_of(id), 0);
 	slot = flow_of(id, hash);
 	if (!slot) {
 		choose_by_hash(ctx, s, t, choice);

@@ -381,7 +381,7 @@ static __always_inline void change_input(__u32 *input, int words)
 
 static __always_inline void hash_by_tables(struct xdp_md *ctx, __u32 *input, int words)
 {
-	struct tuple t = { .addresses = input, .family = words == WORDS4 ? 4 : 6, .l4 = L4_UDP, .ports = input[words - 1] };
+	struct tuple t = { .addresses = INPUT_AT, .family = words == WORDS4 ? 4 : 6, .l4 = L4_UDP, .ports = input[words - 1] };
 
 	scratch.result ^= toeplitz_hash(ctx, &t, 0, HASH_DEFAULT);
 }
@@ -479,9 +479,10 @@ static __always_inline __u32 random_flow(int chained)
 /* The slice of its vNIC, and the slot in there. */
 static __always_inline struct flow *slot_of_flow(__u32 number, const struct flow_key *key, __u64 *hash)
 {
-	struct tuple t = { .addresses = &key->from, .family = 4, .l4 = L4_UDP, .ports = key->ports };
+	struct tuple t = { .family = 4, .l4 = L4_UDP, .ports = key->ports };
+	struct cursor addresses = { .at = (void *)&key->from, .end = (void *)&key->ports };
 
-	*hash = flow_hash(&t, flow_seed_of(0), 0);
+	*hash = flow_hash(&t, addresses, flow_seed_of(0), 0);
 	return flow_of(number >> VNIC_FLOWS_SHIFT, *hash);
 }
 

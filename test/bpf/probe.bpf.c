@@ -33,7 +33,7 @@ int probe_partial(struct xdp_md *ctx)
 {
 	struct tuple t;
 
-	return !parse(ctx, &t) && has_partial_checksum(&t);
+	return !parse(ctx, &t) && has_partial_checksum(&t, addresses_of(ctx, &t));
 }
 
 /* Both halves of the flow hash, folded. Frames without ports have none: 0. */
@@ -47,7 +47,7 @@ int probe_flow(struct xdp_md *ctx)
 {
 	struct tuple t;
 
-	return parse(ctx, &t) || t.l4 == L4_NONE ? 0 : fold(flow_hash(&t, FLOW_SEED, 0));
+	return parse(ctx, &t) || t.l4 == L4_NONE ? 0 : fold(flow_hash(&t, addresses_of(ctx, &t), FLOW_SEED, 0));
 }
 
 SEC("xdp")
@@ -55,7 +55,7 @@ int probe_reverse(struct xdp_md *ctx)
 {
 	struct tuple t;
 
-	return parse(ctx, &t) || t.l4 == L4_NONE ? 0 : fold(flow_hash(&t, FLOW_SEED, 1));
+	return parse(ctx, &t) || t.l4 == L4_NONE ? 0 : fold(flow_hash(&t, addresses_of(ctx, &t), FLOW_SEED, 1));
 }
 
 /* IPv4 frames that reached the far end of a port, by receive queue; other frames are the kernel's own chatter. */
