@@ -7,6 +7,7 @@
 #include "answer.h"
 #include "config.h"
 #include "control_frame.h"
+#include "drop.h"
 #include "rate.h"
 #include "remote.h"
 #include "seen.h"
@@ -65,16 +66,16 @@ static __always_inline void follow_transmission(__u32 id, const struct vnic *v, 
 
 /* A control frame from a guest is for unipathd, whatever it says; only an answer of the plug-in is passed on. */
 static __always_inline int take_control_frame(struct xdp_md *ctx, struct cursor *cursor, __u32 id,
-					      struct vnic_counters *c, const struct frame *f)
+					      struct vnic_counters *c, const struct frame *f, enum port_role role)
 {
 	struct control_frame *control = cursor->at;
 	struct event *e;
 
 	if ((void *)(control + 1) > cursor->end || control->magic != bpf_htonl(CONTROL_MAGIC) || f->tag_length)
-		return count(id, c, REASON_DROP_CONTROL, f->length, XDP_DROP);
+		return drop_from_guest(id, c, role, REASON_DROP_CONTROL, f->length);
 	if (control->command != CONTROL_DRAINED && control->command != CONTROL_RESUMED)
-		return count(id, c, REASON_DROP_CONTROL, f->length, XDP_DROP);
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+		return drop_from_guest(id, c, role, REASON_DROP_CONTROL, f->length);
+	e = reserve_event();
 	if (e) {
 		e->time_ns = bpf_ktime_get_ns();
 		e->vnic = id;
@@ -136,15 +137,15 @@ int steer_guest(struct xdp_md *ctx)
 	}
 	from_vf = port->role == PORT_VF;
 	if ((vnic_key(v->mac, 0) ^ f.source) & mac_mask)
-		return count(id, c, REASON_DROP_SPOOFED_MAC, f.length, XDP_DROP);
+		return drop_from_guest(id, c, from_vf, REASON_DROP_SPOOFED_MAC, f.length);
 	/* The plug-in answers untagged, whatever the VLAN of its vNIC. */
 	if (f.type == bpf_htons(CONTROL_ETHERTYPE)) {
 		if (c)
 			tally(from_vf ? &c->from_vf : &c->from_tap, f.length);
-		return take_control_frame(ctx, &cursor, id, c, &f);
+		return take_control_frame(ctx, &cursor, id, c, &f, from_vf);
 	}
 	if (!is_own_vlan(id, v, &f))
-		return count(id, c, REASON_DROP_SPOOFED_VLAN, f.length, XDP_DROP);
+		return drop_from_guest(id, c, from_vf, REASON_DROP_SPOOFED_VLAN, f.length);
 	if (c)
 		tally(from_vf ? &c->from_vf : &c->from_tap, f.length);
 	if (!((f.destination ^ control_mac) & mac_mask))
@@ -156,7 +157,7 @@ int steer_guest(struct xdp_md *ctx)
 		__u32 reason = is_refused(ctx, id, offsets, frame_kind(&f, &t), t.ports);
 
 		if (reason < REASON_COUNT)
-			return count(id, c, reason, f.length, XDP_DROP);
+			return drop_from_guest(id, c, from_vf, reason, f.length);
 	}
 	if (!(v->flags & VNIC_PLUGIN) && (f.type == bpf_htons(ETH_P_ARP) || (t.family == 6 && t.protocol == IPPROTO_ICMPV6)))
 		note_addresses(ctx, id, l3_offset | offset_in(ctx, cursor.at) << 16, frame_kind(&f, &t));
@@ -164,7 +165,7 @@ int steer_guest(struct xdp_md *ctx)
 	now = tick_now();
 	follow_transmission(id, v, c, from_vf, &f, ifindex, now);
 	if (v->flags & VNIC_LIMITED && exceeds_rate(id, f.length))
-		return count(id, c, REASON_DROP_RATE, f.length, XDP_DROP);
+		return drop_from_guest(id, c, from_vf, REASON_DROP_RATE, f.length);
 	if (f.multicast)
 		return count(id, c, REASON_PASS_MULTICAST, f.length, XDP_PASS);
 	if (f.too_many_tags)

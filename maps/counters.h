@@ -36,6 +36,26 @@ struct {
 	__type(value, struct vnic_counters);
 } counters __weak SEC(".maps");
 
+/* On which port of a guest, and why, frames that it sent were dropped. */
+struct guest_drop_key {
+	__u32 vnic;
+	enum port_role role;
+	__u8 reason;		/* enum reason */
+	__u8 reserved[2];
+};
+_Static_assert(sizeof(struct guest_drop_key) == 8, "struct guest_drop_key is a wire format");
+
+/*
+ * Frames from guests that were dropped; each is in `counters`, too, where the port is not told. For all CPUs: who is dropped need not be
+ * quick. Room for eight reasons on each port.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_VNICS * PORTS_PER_VNIC * 8);
+	__type(key, struct guest_drop_key);
+	__type(value, __u64);
+} guest_drops __weak SEC(".maps");
+
 /* What can go wrong after the programs have decided. */
 enum redirect_error {
 	REDIRECT_ERROR_REDIRECT = 0,	/* the kernel refused the redirect (xdp_redirect_err) */

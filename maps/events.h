@@ -33,6 +33,14 @@ struct {
 	__uint(max_entries, 256 * 1024);
 } events __weak SEC(".maps");
 
+/* Events that the ring had no room for: nobody read it, or not soon enough. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} events_lost __weak SEC(".maps");
+
 /*
  * Names the types that no map's key or value mentions, so that BTF carries them to the generator. It has one row, which
  * nobody reads.

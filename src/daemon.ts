@@ -174,6 +174,7 @@ async function start(config: Config, configFile: string, sockets: readonly Contr
     version,
     controller,
     dataPlane,
+    statistics: () => host.statistics(),
     vms: () => vms.status(),
     failed: (collector, error) => warn(`the metrics of ${collector} could not be collected: ${error.message}`, { collector }),
   });

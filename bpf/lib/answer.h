@@ -7,9 +7,30 @@
 #include "events.h"
 #include "vnic.h"
 
-static __always_inline void tell(enum event_kind kind, __u32 id, __u32 ifindex, __u64 word, enum vnic_path path)
+/* Out of line: it is hardly ever called. */
+__weak __noinline int count_lost_event(void)
+{
+	__u32 zero = 0;
+	__u64 *lost = bpf_map_lookup_elem(&events_lost, &zero);
+
+	if (lost)
+		(*lost)++;
+	return 0;
+}
+
+/* Room for an event, or NULL; one that is lost is counted. */
+static __always_inline struct event *reserve_event(void)
 {
 	struct event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (!e)
+		count_lost_event();
+	return e;
+}
+
+static __always_inline void tell(enum event_kind kind, __u32 id, __u32 ifindex, __u64 word, enum vnic_path path)
+{
+	struct event *e = reserve_event();
 
 	if (!e)
 		return;

@@ -104,10 +104,15 @@ export const dataPlane = dashboard({
           title: 'How late events are read',
           answer: 'From a packet program that tells of something until unipathd has read it; the map has changed already by then.',
           unit: 's',
-          width: 24,
           queries: [
             { expr: quantile(0.99, `unipath_event_delay_seconds_bucket{${HERE}}`, 'kind'), legend: '{{kind}}, 99 %' },
           ],
+        }),
+        lines({
+          title: 'Lost events',
+          answer: 'What packet programs had to tell and found no room for: unipathd did not run, or did not read in time. Paths are right all the same; it looks at the host.',
+          unit: 'ops',
+          queries: [{ expr: rateHere('unipath_events_lost_total', 'instance'), legend: '{{instance}}' }],
         }),
       ],
     },

@@ -75,6 +75,18 @@ export const vnic = dashboard({
           unit: 'bps',
           queries: [{ expr: bitRate(`unipath_vnic_transmit_bytes_total{${THIS}}`, 'path'), legend: '{{path}}' }],
         }),
+        lines({
+          title: 'Got, frames',
+          answer: "Frames that its ports took for the guest, redirected or by the bridge. Of a VF behind the adapter's own switch only the adapter knows.",
+          unit: 'pps',
+          queries: [{ expr: rate(`unipath_port_delivered_frames_total{${THIS}}`, 'path'), legend: '{{path}}' }],
+        }),
+        lines({
+          title: 'Got, bits',
+          answer: 'The same in bits.',
+          unit: 'bps',
+          queries: [{ expr: bitRate(`unipath_port_delivered_bytes_total{${THIS}}`, 'path'), legend: '{{path}}' }],
+        }),
         lines(
           {
             title: 'Decisions, frames',
@@ -143,10 +155,16 @@ export const vnic = dashboard({
       title: 'Trouble',
       panels: [
         lines({
-          title: 'Spoofed frames',
-          answer: "Dropped: the source MAC address, VLAN, or (where listed) IP, ARP or ND sender is not the vNIC's own.",
+          title: 'Sent and dropped',
+          answer: "By the path on which the guest sent it: its source (MAC address, VLAN, or, where listed, IP, ARP or ND sender) is not its own, or it sends more than its max_rate.",
           unit: 'pps',
-          queries: [{ expr: rate(`unipath_vnic_frames_total{${THIS}, reason=~"drop_spoofed_.+"}`, 'reason'), legend: '{{reason}}' }],
+          queries: [{ expr: rate(`unipath_vnic_transmit_drops_total{${THIS}}`, 'path, reason'), legend: '{{path}} {{reason}}' }],
+        }),
+        lines({
+          title: 'Not taken by its ports',
+          answer: 'Frames for the guest that the port of a path dropped, mostly because its queue was full: the guest does not keep up.',
+          unit: 'pps',
+          queries: [{ expr: rate(`unipath_port_dropped_frames_total{${THIS}}`, 'path'), legend: '{{path}}' }],
         }),
         lines({
           title: 'Changes of path',

@@ -187,6 +187,17 @@ export const holdRoomNames = {
   66048: 'large',
 } as const satisfies Record<HoldRoom, string>;
 
+/** enum port_role; the prefix PORT_ is left out. */
+export const PortRole = {
+  TAP: 0,
+  VF: 1,
+} as const;
+export type PortRole = (typeof PortRole)[keyof typeof PortRole];
+export const portRoleNames = {
+  0: 'tap',
+  1: 'vf',
+} as const satisfies Record<PortRole, string>;
+
 /** enum redirect_error; the prefix REDIRECT_ERROR_ is left out. */
 export const RedirectError = {
   REDIRECT: 0,
@@ -234,17 +245,6 @@ export const hashTypeNames = {
   128: 'sctp_ipv6',
   119: 'default',
 } as const satisfies Record<HashType, string>;
-
-/** enum port_role; the prefix PORT_ is left out. */
-export const PortRole = {
-  TAP: 0,
-  VF: 1,
-} as const;
-export type PortRole = (typeof PortRole)[keyof typeof PortRole];
-export const portRoleNames = {
-  0: 'tap',
-  1: 'vf',
-} as const satisfies Record<PortRole, string>;
 
 /** enum vnic_flag; the prefix VNIC_ is left out. */
 export const VnicFlag = {
@@ -661,6 +661,28 @@ export const flowCodec: Codec<Flow> = {
   write: (value, buffer, offset = 0) => {
     flowRecordCodec.write(value.learnt, buffer, offset);
     flowRecordCodec.write(value.steered, buffer, offset + 8);
+  },
+};
+
+/** struct guest_drop_key, 8 bytes. */
+export interface GuestDropKey {
+  readonly vnic: number;
+  readonly role: PortRole;
+  readonly reason: number;
+}
+
+export const guestDropKeyCodec: Codec<GuestDropKey> = {
+  size: 8,
+  read: (buffer, offset = 0) => ({
+    vnic: buffer.readUInt32LE(offset),
+    role: buffer.readUInt8(offset + 4) as PortRole,
+    reason: buffer.readUInt8(offset + 5),
+  }),
+  write: (value, buffer, offset = 0) => {
+    buffer.writeUInt32LE(value.vnic, offset);
+    buffer.writeUInt8(value.role, offset + 4);
+    buffer.writeUInt8(value.reason, offset + 5);
+    buffer.fill(0, offset + 6, offset + 8);
   },
 };
 
@@ -1144,8 +1166,10 @@ export const hostMaps = {
   cpus: mapSpec('cpus', 'cpumap', u32, bpfCpumapValCodec, { maxEntries: 512, flags: 0 }),
   decisions: mapSpec('decisions', 'percpu_array', u32, decisionCodec, { maxEntries: 1, flags: 0 }),
   events: { name: 'events', type: 'ringbuf', maxEntries: 262144 } satisfies RingSpec,
+  events_lost: mapSpec('events_lost', 'percpu_array', u32, u64, { maxEntries: 1, flags: 0 }),
   flow_seeds: mapSpec('flow_seeds', 'array', u32, u64, { maxEntries: 1024, flags: 0 }),
   flows: mapSpec('flows', 'array', u32, flowCodec, { maxEntries: 1024, flags: 0 }),
+  guest_drops: mapSpec('guest_drops', 'hash', guestDropKeyCodec, u64, { maxEntries: 16384, flags: 0 }),
   holds: mapSpec('holds', 'array_of_maps', u32, u32, { maxEntries: 1024, flags: 0 }),
   metas: mapSpec('metas', 'array', u32, metaCodec, { maxEntries: 1, flags: 0 }),
   paths: mapSpec('paths', 'array', u32, pathWordCodec, { maxEntries: 1024, flags: 1024 }),
@@ -1261,6 +1285,11 @@ export const hostFingerprint: Fingerprint = {
     'flow': { size: 16 },
     'flow.learnt': { offset: 0, type: 'struct flow_record' },
     'flow.steered': { offset: 8, type: 'struct flow_record' },
+    'guest_drop_key': { size: 8 },
+    'guest_drop_key.vnic': { offset: 0, type: '__u32' },
+    'guest_drop_key.role': { offset: 4, type: 'enum port_role' },
+    'guest_drop_key.reason': { offset: 5, type: '__u8' },
+    'guest_drop_key.reserved': { offset: 6, type: '__u8[2]' },
     'meta': { size: 48 },
     'meta.contract_version': { offset: 0, type: '__u32' },
     'meta.cpus_map_id': { offset: 4, type: '__u32' },
@@ -1413,6 +1442,7 @@ export const hostFingerprint: Fingerprint = {
     'enum handover_bit': { size: 4, HANDOVER_RETAGGED_SHIFT: 60, HANDOVER_WIRE_SHIFT: 61 },
     'enum capture_limit': { size: 4, CAPTURE_OFF: 0, CAPTURE_DECISIONS: 1, CAPTURE_FRAMES: 2, CAPTURE_SNAPLEN: 4096 },
     'enum hold_room': { size: 4, HOLD_ROOM_SMALL: 256, HOLD_ROOM_USUAL: 1600, HOLD_ROOM_JUMBO: 10240, HOLD_ROOM_LARGE: 66048 },
+    'enum port_role': { size: 1, PORT_TAP: 0, PORT_VF: 1 },
     'enum redirect_error': {
       size: 1,
       REDIRECT_ERROR_REDIRECT: 0,
@@ -1433,7 +1463,6 @@ export const hostFingerprint: Fingerprint = {
       HASH_SCTP_IPV6: 128,
       HASH_DEFAULT: 119,
     },
-    'enum port_role': { size: 1, PORT_TAP: 0, PORT_VF: 1 },
     'enum vnic_flag': {
       size: 4,
       VNIC_CUT_THROUGH: 1,
@@ -1458,8 +1487,10 @@ export const hostFingerprint: Fingerprint = {
     'map cpus': { type: 'cpumap', key: '__u32', value: 'struct bpf_cpumap_val', max_entries: 512, flags: 0 },
     'map decisions': { type: 'percpu_array', key: '__u32', value: 'struct decision', max_entries: 1, flags: 0 },
     'map events': { type: 'ringbuf', max_entries: 262144, flags: 0 },
+    'map events_lost': { type: 'percpu_array', key: '__u32', value: '__u64', max_entries: 1, flags: 0 },
     'map flow_seeds': { type: 'array', key: '__u32', value: '__u64', max_entries: 1024, flags: 0 },
     'map flows': { type: 'array', key: '__u32', value: 'struct flow', max_entries: 1024, flags: 0 },
+    'map guest_drops': { type: 'hash', key: 'struct guest_drop_key', value: '__u64', max_entries: 16384, flags: 0 },
     'map holds': { type: 'array_of_maps', key: '__u32', value: '__u32', max_entries: 1024, flags: 0 },
     'map metas': { type: 'array', key: '__u32', value: 'struct meta', max_entries: 1, flags: 0 },
     'map paths': { type: 'array', key: '__u32', value: 'struct path_word', max_entries: 1024, flags: 1024 },

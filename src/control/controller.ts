@@ -22,12 +22,22 @@ export type VnicBrief =
   & { readonly tap_queues: QueueBrief; readonly vf_queues: QueueBrief | null };
 export type QueueBrief = Omit<QueueStatus, 'shares'>;
 
+/** By which devices a vNIC is reached, as they were last seen: ifindexes. */
+export interface VnicPorts {
+  readonly vnic: string;
+  /** Null: there is none now. */
+  readonly software: number | null;
+  /** `adapter`: its VF is behind the adapter's own switch, and no device of the host stands for it. */
+  readonly accelerated: number | null | 'adapter';
+}
+
 export interface Controller {
   adapterStatus(): readonly AdapterStatus[];
   quotaStatus(): readonly QuotaStatus[];
   vnicStatus(): readonly VnicStatus[];
   /** Of each vNIC as it is when it is asked for. */
   vnicBriefs(): Iterable<VnicBrief>;
+  vnicPorts(): Iterable<VnicPorts>;
   health(): ReconcileHealth;
   /** Id of each vNIC in the maps. */
   vnicIds(): ReadonlyMap<number, string>;

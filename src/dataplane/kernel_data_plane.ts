@@ -22,13 +22,13 @@ import type { ProgramSettings } from './identity.js';
 import { type PathChange, PathWords } from './path_word.js';
 import type { Started } from './start.js';
 import type {
-  Attachment, BridgeVlanNote, DataPlane, DataPlaneEvent, HoldReport, HostRssWish, MapUsage, PathState, ProgramName, ProgramRuns,
+  Attachment, BridgeVlanNote, DataPlane, DataPlaneEvent, GuestDropTally, HoldReport, HostRssWish, MapUsage, PathState, ProgramName, ProgramRuns,
   RedirectErrorTally, SeenAddresses, SteeringRow, VnicPath, VnicRow, VnicRssWish, VnicTally,
 } from './port.js';
 import { rssRow } from './rss_table.js';
 import { fromHostWishRow, fromWishRow, toHostWishRow, toWishRow, unusedWish } from './rss_wish_row.js';
 import { fromSteering, steeringKey, toSteering, unusedSteering } from './steering_row.js';
-import { CounterRows, toRedirectErrorTally } from './tallies.js';
+import { CounterRows, sumBlocks, toGuestDropTally, toRedirectErrorTally } from './tallies.js';
 import { VnicIndex } from './vnic_index.js';
 import { fromVnicRate, NO_RATE, toVnicRate } from './rate_row.js';
 import { checksAddresses, fromVnic, isLimited, isUsed, toVnic, unusedVnic } from './vnic_row.js';
@@ -60,6 +60,7 @@ function typed(maps: Started['maps']) {
     steerings: new BpfMap(maps.steerings, hostMaps.steerings.key, hostMaps.steerings.value),
     rssWishes: new BpfMap(maps.rss_wishes, hostMaps.rss_wishes.key, hostMaps.rss_wishes.value),
     bridgeVlans: new BpfMap(maps.bridge_vlans, hostMaps.bridge_vlans.key, hostMaps.bridge_vlans.value),
+    guestDrops: new BpfMap(maps.guest_drops, hostMaps.guest_drops.key, hostMaps.guest_drops.value),
   };
 }
 
@@ -170,6 +171,7 @@ export class KernelDataPlane implements DataPlane {
     this.#started.maps.seen_addresses.set(encode(u32, id), Buffer.alloc(20));
     const { counters } = this.#started.maps;
     counters.set(encode(u32, id), Buffer.alloc(counters.entrySize));
+    for (const key of this.#maps.guestDrops.keys()) if (key.vnic === id) this.#maps.guestDrops.delete(key);
   }
 
   path(id: number): PathState {
@@ -336,6 +338,15 @@ export class KernelDataPlane implements DataPlane {
   redirectErrors(): readonly RedirectErrorTally[] {
     const rows = this.#started.maps.redirect_errors.entries();
     return Array.from(rows, ([key, values]) => toRedirectErrorTally(redirectErrorKeyCodec.read(key), values));
+  }
+
+  guestDrops(): readonly GuestDropTally[] {
+    return Array.from(this.#maps.guestDrops.entries(), ([key, packets]) => toGuestDropTally(key, packets));
+  }
+
+  eventsLost(): bigint {
+    const { events_lost: lost } = this.#started.maps;
+    return sumBlocks(lost.get(encode(u32, 0)) ?? Buffer.alloc(8), 8).readBigUInt64LE();
   }
 
   mapUsage(): readonly MapUsage[] {

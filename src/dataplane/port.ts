@@ -52,6 +52,15 @@ export interface RedirectErrorTally {
   readonly packets: bigint;
 }
 
+/** Frames that a guest sent on one of its ports and that were dropped there; each is in its VnicTally, too. */
+export interface GuestDropTally {
+  readonly vnic: number;
+  readonly path: VnicPath;
+  /** As in VnicTally. */
+  readonly reason: string;
+  readonly packets: bigint;
+}
+
 /** How full a map of bounded size is. */
 export interface MapUsage {
   readonly map: string;
@@ -161,6 +170,10 @@ export interface DataPlane {
   /** Of these rows; default of all in use. Row 0 is nobody's: frames of no known vNIC. */
   tallies(ids?: readonly number[]): readonly VnicTally[];
   redirectErrors(): readonly RedirectErrorTally[];
+  /** Only what has happened. */
+  guestDrops(): readonly GuestDropTally[];
+  /** How many events there was no room for: nobody listened, or not often enough. */
+  eventsLost(): bigint;
   /** Of the maps that can be full. */
   mapUsage(): readonly MapUsage[];
   programRuns(): readonly ProgramRuns[];

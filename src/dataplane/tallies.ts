@@ -1,9 +1,9 @@
 /** Counters as the kernel keeps them, one per CPU, summed. */
 import {
-  ContractLimit, type Counter, type RedirectErrorKey, type Reason, redirectErrorNames, reasonNames, vnicCountersCodec,
+  ContractLimit, type Counter, type GuestDropKey, PortRole, type RedirectErrorKey, type Reason, redirectErrorNames, reasonNames, vnicCountersCodec,
 } from '../../maps/generated/contract.js';
 import type { RawMap } from '../native/map.js';
-import type { RedirectErrorTally, Tally, VnicTally } from './port.js';
+import type { GuestDropTally, RedirectErrorTally, Tally, VnicTally } from './port.js';
 
 /** Rows in one system call: the whole map is 1.6 MB per CPU, and those in use are few. */
 const ROWS_AT_ONCE = 8;
@@ -111,4 +111,8 @@ export function toRedirectErrorTally(key: RedirectErrorKey, values: Buffer): Red
     errno: Math.abs(key.error),
     packets: sumBlocks(values, 8).readBigUInt64LE(),
   };
+}
+
+export function toGuestDropTally({ vnic, role, reason }: GuestDropKey, packets: bigint): GuestDropTally {
+  return { vnic, path: role === PortRole.TAP ? 'software' : 'accelerated', reason: reasonNames[reason as Reason], packets };
 }

@@ -15,6 +15,7 @@ import {
 import { type DumpedLink, linkDumpPayload, readLink, RTM_GETLINK, RTM_NEWLINK } from './link_messages.js';
 import { LinkMonitor } from './link_monitor.js';
 import { NETLINK_ROUTE, NetlinkSocket } from './netlink_socket.js';
+import { type LinkStatistics, readStatistics, RTM_GETSTATS, RTM_NEWSTATS, statisticsDumpPayload } from './statistics_messages.js';
 
 /** The feature of a device that takes TCP frames larger than its MTU; ethtool's name for it. */
 const AGGREGATES_FEATURE = 'tx-tcp-segmentation';
@@ -55,6 +56,13 @@ export class Links {
   /** The same without what must be asked for apart: what devices take, and which of their queues are in use. @throws NetlinkError */
   async dumpPlain(): Promise<ReadonlyMap<string, DumpedLink>> {
     return new Map((await this.#dumpLinks()).map((link) => [link.name, link]));
+  }
+
+  /** What every link has counted, by ifindex. @throws NetlinkError */
+  async statistics(): Promise<ReadonlyMap<number, LinkStatistics>> {
+    const messages = await this.#route.dump(RTM_GETSTATS, statisticsDumpPayload(), 'what links have counted');
+    const all = messages.filter(({ type }) => type === RTM_NEWSTATS).flatMap(({ payload }) => readStatistics(payload) ?? []);
+    return new Map(all.map((link) => [link.ifindex, link]));
   }
 
   /** Does the bridge of this ifindex look at VLAN tags? */

@@ -4,6 +4,8 @@ import { endianness } from 'node:os';
 const LITTLE = endianness() === 'LE';
 export const readU16 = (buf: Buffer, at: number): number => (LITTLE ? buf.readUInt16LE(at) : buf.readUInt16BE(at));
 export const readU32 = (buf: Buffer, at: number): number => (LITTLE ? buf.readUInt32LE(at) : buf.readUInt32BE(at));
+/** Beyond 2^53 the last digits are lost. */
+export const readU64 = (buf: Buffer, at: number): number => Number(LITTLE ? buf.readBigUInt64LE(at) : buf.readBigUInt64BE(at));
 const writeU16 = (buf: Buffer, value: number, at: number): number => (LITTLE ? buf.writeUInt16LE(value, at) : buf.writeUInt16BE(value, at));
 const writeU32 = (buf: Buffer, value: number, at: number): number => (LITTLE ? buf.writeUInt32LE(value, at) : buf.writeUInt32BE(value, at));
 

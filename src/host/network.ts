@@ -11,6 +11,7 @@ import { run, runJson } from './exec.js';
 import { Links } from './links.js';
 import { checkInterfaceName } from './names.js';
 import { addOwnAddress, deleteOwnAddress, ownAddresses } from './own_addresses.js';
+import type { LinkStatistics } from './statistics_messages.js';
 import type { BridgePortFlags, BridgeVlan, BridgeVlanFlags, FdbEntry, HostNetwork } from './port.js';
 
 const OPERATIONAL_POLL_MS = 10;
@@ -31,6 +32,11 @@ export class LinuxHostNetwork implements HostNetwork {
 
   links(): Promise<ReadonlyMap<string, ObservedLink>> {
     return this.#links.dump();
+  }
+
+  /** What every link has counted, by ifindex. @throws NetlinkError */
+  statistics(): Promise<ReadonlyMap<number, LinkStatistics>> {
+    return this.#links.statistics();
   }
 
   onChange(listener: () => void): () => void {

@@ -6,6 +6,8 @@ export const VNICS_A_TURN = 8;
 
 export interface Collector {
   readonly name: string;
+  /** What must be waited for; the event loop goes on meanwhile. */
+  prepare?(): Promise<void>;
   /** Replaces what its families show by what is now; at once, or in steps, between which the event loop goes on. */
   collect(): Steps | void;
 }

@@ -11,11 +11,13 @@ export function allFamilies(): FamilyInfo[] {
       adapterStatus: () => [],
       quotaStatus: () => [],
       vnicBriefs: () => [],
+      vnicPorts: () => [],
       vnicIds: () => new Map(),
       onEvent: nobody,
       onLook: nobody,
     },
-    dataPlane: { tallies: () => [], redirectErrors: () => [], mapUsage: () => [], programRuns: () => [], attachments: () => [] },
+    dataPlane: { tallies: () => [], redirectErrors: () => [], guestDrops: () => [], eventsLost: () => 0n, mapUsage: () => [], programRuns: () => [], attachments: () => [] },
+    statistics: async () => new Map(),
     vms: () => ({ vms: [], problems: {} }),
   }).families();
 }

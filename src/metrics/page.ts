@@ -5,7 +5,7 @@ import type { FamilyInfo } from './readings.js';
 
 /** In the order of the page; a family belongs to the first that fits. */
 const SECTIONS: readonly (readonly [title: string, names: RegExp])[] = [
-  ['vNICs', /^unipath_vnic_(?!switch)/],
+  ['vNICs', /^unipath_(vnic_(?!switch)|port_)/],
   ['Changes of path', /^unipath_(vnic_switch|hold|announcements)/],
   ['Adapters', /^unipath_(adapter|quota)_/],
   ['Other frames', /^unipath_(unknown|redirect_errors)/],
@@ -53,7 +53,7 @@ What \`unipath metrics\` and \`http://ADDRESS/metrics\` (\`metrics: {listen: 127
 
 - Units are seconds, bytes, frames and ratios. Counters end in \`_total\`; histograms have \`_bucket\`, \`_sum\` and \`_count\`.
 - What the packet programs count lies in pinned maps, per vNIC: it goes on rising when the vNIC changes its VF and when unipathd is restarted, and begins
-  at zero when the vNIC is taken down and made anew. What unipathd itself counts (holds, events, histograms) begins at zero with each unipathd, which
+  at zero when the vNIC is taken down and made anew. What unipathd itself counts (ports, holds, events, histograms) begins at zero with each unipathd, which
   \`rate()\` and \`increase()\` take into account.
 - Identity is on \`_info\` metrics only, to be joined: \`unipath_vnic_path * on (instance, vnic) group_left (mac) unipath_vnic_info\`.
 - Nothing is labelled by flow, address or port number, so the number of series is bounded: some 90 for a vNIC, and one for each of its queues.

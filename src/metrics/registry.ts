@@ -9,17 +9,21 @@ import type { Collector } from './collector.js';
 import { adapterCollector } from './collectors/adapters.js';
 import { announcementCollector } from './collectors/announcements.js';
 import { eventDelays } from './collectors/event_delays.js';
+import { guestDropCollector } from './collectors/guest_drops.js';
 import { holdCollector } from './collectors/holds.js';
 import { lookDurations } from './collectors/looks.js';
+import { lostEventCollector } from './collectors/lost_events.js';
 import { machineCollector } from './collectors/machines.js';
 import { mapCollector } from './collectors/maps.js';
 import { migrationCounts } from './collectors/migrations.js';
+import { portCollector } from './collectors/ports.js';
 import { programCollector } from './collectors/programs.js';
 import { reconcileCollector } from './collectors/reconcile.js';
 import { switchDurations } from './collectors/switches.js';
 import { trafficCollector } from './collectors/traffic.js';
 import { vnicCollector } from './collectors/vnics.js';
 import { type FamilyInfo, Readings } from './readings.js';
+import type { PortStatistics } from './port_counts.js';
 import { inTurns, type Steps } from './turns.js';
 
 const EVENT_KINDS: readonly MonitorEvent['kind'][] = [
@@ -42,8 +46,10 @@ function* gathered<T>(items: Iterable<T>, into: T[]): Steps {
 
 export interface MetricsParts {
   readonly version: string;
-  readonly controller: Pick<Controller, 'health' | 'adapterStatus' | 'quotaStatus' | 'vnicBriefs' | 'vnicIds' | 'onEvent' | 'onLook'>;
-  readonly dataPlane: Pick<DataPlane, 'tallies' | 'redirectErrors' | 'mapUsage' | 'programRuns' | 'attachments'>;
+  readonly controller: Pick<Controller, 'health' | 'adapterStatus' | 'quotaStatus' | 'vnicBriefs' | 'vnicPorts' | 'vnicIds' | 'onEvent' | 'onLook'>;
+  readonly dataPlane: Pick<DataPlane, 'tallies' | 'redirectErrors' | 'guestDrops' | 'eventsLost' | 'mapUsage' | 'programRuns' | 'attachments'>;
+  /** What every device has counted, by ifindex. */
+  readonly statistics: () => Promise<PortStatistics>;
   readonly vms: () => Omit<VmsReply, 'schema'>;
   /** Told when a collector failed. */
   readonly failed?: (collector: string, error: Error) => void;
@@ -63,7 +69,7 @@ export class Metrics {
   /** The scrape that was asked for last. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor({ version, controller, dataPlane, vms, failed = () => undefined }: MetricsParts) {
+  constructor({ version, controller, dataPlane, statistics, vms, failed = () => undefined }: MetricsParts) {
     const registry = this.#registry;
     const readings = this.#readings;
     this.#failed = failed;
@@ -72,6 +78,7 @@ export class Metrics {
       .set(1);
     const vnicNames = (): Iterable<string> => controller.vnicIds().values();
     const holds = holdCollector(readings, registry, vnicNames);
+    const ports = portCollector(readings, { statistics, vnicPorts: () => controller.vnicPorts() });
     const announcements = announcementCollector(readings, vnicNames);
     this.#collectors = [
       reconcileCollector(readings, controller),
@@ -82,9 +89,12 @@ export class Metrics {
         redirectErrors: () => dataPlane.redirectErrors(),
         vnicIds: () => controller.vnicIds(),
       }),
+      guestDropCollector(readings, { guestDrops: () => dataPlane.guestDrops(), vnicIds: () => controller.vnicIds() }),
+      ports,
       holds,
       announcements,
       machineCollector(readings, vms),
+      lostEventCollector(readings, () => dataPlane.eventsLost()),
       mapCollector(readings, () => dataPlane.mapUsage()),
       programCollector(readings, dataPlane),
     ];
@@ -96,7 +106,7 @@ export class Metrics {
     });
     for (const kind of EVENT_KINDS) events.inc({ kind }, 0);
     const listeners = [
-      (event: MonitorEvent) => events.inc({ kind: event.kind }), holds.heard, announcements.heard,
+      (event: MonitorEvent) => events.inc({ kind: event.kind }), holds.heard, ports.heard, announcements.heard,
       switchDurations(registry), migrationCounts(registry),
     ];
     controller.onEvent((event) => {
@@ -147,6 +157,7 @@ export class Metrics {
     for (const collector of this.#collectors) {
       const before = turns.length;
       try {
+        await collector.prepare?.();
         await inTurns(stepsOf(collector), turns);
       } catch (error) {
         this.#errors.inc({ collector: collector.name });

@@ -4,7 +4,7 @@
  * out of looks until it is done. Who gets which VF and which id is decided in the plan, before any sequence starts.
  */
 import { randomBytes } from 'node:crypto';
-import type { Controller, LookReport, ReconcileHealth, VnicBrief } from '../control/controller.js';
+import type { Controller, LookReport, ReconcileHealth, VnicBrief, VnicPorts } from '../control/controller.js';
 import type { AdapterStatus, DownReply, MonitorEvent, QuotaStatus, ReloadReply, VfStatus, VnicStatus, WhyReply } from '../control/protocol.js';
 import type { RssChange, RssRequest, RssSetResult, RssStatus } from '../control/rss_protocol.js';
 import { describeAction, type Action, type Sequence } from '../core/actions.js';
@@ -40,7 +40,7 @@ import { QuarantineKeeper, type QuarantineStore } from './quarantine_keeper.js';
 import { Reporter, silentLogger, type Logger } from './report.js';
 import { hostWishAfter, keyAfter, wishAfter } from './rss_change.js';
 import { changesBy, isSpreadAsWanted, keyOf, mostQueues, rssStatus } from './rss_status.js';
-import { adapterStatus, quotaStatus, vnicBrief, vnicStatus } from './status.js';
+import { adapterStatus, quotaStatus, vnicBrief, vnicPorts, vnicStatus } from './status.js';
 import { tenantEvents } from './tenant_events.js';
 import { Waiters } from './waiters.js';
 
@@ -184,6 +184,10 @@ export class Reconciler implements Controller {
       const tenant = this.#tenants.get(key);
       if (tenant !== undefined && !this.#isShadowed(tenant)) yield vnicBrief(tenant, this.#observed, this.#pathOf(tenant));
     }
+  }
+
+  *vnicPorts(): Generator<VnicPorts, void> {
+    for (const tenant of this.#tenants.values()) if (!this.#isShadowed(tenant)) yield vnicPorts(tenant, this.#observed);
   }
 
   health(): ReconcileHealth {

@@ -1,5 +1,5 @@
 /** What is told about vNICs and adapters, from what is known of them. Pure. */
-import type { QueueBrief, VnicBrief } from '../control/controller.js';
+import type { QueueBrief, VnicBrief, VnicPorts } from '../control/controller.js';
 import type { AdapterStatus, QueueStatus, QuotaStatus, VnicStatus } from '../control/protocol.js';
 import { isPassedThrough } from '../core/adapter_vf.js';
 import { limitsOf, NOTHING } from '../core/budget.js';
@@ -71,6 +71,13 @@ export function vnicBrief(tenant: Tenant, observed: Observed | null, { path }: P
     tap_queues: queueBrief(observed?.links.get(spec.tap), cpus),
     vf_queues: vf === null || isPassedThrough(vf) ? null : queueBrief(observed?.links.get(vf.port), cpus),
   };
+}
+
+export function vnicPorts({ spec, state }: Tenant, observed: Observed | null): VnicPorts {
+  const vf = claimedVf(state);
+  const ifindexOf = (device: string): number | null => observed?.links.get(device)?.ifindex ?? null;
+  const accelerated = vf === null ? null : isPassedThrough(vf) ? 'adapter' : ifindexOf(vf.port);
+  return { vnic: spec.name, software: ifindexOf(spec.tap), accelerated };
 }
 
 export function vnicStatus(tenant: Tenant, observed: Observed | null, path: PathState, nowMs: number): VnicStatus {

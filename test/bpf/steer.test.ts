@@ -3,6 +3,7 @@
  * proven here: that a redirected frame arrives, and the second stage on the other CPU (live.test.ts does that).
  */
 import test from 'ava';
+import { eventCodec, hostMaps } from '../../maps/generated/contract.js';
 import { toVnicRate } from '../../src/dataplane/rate_row.js';
 import { onlineCpus } from '../../src/native/cpus.js';
 import { hostObjectPath } from '../../src/paths.js';
@@ -26,6 +27,11 @@ const bedTest = testWith(
   needs.root(), needs.tool('ip'), needs.kernel('6.1'), needs.file(hostObjectPath, 'bpf/unipath.bpf.o (make -C bpf)'),
   onlineCpus().includes(1) ? null : 'CPU 1',
 );
+
+/** Where answers to our questions go. */
+const CONTROL = '02:00:00:00:00:01';
+/** Records of a ring buffer have a header of eight bytes. */
+const ROOM_FOR_EVENTS = hostMaps.events.maxEntries / (eventCodec.size + 8);
 
 let bed: Bed;
 test.before(async () => {
@@ -65,6 +71,17 @@ for (const on of ['tap1', 'vf1'] as const) {
     t.true(passed <= Math.ceil(atOnce + since) + 2);
   });
 }
+
+bedTest.serial('an event that finds no room is counted, and the frame is treated as ever', (t) => {
+  bed.reset();
+  const bytes = frame().ethernet({ from: VNICS.g1.mac, to: CONTROL }).ipv4({ from: IP.g1, to: IP.station, protocol: 2 }).build();
+  const before = bed.lostEvents();
+  const most = ROOM_FOR_EVENTS + 100;
+  for (let i = 0; i < most; i++) if (bed.run(bytes, { on: 'tap1' }) !== 'drop') t.fail('an answer is not passed on');
+  const heard = bed.takeEvents().length;
+  t.true(heard > 0 && heard < most, `${heard} of ${most}`);
+  t.is(bed.lostEvents() - before, BigInt(most - heard));
+});
 
 /** TEST_RUN always leaves room before a frame here; the fuzzer takes it away. */
 const NOT_HERE: readonly ReasonName[] = ['pass_no_headroom', 'drop_retagged'];

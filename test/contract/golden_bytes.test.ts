@@ -138,6 +138,11 @@ const rows: Readonly<Record<string, Golden>> = {
       '0900000000000000', '0a00000000000000', '0b00000000000000', '0c00000000000000',
       '0d00000000000000', '0e00000000000000'),
   ),
+  guestDropKeyCodec: golden(
+    contract.guestDropKeyCodec,
+    { vnic: 1023, role: contract.PortRole.VF, reason: contract.Reason.DROP_RATE },
+    bytes('ff030000', '01', '1e', '0000'),
+  ),
   redirectErrorKeyCodec: golden(
     contract.redirectErrorKeyCodec,
     { ifindex: 6, error: -28, kind: contract.RedirectError.CPUMAP },

@@ -59,17 +59,22 @@ const scenario: readonly ScenarioStep[] = [
   step('re-homed', [want('software'), { kind: 'rehome', guest: SUBJECT, to: 'b' }, want('accelerated')], 'b'),
 ];
 
-interface Sent {
+interface Counted {
   readonly packets: number;
   readonly bytes: number;
 }
 
-/** What the bystander has sent, as its own kernel counts; with the Ethernet headers, that it leaves out. */
-function sentBy(place: LabPlace): Sent {
-  const [link] = JSON.parse(ip(namespaceOf(place, BYSTANDER), '-j -s link show dev eth0')) as { stats64: { tx: Sent } }[];
+interface SentAndGot {
+  readonly sent: Counted;
+  readonly got: Counted;
+}
+
+/** What the bystander has sent and got, as its own kernel counts. What it sends, with the Ethernet headers, that it leaves out; a port leaves them out, too. */
+function trafficOf(place: LabPlace): SentAndGot {
+  const [link] = JSON.parse(ip(namespaceOf(place, BYSTANDER), '-j -s link show dev eth0')) as { stats64: { tx: Counted; rx: Counted } }[];
   if (link === undefined) throw new Error(`${BYSTANDER} has no eth0`);
-  const { packets, bytes } = link.stats64.tx;
-  return { packets, bytes: bytes + packets * UNCOUNTED_BYTES };
+  const { tx, rx } = link.stats64;
+  return { sent: { packets: tx.packets, bytes: tx.bytes + tx.packets * UNCOUNTED_BYTES }, got: rx };
 }
 
 /** As Grafana would: a variable that stands for one is the guest that travels and where it began, others are all. */
@@ -94,9 +99,9 @@ interface Observed {
   readonly from: number;
   readonly to: number;
   readonly results: RunResults;
-  /** By the bystander, before and after the last scrape that `from` has, and that `to` has: what was scraped lies between. */
-  readonly sentFrom: readonly [Sent, Sent];
-  readonly sentTo: readonly [Sent, Sent];
+  /** Of the bystander, before and after the last scrape that `from` has, and that `to` has: what was scraped lies between. */
+  readonly outsideFrom: readonly [SentAndGot, SentAndGot];
+  readonly outsideTo: readonly [SentAndGot, SentAndGot];
 }
 
 async function observe(t: ExecutionContext): Promise<Observed> {
@@ -113,17 +118,17 @@ async function observe(t: ExecutionContext): Promise<Observed> {
   const targets = defaultLab.hosts.map(({ name }) => ({ instance: name, address: forwarder.address, path: `/${name}` }));
   const prometheus = await Prometheus.start(targets, rulesFile);
   t.teardown(() => prometheus.close());
-  const early = sentBy(place);
+  const early = trafficOf(place);
   await sleep(SCRAPES_MS);
   const from = seconds();
-  const sentFrom = [early, sentBy(place)] as const;
+  const outsideFrom = [early, trafficOf(place)] as const;
   const progress = progressOn({ write: (text) => t.log(text.trimEnd()) });
   const pace = { holdSeconds: HOLD_SECONDS, deadSeconds: 1 };
   const results = await runScenario(lab, scenario, { pace, quick: true, progress, signal: new AbortController().signal, takeDown: false, notes: [] });
-  const late = sentBy(place);
+  const late = trafficOf(place);
   await sleep(SCRAPES_MS);
   const to = seconds();
-  return { place, prometheus, from, to, results, sentFrom, sentTo: [late, sentBy(place)] };
+  return { place, prometheus, from, to, results, outsideFrom, outsideTo: [late, trafficOf(place)] };
 }
 
 async function everyQueryReturnsData(t: ExecutionContext, { prometheus, from, to }: Observed): Promise<void> {
@@ -159,17 +164,20 @@ async function whatIsExportedIsDocumented(t: ExecutionContext, place: LabPlace):
   }
 }
 
-async function countersAreRight(t: ExecutionContext, { prometheus, from, to, sentFrom, sentTo }: Observed): Promise<void> {
-  const risen = async (what: string): Promise<number> => {
-    const counter = `unipath_vnic_transmit_${what}_total{instance="${BYSTANDER_HOST}", vnic="${BYSTANDER}"}`;
-    return last(await prometheus.query(counter, to)) - last(await prometheus.query(counter, from));
-  };
-  for (const [what, inside] of [['packets', await risen('frames')], ['bytes', await risen('bytes')]] as const) {
-    const [least, most] = [sentTo[0][what] - sentFrom[1][what], sentTo[1][what] - sentFrom[0][what]];
-    t.true(least <= inside && inside <= most, `${what} of ${BYSTANDER}: ${inside} counted, ${least} to ${most} sent`);
-    // A neighbour solicitation or two, when nothing else is sent.
-    t.true(least > 500 && most - least < least / 50, `${least} to ${most} ${what} sent`);
-    t.log(`${BYSTANDER}: ${inside} ${what} counted, ${least} to ${most} sent`);
+const FRAMES_AND_BYTES = [['packets', 'frames'], ['bytes', 'bytes']] as const;
+
+async function countersAreRight(t: ExecutionContext, { prometheus, from, to, outsideFrom, outsideTo }: Observed): Promise<void> {
+  for (const [direction, counter] of [['sent', 'unipath_vnic_transmit'], ['got', 'unipath_port_delivered']] as const) {
+    for (const [what, metric] of FRAMES_AND_BYTES) {
+      const series = `${counter}_${metric}_total{instance="${BYSTANDER_HOST}", vnic="${BYSTANDER}"}`;
+      const inside = last(await prometheus.query(series, to)) - last(await prometheus.query(series, from));
+      const [earlyFrom, lateFrom, earlyTo, lateTo] = [...outsideFrom, ...outsideTo].map((each) => each[direction][what]) as [number, number, number, number];
+      const [least, most] = [earlyTo - lateFrom, lateTo - earlyFrom];
+      t.true(least <= inside && inside <= most, `${what} of ${BYSTANDER}: ${inside} counted, ${least} to ${most} ${direction}`);
+      // A neighbour solicitation or two, when nothing else is sent.
+      t.true(least > 500 && most - least < least / 50, `${least} to ${most} ${what} ${direction}`);
+      t.log(`${BYSTANDER}: ${inside} ${what} counted, ${least} to ${most} ${direction}`);
+    }
   }
   // The VF was changed and the daemon killed meanwhile.
   const counters = allFamilies().filter(({ name, type }) => type === 'counter' && name.startsWith('unipath_vnic_'));

@@ -1,5 +1,5 @@
 /** A Controller that holds what a test put into it. It proves nothing about the reconciler: `want` only writes down what was asked. */
-import type { Controller, LookReport, ReconcileHealth, VnicBrief } from '../../src/control/controller.js';
+import type { Controller, LookReport, ReconcileHealth, VnicBrief, VnicPorts } from '../../src/control/controller.js';
 import type { AdapterStatus, ConditionStatus, MonitorEvent, QuotaStatus, VfStatus, VnicStatus } from '../../src/control/protocol.js';
 import type { RssRequest, RssSetResult, RssStatus } from '../../src/control/rss_protocol.js';
 import type { Desired, VnicPath } from '../../src/core/model.js';
@@ -148,6 +148,10 @@ export class FakeController implements Controller {
 
   vnicBriefs(): Iterable<VnicBrief> {
     return this.vnics;
+  }
+
+  vnicPorts(): Iterable<VnicPorts> {
+    return this.vnics.map(({ name, id, vf }) => ({ vnic: name, software: 100 + id, accelerated: vf === null ? null : 200 + id }));
   }
 
   health(): ReconcileHealth {

@@ -13,7 +13,7 @@ import type {
 } from '../../src/core/model.js';
 import { NO_RSS_WISH } from '../../src/core/model.js';
 import type {
-  Attachment, DataPlane, DataPlaneEvent, HoldReport, MapUsage, ProgramRuns, RedirectErrorTally, SeenAddresses, VnicTally,
+  Attachment, DataPlane, DataPlaneEvent, GuestDropTally, HoldReport, MapUsage, ProgramRuns, RedirectErrorTally, SeenAddresses, VnicTally,
 } from '../../src/dataplane/port.js';
 import type { FakeHost } from './fake_host.js';
 import type { Faults } from './faults.js';
@@ -313,6 +313,14 @@ export class FakeDataPlane implements DataPlane {
 
   redirectErrors(): readonly RedirectErrorTally[] {
     return [];
+  }
+
+  guestDrops(): readonly GuestDropTally[] {
+    return [];
+  }
+
+  eventsLost(): bigint {
+    return 0n;
   }
 
   mapUsage(): readonly MapUsage[] {

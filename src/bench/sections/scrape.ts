@@ -10,6 +10,7 @@ import { ContractLimit, vnicCountersCodec } from '../../../maps/generated/contra
 import { encode, u32 } from '../../btf/codec.js';
 import type { VnicBrief } from '../../control/controller.js';
 import { CounterRows } from '../../dataplane/tallies.js';
+import type { PortStatistics } from '../../metrics/port_counts.js';
 import { Metrics } from '../../metrics/registry.js';
 import { possibleCpus } from '../../native/cpus.js';
 import type { RawMap } from '../../native/map.js';
@@ -50,16 +51,23 @@ function metricsOf(map: RawMap): Metrics {
   const rows = new CounterRows(map);
   const nobody = (): (() => void) => () => undefined;
   const briefs = IDS.map(brief);
+  const ports = IDS.map((id) => ({ vnic: `guest-${id}`, software: id, accelerated: MOST_VNICS + id }));
+  let frames = 0;
+  const statistics = (): PortStatistics => {
+    frames += 1000;
+    return new Map(ports.flatMap(({ software, accelerated }) => [software, accelerated]).map((port) => [port, { txFrames: frames, txBytes: frames * 1500, txDropped: 0 }]));
+  };
   const ids = new Map(IDS.map((id) => [id, `guest-${id}`]));
   return new Metrics({
     version: '',
     controller: {
-      health: () => ({ lastReconcileAgeMs: 0, error: null }), adapterStatus: () => [], quotaStatus: () => [], vnicBriefs: () => briefs, vnicIds: () => ids,
+      health: () => ({ lastReconcileAgeMs: 0, error: null }), adapterStatus: () => [], quotaStatus: () => [], vnicBriefs: () => briefs, vnicPorts: () => ports, vnicIds: () => ids,
       onEvent: nobody, onLook: nobody,
     },
     dataPlane: {
-      tallies: (wanted = IDS) => rows.read(wanted), redirectErrors: () => [], mapUsage: () => [], programRuns: () => [], attachments: () => [],
+      tallies: (wanted = IDS) => rows.read(wanted), redirectErrors: () => [], guestDrops: () => [], eventsLost: () => 0n, mapUsage: () => [], programRuns: () => [], attachments: () => [],
     },
+    statistics: async () => statistics(),
     vms: () => ({ vms: [], problems: {} }),
   });
 }

@@ -7,6 +7,7 @@ import {
   type Event, type FlowRecord, type HeldFrame, type PathWord, type SeenAddresses, type Steering, type Vnic, type VnicCounters, ContractLimit,
   eventCodec, HashType, heldFrameCodec, hostKnobs, hostMaps, PathBit,
   PortRole as RoleCode,
+  portRoleNames,
   reasonNames,
   VnicFlag, VnicPath as PathCode,
 } from '../../../maps/generated/contract.js';
@@ -144,6 +145,8 @@ export class Bed {
   readonly flowSeeds;
   readonly flows;
   readonly counters;
+  readonly guestDrops;
+  readonly eventsLost;
   readonly seen;
 
   private constructor(object: BpfObject, ifindexes: ReadonlyMap<PortName, number>) {
@@ -168,6 +171,8 @@ export class Bed {
     this.flowSeeds = open(hostMaps.flow_seeds);
     this.flows = open(hostMaps.flows);
     this.seen = open(hostMaps.seen_addresses);
+    this.guestDrops = open(hostMaps.guest_drops);
+    this.eventsLost = new PerCpuMap(object.map('events_lost'), hostMaps.events_lost.key, hostMaps.events_lost.value);
     this.counters = new PerCpuMap(object.map('counters'), hostMaps.counters.key, hostMaps.counters.value);
   }
 
@@ -402,6 +407,10 @@ export class Bed {
     return events;
   }
 
+  lostEvents(): bigint {
+    return this.eventsLost.getAll(0)!.reduce((sum, each) => sum + each, 0n);
+  }
+
   pathWords(): Map<VnicName, PathWord> {
     return new Map(VNIC_NAMES.map((name) => [name, this.paths.get(bedVnic(name).id)!]));
   }
@@ -453,6 +462,10 @@ export class Bed {
     const tallies = new Map<string, bigint>();
     for (const owner of COUNTER_OWNERS) {
       for (const counters of this.counters.getAll(counterRow(owner))!) addTallies(tallies, owner, counters);
+    }
+    for (const [{ vnic, role, reason }, frames] of this.guestDrops.entries()) {
+      const owner = VNIC_NAMES.find((name) => bedVnic(name).id === vnic);
+      tallies.set(`${owner} ${reasonNames[reason as keyof typeof reasonNames]} on ${portRoleNames[role]}`, frames);
     }
     return tallies;
   }

@@ -49,10 +49,16 @@ export interface Row extends Arrival {
 /** A frame refused or not understood is not counted as one of the vNIC's own. */
 const NOT_FROM_THE_GUEST: readonly ReasonName[] = ['pass_runt', 'pass_unknown_port', 'drop_spoofed_mac', 'drop_spoofed_vlan'];
 
+/** By steer_guest, which knows on which port. */
+const DROPPED_AT_THE_GUEST = /^drop_(spoofed|control|rate)/;
+
 function expectedRises(row: Row, bytes: bigint): Record<string, bigint> {
   const [owner, reason] = row.counted;
   const expected: Record<string, bigint> = { [`${owner} ${reason}`]: 1n, [`${owner} ${reason} bytes`]: bytes };
   const sender = ownerOf(row.on);
+  if (sender !== null && row.verdict === 'drop' && DROPPED_AT_THE_GUEST.test(reason)) {
+    expected[`${sender} ${reason} on ${bedVnic(sender).vf === row.on ? 'vf' : 'tap'}`] = 1n;
+  }
   if (sender !== null && !NOT_FROM_THE_GUEST.includes(reason)) {
     const port = bedVnic(sender).vf === row.on ? 'vf' : 'tap';
     expected[`${sender} from ${port}`] = 1n;

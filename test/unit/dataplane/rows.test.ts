@@ -1,6 +1,6 @@
 /** Rows of the maps in the control plane's words: vNICs, steerings, counters, events, the RSS tables. */
 import test from 'ava';
-import { type Event, EventKind, HashType, hostMaps, Reason, VnicPath } from '../../../maps/generated/contract.js';
+import { type Event, EventKind, HashType, hostMaps, PortRole, Reason, VnicPath } from '../../../maps/generated/contract.js';
 import { encode } from '../../../src/btf/codec.js';
 import { parseMacAddress } from '../../../src/core/model.js';
 import { toeplitzHash } from '../../../src/core/toeplitz.js';
@@ -10,7 +10,7 @@ import { toDataPlaneEvent } from '../../../src/dataplane/events.js';
 import type { SteeringRow, VnicRow } from '../../../src/dataplane/port.js';
 import { rssRow } from '../../../src/dataplane/rss_table.js';
 import { fromSteering, steeringKey, toSteering, unusedSteering } from '../../../src/dataplane/steering_row.js';
-import { sumBlocks, toRedirectErrorTally, toVnicTally } from '../../../src/dataplane/tallies.js';
+import { sumBlocks, toGuestDropTally, toRedirectErrorTally, toVnicTally } from '../../../src/dataplane/tallies.js';
 import { fromVnic, isUsed, toVnic, unusedVnic } from '../../../src/dataplane/vnic_row.js';
 
 const row: VnicRow = {
@@ -138,6 +138,11 @@ test('redirect errors have a name, a positive errno and a sum', (t) => {
   values.writeBigUInt64LE(2n, 0);
   values.writeBigUInt64LE(3n, 16);
   t.deepEqual(toRedirectErrorTally({ ifindex: 5, error: -28, kind: 1 }, values), { kind: 'devmap', ifindex: 5, errno: 28, packets: 5n });
+});
+
+test('where and why a guest was not let through', (t) => {
+  t.deepEqual(toGuestDropTally({ vnic: 3, role: PortRole.VF, reason: Reason.DROP_RATE }, 5n), { vnic: 3, path: 'accelerated', reason: 'drop_rate', packets: 5n });
+  t.is(toGuestDropTally({ vnic: 3, role: PortRole.TAP, reason: Reason.DROP_CONTROL }, 5n).path, 'software');
 });
 
 test('events in words; unknown ones are left out', (t) => {

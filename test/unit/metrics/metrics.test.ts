@@ -1,8 +1,9 @@
 import { release } from 'node:os';
 import test from 'ava';
 import { verdictOf } from '../../../src/core/verdict.js';
-import type { Attachment, DataPlaneEvent, MapUsage, ProgramRuns, RedirectErrorTally, VnicTally } from '../../../src/dataplane/port.js';
+import type { Attachment, DataPlaneEvent, GuestDropTally, MapUsage, ProgramRuns, RedirectErrorTally, VnicTally } from '../../../src/dataplane/port.js';
 import { listenForScrapes } from '../../../src/metrics/listener.js';
+import type { PortStatistics } from '../../../src/metrics/port_counts.js';
 import { Metrics } from '../../../src/metrics/registry.js';
 import { adapterStatus, FakeController, monitorEvent, vnicStatus } from '../../support/fake_controller.js';
 import { needsProgram, promtool } from '../../support/prometheus_programs.js';
@@ -44,6 +45,24 @@ class FakeCounts {
     return this.errors;
   }
 
+  drops: GuestDropTally[] = [];
+  lost = 0n;
+
+  guestDrops(): readonly GuestDropTally[] {
+    return this.drops;
+  }
+
+  eventsLost(): bigint {
+    return this.lost;
+  }
+
+  /** By ifindex, as of FakeController. */
+  devices: PortStatistics = new Map();
+
+  async statistics(): Promise<PortStatistics> {
+    return this.devices;
+  }
+
   mapUsage(): readonly MapUsage[] {
     return [{ map: 'tx_ports', entries: 3, maxEntries: 2112 }];
   }
@@ -70,6 +89,7 @@ function setUp(): { metrics: Metrics; controller: FakeController; counts: FakeCo
     version: '1.2.3',
     controller,
     dataPlane: counts,
+    statistics: () => counts.statistics(),
     vms: () => ({ vms: [], problems: { vm2: 'its monitor is held by somebody else' } }),
     failed: (collector, error) => failures.push(`${collector}: ${error.message}`),
   });
@@ -112,6 +132,51 @@ test('counters of vNICs, by reason and by queue', async (t) => {
     t.deepEqual(samples(text, `unipath_vnic_${name}_total`), [`unipath_vnic_${name}_total{vnic="g1"} ${value}`]);
   }
   t.deepEqual(samples(text, 'unipath_unknown_frames_total'), ['unipath_unknown_frames_total{verdict="pass",reason="pass_unknown_mac"} 12']);
+});
+
+test('what guests sent and was dropped, by the path on which they did', async (t) => {
+  const { metrics, counts } = setUp();
+  t.deepEqual(samples(await scrape(metrics), 'unipath_vnic_transmit_drops_total{vnic="g2"').map((line) => line.split(' ')[1]), Array(14).fill('0'));
+  counts.drops = [
+    { vnic: 1, path: 'accelerated', reason: 'drop_rate', packets: 3n },
+    { vnic: 1, path: 'software', reason: 'drop_rate', packets: 2n },
+    { vnic: 77, path: 'software', reason: 'drop_rate', packets: 9n },
+  ];
+  t.deepEqual(samples(await scrape(metrics), 'unipath_vnic_transmit_drops_total').filter((line) => !line.endsWith(' 0')), [
+    'unipath_vnic_transmit_drops_total{vnic="g1",path="software",reason="drop_rate"} 2',
+    'unipath_vnic_transmit_drops_total{vnic="g1",path="accelerated",reason="drop_rate"} 3',
+  ]);
+});
+
+test('events for which there was no room', async (t) => {
+  const { metrics, counts } = setUp();
+  t.deepEqual(samples(await scrape(metrics), 'unipath_events_lost_total'), ['unipath_events_lost_total 0']);
+  counts.lost = 12n;
+  t.deepEqual(samples(await scrape(metrics), 'unipath_events_lost_total'), ['unipath_events_lost_total 12']);
+});
+
+test('what ports took, read also when a vNIC changes its port; without an answer the rest is there', async (t) => {
+  const { metrics, controller, counts, failures } = setUp();
+  const device = (txFrames: number) => ({ txFrames, txBytes: txFrames * 100, txDropped: 1 });
+  counts.devices = new Map([[101, device(5)], [201, device(50)]]);
+  await scrape(metrics);
+  counts.devices = new Map([[101, device(8)], [201, device(70)]]);
+  controller.vnics = controller.vnics.map((vnic) => ({ ...vnic, vf: null }));
+  controller.emit(monitorEvent({ kind: 'phase', vnic: 'g1', fields: { phase: 'software' } }));
+  await new Promise((resolve) => setImmediate(resolve));
+  counts.devices = new Map([[101, device(9)], [201, device(90)]]);
+  const text = await scrape(metrics);
+  t.deepEqual(samples(text, 'unipath_port_delivered_frames_total{vnic="g1"'), [
+    'unipath_port_delivered_frames_total{vnic="g1",path="software"} 4',
+    'unipath_port_delivered_frames_total{vnic="g1",path="accelerated"} 20',
+  ]);
+  t.true(text.includes('unipath_port_delivered_bytes_total{vnic="g1",path="software"} 400\n'));
+  t.true(text.includes('unipath_port_dropped_frames_total{vnic="g1",path="software"} 0\n'));
+  counts.statistics = async () => {
+    throw new Error('no answer');
+  };
+  t.deepEqual(samples(await scrape(metrics), 'unipath_port_'), []);
+  t.deepEqual(failures, ['ports: no answer']);
 });
 
 test('redirect errors are summed over interfaces and named by errno', async (t) => {
@@ -216,7 +281,7 @@ test('a collector that fails costs its own families only, and is counted', async
   const errors = async (): Promise<string[]> => samples(await scrape(metrics), 'unipath_scrape_collector_errors_total');
   t.deepEqual(
     await errors(),
-    ['reconcile', 'adapters', 'vnics', 'traffic', 'holds', 'announcements', 'machines', 'maps', 'programs'].map(
+    ['reconcile', 'adapters', 'vnics', 'traffic', 'guest_drops', 'ports', 'holds', 'announcements', 'machines', 'lost_events', 'maps', 'programs'].map(
       (name) => `unipath_scrape_collector_errors_total{collector="${name}"} 0`,
     ),
   );

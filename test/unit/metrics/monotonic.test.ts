@@ -33,8 +33,8 @@ class Host {
 
   #daemon(): Metrics {
     const tallies = (ids: readonly number[]): VnicTally[] => ids.map((id) => tally(id, this.rows.get(id) ?? { vf: 0, tap: 0 }));
-    const dataPlane = { tallies, redirectErrors: () => [], mapUsage: () => [], programRuns: () => [], attachments: () => [] };
-    return new Metrics({ version: '', controller: this.controller, dataPlane, vms: () => ({ vms: [], problems: {} }) });
+    const dataPlane = { tallies, redirectErrors: () => [], guestDrops: () => [], eventsLost: () => 0n, mapUsage: () => [], programRuns: () => [], attachments: () => [] };
+    return new Metrics({ version: '', controller: this.controller, dataPlane, statistics: async () => new Map(), vms: () => ({ vms: [], problems: {} }) });
   }
 
   begin(): void {
