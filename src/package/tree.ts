@@ -18,7 +18,7 @@ export interface PackageFile {
 }
 
 export const LIBRARY = '/usr/lib/unipath';
-const DOCUMENTS = '/usr/share/doc/unipath';
+export const DOCUMENTS = '/usr/share/doc/unipath';
 /** Configuration: what an administrator has changed is kept. */
 export const CONFFILES = ['/etc/unipath/unipath.yaml'];
 /** Parts of the project that no host runs. */
@@ -64,12 +64,14 @@ function documents(version: string, date: Date, node: string): PackageFile[] {
   ];
 }
 
+export type PackageKind = 'deb' | 'rpm';
+
 /** Where each shell looks for completions of packages. */
-const COMPLETIONS = {
+const completions = (kind: PackageKind): Readonly<Record<string, string>> => ({
   bash: '/usr/share/bash-completion/completions/unipath',
-  zsh: '/usr/share/zsh/vendor-completions/_unipath',
+  zsh: `/usr/share/zsh/${kind === 'deb' ? 'vendor-completions' : 'site-functions'}/_unipath`,
   fish: '/usr/share/fish/vendor_completions.d/unipath.fish',
-} as const;
+});
 
 function grafana(): PackageFile[] {
   const folder = join(packageRoot, 'grafana');
@@ -86,10 +88,11 @@ export interface TreeOptions {
   readonly arch: string;
   /** The Node.js that goes along. */
   readonly node: string;
+  readonly kind: PackageKind;
 }
 
 /** Every file, folders by themselves. Says nothing of whether what it names has been built. */
-export function packageTree({ version, date, arch, node }: TreeOptions): readonly PackageFile[] {
+export function packageTree({ version, date, arch, node, kind }: TreeOptions): readonly PackageFile[] {
   return [
     ...library(version, arch, node),
     { to: '/usr/bin/unipath', source: own('unipath.sh'), isExecutable: true },
@@ -97,9 +100,9 @@ export function packageTree({ version, date, arch, node }: TreeOptions): readonl
     { to: '/usr/lib/systemd/system/unipathd.service', source: own('unipathd.service') },
     { to: '/usr/lib/sysusers.d/unipath.conf', source: own('unipath.sysusers') },
     { to: '/usr/lib/tmpfiles.d/unipath.conf', source: own('unipath.tmpfiles') },
-    { to: '/usr/share/lintian/overrides/unipath', source: own('lintian-overrides') },
+    ...(kind === 'deb' ? [{ to: '/usr/share/lintian/overrides/unipath', source: own('lintian-overrides') }] : []),
     { to: CONFFILES[0] ?? '', source: own('unipath.yaml') },
-    ...Object.entries(COMPLETIONS).map(([shell, to]) => ({ to, source: { text: COMPLETION_SCRIPTS[shell] ?? '' } })),
+    ...Object.entries(completions(kind)).map(([shell, to]) => ({ to, source: { text: COMPLETION_SCRIPTS[shell] ?? '' } })),
     ...documents(version, date, node),
     ...grafana(),
   ];

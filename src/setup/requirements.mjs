@@ -61,6 +61,9 @@ export const benchRequirements = [
   command('setpriv', 'ends a process with its parent', 'util-linux'),
 ];
 
+/** What only packages need, on top. @type {readonly Requirement[]} */
+export const packageRequirements = [command('rpmbuild', 'makes the package for Fedora and RHEL', 'rpm', 'rpm-build')];
+
 /** The requirements that are not met. */
 export const missingRequirements = (all = requirements) => all.filter((requirement) => !requirement.present());
 

@@ -3,7 +3,7 @@
  * Makes a fresh machine ready: distribution packages, npm packages, a BPF file system, BPF objects, TypeScript build. Does only what is not
  * done yet and says what it does; with everything in place it says nothing and takes well under a second. `--bench`: also what only
  * the bench needs. `--guests`: also what real guests need; `--sriov`: also what a machine with emulated adapters needs; `--prometheus`: also
- * a Prometheus to test with; where they cannot be had, it says why and goes on.
+ * a Prometheus to test with; `--package`: also what makes packages; where they cannot be had, it says why and goes on.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -15,7 +15,7 @@ import { fetchEmulator } from './emulator.mjs';
 import { fetchKernel, guestRequirements, unpackedKernelRelease, whyNoGuestsHere } from './guests.mjs';
 import { fetchHostKernel, sriovRequirements, whyNoAdaptersHere } from './sriov.mjs';
 import { fetchPrometheus } from './prometheus.mjs';
-import { benchRequirements, installCommands, missingRequirements, packageManager, requirements, whyUnfit } from './requirements.mjs';
+import { benchRequirements, installCommands, missingRequirements, packageManager, packageRequirements, requirements, whyUnfit } from './requirements.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const say = (text) => process.stderr.write(`setup: ${text}\n`);
@@ -151,6 +151,15 @@ function prepareAdapters() {
 }
 
 /** Best effort, too. */
+function preparePackages() {
+  try {
+    installPackages(packageRequirements);
+  } catch (error) {
+    say(`no package for Fedora and RHEL: ${error.message} Tests that need it are skipped.`);
+  }
+}
+
+/** Best effort, too. */
 function preparePrometheus() {
   try {
     fetchPrometheus(root, { say, run, output });
@@ -172,3 +181,4 @@ try {
 if (process.argv.includes('--guests')) prepareGuests();
 if (process.argv.includes('--sriov')) prepareAdapters();
 if (process.argv.includes('--prometheus')) preparePrometheus();
+if (process.argv.includes('--package')) preparePackages();

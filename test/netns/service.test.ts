@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
-import { buildPackage } from '../../src/package/build.js';
+import { buildDeb } from '../../src/package/deb.js';
 import { hostObjectPath } from '../../src/paths.js';
 import { temporaryFolder } from '../support/control_socket.js';
 import { needs, testWith } from '../support/require.js';
@@ -14,7 +14,7 @@ const serviceTest = testWith(...systemdNeeds(), needs.file(hostObjectPath, 'the 
 
 /** What the scenario has seen. @throws Error with its words */
 async function seen<T>(t: ExecutionContext, root: SystemdRoot, what: 'run' | 'replace', version: string): Promise<T> {
-  const file = await buildPackage({ version, target: join(temporaryFolder(t), `${version}.deb`), compression: 'none' });
+  const file = await buildDeb({ version, target: join(temporaryFolder(t), `${version}.deb`), compression: 'none' });
   return JSON.parse(await root.run(process.execPath, scenario, what, file)) as T;
 }
 

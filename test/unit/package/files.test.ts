@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import test from 'ava';
 import { parseConfig } from '../../../src/config/load.js';
 import { DEFAULT_READ_SOCKET, DEFAULT_SOCKET } from '../../../src/control/usual_socket.js';
-import { packageTree } from '../../../src/package/tree.js';
+import { type PackageKind, packageTree } from '../../../src/package/tree.js';
 import { packageRoot } from '../../../src/paths.js';
 import { temporaryFolder } from '../../support/control_socket.js';
 import { needs, testWith } from '../../support/require.js';
 
 const files = join(packageRoot, 'src/package/files');
 const text = (name: string): string => readFileSync(join(files, name), 'utf8');
-const tree = (arch = 'x64') => packageTree({ version: '1.2.3', date: new Date(0), arch, node: '/usr/bin/node' });
+const tree = (arch = 'x64', kind: PackageKind = 'deb') => packageTree({ version: '1.2.3', date: new Date(0), arch, node: '/usr/bin/node', kind });
 
 test('nothing is put in the same place twice, and nothing of the lab or of another machine is there', (t) => {
   const paths = tree().map(({ to }) => to);
@@ -20,6 +20,12 @@ test('nothing is put in the same place twice, and nothing of the lab or of anoth
   t.true(paths.some((path) => path.endsWith('/ffi_bindings.node')));
   t.true(paths.includes('/usr/share/man/man8/unipathd.8.gz') && paths.includes('/usr/share/man/man1/unipath-vnic.1.gz'));
   t.true(tree('arm64').some(({ to }) => to.includes('linux-arm64')));
+});
+
+test('the package of rpm has the same, but for what is Debian\'s own', (t) => {
+  const [deb, rpm] = (['deb', 'rpm'] as const).map((kind) => tree('x64', kind).map(({ to }) => to)) as [string[], string[]];
+  t.deepEqual(deb.filter((path) => !rpm.includes(path)), ['/usr/share/lintian/overrides/unipath', '/usr/share/zsh/vendor-completions/_unipath']);
+  t.deepEqual(rpm.filter((path) => !deb.includes(path)), ['/usr/share/zsh/site-functions/_unipath']);
 });
 
 test('the default configuration is one, its sockets are the usual ones, and their folders are made', (t) => {
@@ -56,7 +62,7 @@ testWith(needs.tool('systemd-analyze'))('systemd takes the unit', (t) => {
 });
 
 testWith(needs.tool('sh'))('the scripts of the package are shell', (t) => {
-  for (const script of ['DEBIAN/postinst', 'DEBIAN/prerm', 'DEBIAN/postrm', 'unipath.sh', 'unipathd.sh']) {
+  for (const script of ['DEBIAN/postinst', 'DEBIAN/prerm', 'DEBIAN/postrm', 'RPM/post', 'RPM/preun', 'RPM/postun', 'RPM/posttrans', 'unipath.sh', 'unipathd.sh']) {
     t.is(spawnSync('sh', ['-n', join(files, script)], { encoding: 'utf8' }).stderr, '', script);
   }
 });
