@@ -47,8 +47,11 @@ int steer_tap(struct __sk_buff *skb)
 	/* It sent it by its VF, and the bridge floods. */
 	if (!((vnic_key(v->mac, 0) ^ source) & mac_mask))
 		return count(id, c, REASON_DROP_REFLECTED, skb->len, TC_ACT_SHOT);
-	if (must_wait(id))
+	if (must_wait(id)) {
+		if (has_heard(v, p, skb->ingress_ifindex))
+			return count(id, c, REASON_DROP_REFLECTED, skb->len, TC_ACT_SHOT);
 		return count(id, c, keep_skb(skb, id) ? REASON_HELD : REASON_DROP_HOLD_FULL, skb->len, TC_ACT_SHOT);
+	}
 	return is_accelerated(v, p) ? to_vf(skb, id, v, c, destination) : TC_ACT_OK;
 }
 

@@ -173,8 +173,11 @@ static __always_inline int steer(struct xdp_md *ctx, __u32 id, const struct vnic
 
 	if (!p)
 		return count(id, c, REASON_PASS_NO_TARGET, f->length, XDP_PASS);
-	if (*(volatile __u64 *)&p->word & PATH_HOLD && must_wait(id))
+	if (*(volatile __u64 *)&p->word & PATH_HOLD && must_wait(id)) {
+		if (has_heard(v, p, ctx->ingress_ifindex))
+			return count(id, c, REASON_DROP_REFLECTED, f->length, XDP_DROP);
 		return hold(ctx, id, v, c, f, vlan);
+	}
 	accelerated = is_accelerated(v, p);
 	if (!accelerated && !(v->flags & VNIC_CUT_THROUGH))
 		return count(id, c, REASON_PASS_SOFTWARE, f->length, XDP_PASS);

@@ -58,4 +58,13 @@ static __always_inline int is_accelerated(const struct vnic *v, const struct pat
 	return (p->word & PATH_MASK) == PATH_ACCELERATED && v->vf_ifindex;
 }
 
+/*
+ * Has the guest's VF heard it already? While what waits is released to a VF behind the adapter's own switch, that switch gives what comes in by the
+ * uplink to the VF, too; and some give back to the PF what is released, which would wait and be released for ever.
+ */
+static __always_inline int has_heard(const struct vnic *v, const struct path_word *p, __u32 ingress_ifindex)
+{
+	return p->word & PATH_RELEASE && is_accelerated(v, p) && v->vf_ifindex == v->uplink_ifindex && ingress_ifindex == v->uplink_ifindex;
+}
+
 #endif

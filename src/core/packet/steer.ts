@@ -8,7 +8,7 @@ import type { Packet } from './ip.js';
 import { vnicKey } from './keys.js';
 import { chooseQueue, cpuFor, type QueueChoice } from './queue.js';
 import { changeTag, roomFor, type TagChange, toAccess, toWire } from './tags.js';
-import { isAccelerated } from './vnic_path.js';
+import { hasHeard, isAccelerated } from './vnic_path.js';
 
 /** XDP_PACKET_HEADROOM without struct xdp_frame, which the kernel keeps there. */
 export const USUAL_HEADROOM = 216;
@@ -49,7 +49,9 @@ export function steer(work: Work, id: number, vnic: Vnic, ethernet: Ethernet, pa
   const { state, arrival } = work;
   const path = state.paths.get(id);
   if (path === undefined) return pass(work, id, Reason.PASS_NO_TARGET);
-  if (mustWait(work, id, path)) return hold(work, id, vnic, ethernet, vlan);
+  if (mustWait(work, id, path)) {
+    return hasHeard(vnic, path, arrival.ifindex) ? drop(work, id, Reason.DROP_REFLECTED) : hold(work, id, vnic, ethernet, vlan);
+  }
   const accelerated = isAccelerated(vnic, path);
   if (!accelerated && (vnic.flags & VnicFlag.CUT_THROUGH) === 0) return pass(work, id, Reason.PASS_SOFTWARE);
   const port = portOf(vnic, accelerated ? PortRole.VF : PortRole.TAP);

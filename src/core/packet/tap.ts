@@ -9,7 +9,7 @@ import { keepBack, mustWait } from './hold.js';
 import { portKey, sameMac } from './keys.js';
 import { NOBODY, type PacketState } from './state.js';
 import { changeTag } from './tags.js';
-import { isAccelerated } from './vnic_path.js';
+import { hasHeard, isAccelerated } from './vnic_path.js';
 
 export interface TapArrival {
   /** Of the tap. */
@@ -39,6 +39,7 @@ export function decideTap(state: PacketState, frame: Uint8Array, { ifindex, came
   // The guest sent it by its VF, and the bridge floods.
   if (sameMac(frame, SOURCE_AT, vnic.mac, 0)) return drop(work, id, Reason.DROP_REFLECTED);
   if (mustWait(work, id, path)) {
+    if (hasHeard(vnic, path, cameIn)) return drop(work, id, Reason.DROP_REFLECTED);
     const beside = { segmentSize, tag: tag?.tci ?? 0, tagProtocol: tag?.protocol ?? 0 };
     return drop(work, id, keepBack(work, id, frame, beside) ? Reason.HELD : Reason.DROP_HOLD_FULL);
   }

@@ -66,3 +66,11 @@ export function followTransmission(work: Work, id: number, vnic: Vnic, role: Por
   const event = { vnic: id, generation, ifindex: work.arrival.ifindex, kind: EventKind.PATH_CHANGED, path: next, command: 0 };
   work.effects.push({ kind: 'event', event });
 }
+
+/**
+ * Has the guest's VF heard it already? While what waits is released to a VF behind the adapter's own switch, that switch gives what comes in by
+ * the uplink to the VF, too.
+ */
+export function hasHeard(vnic: Vnic, path: PathWord, ingressIfindex: number): boolean {
+  return isReleasing(path) && isAccelerated(vnic, path) && vnic.vfIfindex === vnic.uplinkIfindex && ingressIfindex === vnic.uplinkIfindex;
+}

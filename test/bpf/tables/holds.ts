@@ -34,6 +34,10 @@ export const holdRows: readonly Row[] = [
   { title: 'held: while others wait to be released', ...wire, ...held, holds: { vnic: 'g1', behind: 1 }, given: [holding('g1'), waiting(usual, onWire), releasing('g1')] },
   { title: 'held: not when nothing waits any more', ...wire, ...passed, given: [holding('g1'), releasing('g1')] },
   { title: 'held: ... straight to where the guest is now', ...wire, verdict: 'redirect', to: 'vf1', counted: ['g1', 'redirect_single'], given: [holding('g1'), releasing('g1'), accelerated('g1')] },
+  { title: 'held: not what a VF behind the adapter\'s switch, to which others are released, hears by itself', ...wire, verdict: 'drop', counted: ['g1', 'drop_reflected'], given: [legacy('g1'), holding('g1'), waiting(usual, onWire), releasing('g1'), accelerated('g1')] },
+  { title: 'held: ... but what does not come by the uplink', on: 'tap2', frame: guestFrame('g2', VNICS.g1.mac).ip(IP.g2, IP.g1).udp(4000, 5000), ...held, holds: { vnic: 'g1', behind: 1 }, given: [legacy('g1'), holding('g1'), waiting(usual, onWire), releasing('g1'), accelerated('g1')], learns: { vnic: 'g2', queue: 0 } },
+  { title: 'held: ... what comes before it is let hear', ...wire, ...held, holds: { vnic: 'g1', behind: 1 }, given: [legacy('g1'), accelerated('g1'), holding('g1'), waiting(usual, onWire)] },
+  { title: 'held: ... and what is released to the tap', ...wire, ...held, holds: { vnic: 'g1', behind: 1 }, given: [legacy('g1'), holding('g1'), waiting(usual, onWire), releasing('g1')] },
   { title: 'held: an access vNIC\'s frame without its tag', on: 'pf0', frame: frame().ethernet({ from: STATION, to: VNICS.g1.mac }).vlan(20, 3).ip(IP.station, IP.g1).udp(1, 2), leaves: wireTo('g1').ip(IP.station, IP.g1).udp(1, 2), ...held, given: [access('g1', 20), holding('g1')] },
   { title: 'held: ... also where the adapter would want the tag', on: 'pf0', frame: frame().ethernet({ from: STATION, to: VNICS.g1.mac }).vlan(20, 3).ip(IP.station, IP.g1).udp(1, 2), leaves: wireTo('g1').ip(IP.station, IP.g1).udp(1, 2), ...held, given: [access('g1', 20), legacy('g1'), accelerated('g1'), holding('g1')] },
   { title: 'held: a trunk\'s frame with its tag', on: 'pf0', frame: frame().ethernet({ from: STATION, to: VNICS.g1.mac }).vlan(20, 3).ip(IP.station, IP.g1).udp(1, 2), ...held, given: [trunk('g1', 10, 20), holding('g1')] },
@@ -147,5 +151,6 @@ export const tapRows: readonly TapRow[] = [
   { title: 'adapter with a switch: from a neighbour, by the uplink to the VF', at: 'tap1', frame: forG1, ...toVf, cameIn: 'tap2', given: behindAdapter },
   { title: 'adapter with a switch: ... of an access vNIC', at: 'tap1', frame: forG1, ...toVf, cameIn: 'tap2', given: [...behindAdapter, access('g1', 20)] },
   { title: 'adapter with a switch: not back to where it came in', at: 'tap1', frame: forG1, ...left, given: behindAdapter },
+  { title: 'adapter with a switch: while others are released, not what the VF hears by itself', at: 'tap1', frame: forG1, ...reflected, given: [...stock, legacy('g1'), holding('g1'), waiting(wireUdp, onWire), releasing('g1'), accelerated('g1')] },
   { title: 'adapter with a switch: held like any other', ...g1, ...waits, given: [...behindAdapter, holding('g1')] },
 ];
