@@ -41,7 +41,7 @@ static __always_inline __u32 reflected_vnic(struct xdp_md *ctx, const struct fra
 
 	if (!id || !v || !p || v->uplink_ifindex != ctx->ingress_ifindex)
 		return 0;
-	return ticks_since(p->tap_multicast, tick_now()) < QUIET_TICKS ? id : 0;
+	return ticks_since(p->tap_multicast, tick_now()) < REFLECTED_TICKS ? id : 0;
 }
 
 /* What becomes of it; the sender is looked at only where it answers a question, or comes back. */

@@ -38,9 +38,11 @@ enum contract_limit {
 	 * Ages, in ticks of 13 to 26 ms (see bpf/lib/clock.h). A flow changes its queue, and a vNIC leaves its VF, only after the
 	 * old one has been quiet for QUIET_TICKS: at least 13 ms, because the first of them may be nearly over. Another flow may
 	 * take the slot of a learnt one after FLOW_LIFETIME; what was learnt is not used beyond FLOW_EXPIRY. A station is believed to be
-	 * behind the uplink for REMOTE_LIFETIME. What another CPU wrote may be CLOCK_SKEW ahead.
+	 * behind the uplink for REMOTE_LIFETIME. What another CPU wrote may be CLOCK_SKEW ahead. What a guest sent to all comes back within
+	 * REFLECTED_TICKS, if at all; from another host, to which the guest has gone, it is said more often than that.
 	 */
 	QUIET_TICKS = 2,
+	REFLECTED_TICKS = 8,
 	FLOW_LIFETIME = 64,
 	FLOW_EXPIRY = 1800,
 	REMOTE_LIFETIME = 3600,

@@ -184,8 +184,12 @@ static __always_inline int steer(struct xdp_md *ctx, __u32 id, const struct vnic
 	ifindex = accelerated ? v->vf_ifindex : v->tap_ifindex;
 	frame_max = accelerated ? v->vf_frame_max : v->tap_frame_max;
 	multi_buffer = accelerated ? VNIC_VF_MULTI_BUFFER : VNIC_TAP_MULTI_BUFFER;
-	if (ifindex == ctx->ingress_ifindex)
+	if (ifindex == ctx->ingress_ifindex) {
+		/* The adapter's own switch gave it to the VF, and the bridge would take its sender to be behind the uplink. */
+		if (ifindex == v->uplink_ifindex && find_vnic(f->source))
+			return count(id, c, REASON_DROP_REFLECTED, f->length, XDP_DROP);
 		return count(id, c, REASON_PASS_SAME_PORT, f->length, XDP_PASS);
+	}
 	if (f->length - f->tag_length > frame_max)
 		return count(id, c, REASON_PASS_OVERSIZE, f->length, XDP_PASS);
 	if (f->multi_buffer && !(v->flags & multi_buffer))

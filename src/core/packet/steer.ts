@@ -1,12 +1,13 @@
 /** A frame for a vNIC of this host: which port, which queue, which CPU. From the uplink and from neighbours alike. */
 import { ContractLimit, PortRole, Reason, type Vnic, VnicFlag } from '../../../maps/generated/contract.js';
 import { type Decision, drop, pass, redirect, retagged, type Work } from './decision.js';
-import { countedLength, type Ethernet } from './ethernet.js';
+import { countedLength, type Ethernet, SOURCE_AT } from './ethernet.js';
 import { HANDOVER_BYTES, pushHandover } from './handover.js';
 import { keepBack, mustWait } from './hold.js';
 import type { Packet } from './ip.js';
 import { vnicKey } from './keys.js';
 import { chooseQueue, cpuFor, type QueueChoice } from './queue.js';
+import { NOBODY } from './state.js';
 import { changeTag, roomFor, type TagChange, toAccess, toWire } from './tags.js';
 import { hasHeard, isAccelerated } from './vnic_path.js';
 
@@ -55,7 +56,11 @@ export function steer(work: Work, id: number, vnic: Vnic, ethernet: Ethernet, pa
   const accelerated = isAccelerated(vnic, path);
   if (!accelerated && (vnic.flags & VnicFlag.CUT_THROUGH) === 0) return pass(work, id, Reason.PASS_SOFTWARE);
   const port = portOf(vnic, accelerated ? PortRole.VF : PortRole.TAP);
-  if (port.ifindex === arrival.ifindex) return pass(work, id, Reason.PASS_SAME_PORT);
+  if (port.ifindex === arrival.ifindex) {
+    // The adapter's own switch gave it to the VF, and the bridge would take its sender to be behind the uplink.
+    const sender = state.index.get(vnicKey(work.frame, ethernet.vlan, SOURCE_AT))?.vnic ?? NOBODY;
+    return port.ifindex === vnic.uplinkIfindex && sender !== NOBODY ? drop(work, id, Reason.DROP_REFLECTED) : pass(work, id, Reason.PASS_SAME_PORT);
+  }
   if (countedLength(ethernet) > port.frameMax) return pass(work, id, Reason.PASS_OVERSIZE);
   if (ethernet.multiBuffer && !port.multiBuffer) return pass(work, id, Reason.PASS_MULTI_BUFFER);
 

@@ -51,5 +51,5 @@ function reflectedVnic({ state, arrival, frame }: Work, { vlan }: Ethernet): num
   const id = state.index.get(vnicKey(frame, vlan, SOURCE_AT))?.vnic ?? NOBODY;
   const path = id === NOBODY ? undefined : state.paths.get(id);
   if (path === undefined || state.vnics.get(id)?.uplinkIfindex !== arrival.ifindex) return null;
-  return ticksSince(path.tapMulticast, state.tick) < ContractLimit.QUIET_TICKS ? id : null;
+  return ticksSince(path.tapMulticast, state.tick) < ContractLimit.REFLECTED_TICKS ? id : null;
 }

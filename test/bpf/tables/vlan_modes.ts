@@ -137,6 +137,10 @@ export const legacyRows: readonly Row[] = [
     frame: toG1.ipv4(packet), on: 'pf0', verdict: 'pass', counted: ['g1', 'pass_same_port'],
   },
   {
+    title: '... and what a neighbour sent is not brought to the bridge by it, which would take the neighbour to be there', given: [legacy('g1'), accelerated('g1')],
+    frame: frame().ethernet({ from: VNICS.g2.mac, to: VNICS.g1.mac }).ipv4(packet), on: 'pf0', verdict: 'drop', counted: ['g1', 'drop_reflected'],
+  },
+  {
     title: 'a frame from the tap does not end such a VF\'s path: what the guest sends on it is not seen', given: [legacy('g1'), accelerated('g1')],
     frame: frame().ethernet({ from: VNICS.g1.mac, to: NOBODY }).ipv4(packet), on: 'tap1', verdict: 'pass', counted: ['g1', 'pass_unknown_mac'],
   },
