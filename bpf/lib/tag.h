@@ -20,32 +20,23 @@ static __always_inline enum tag_change to_wire(const struct frame *f, __u16 vlan
 	return f->tag_length ? TAG_SET : TAG_PUSH;
 }
 
-/* Both MAC addresses, as two overlapping words: 12 bytes. */
-static __always_inline void copy_addresses(__u8 *to, const __u8 *from)
-{
-	__u64 first;
-	__u32 last;
-
-	__builtin_memcpy(&first, from, sizeof(first));
-	__builtin_memcpy(&last, from + 8, sizeof(last));
-	__builtin_memcpy(to, &first, sizeof(first));
-	__builtin_memcpy(to + 8, &last, sizeof(last));
-}
-
 /* Moves the start of the frame, and the MAC addresses with it. `delta` > 0 takes bytes away behind them. */
 static __always_inline int move_addresses(struct xdp_md *ctx, int delta)
 {
-	__u8 addresses[2 * ETH_ALEN], *data = (void *)(long)ctx->data;
+	__u32 *data = (void *)(long)ctx->data, addresses[3];
 
-	if (data + sizeof(struct ethhdr) > (__u8 *)(long)ctx->data_end)
+	if ((void *)data + sizeof(struct ethhdr) > (void *)(long)ctx->data_end)
 		return -1;
-	copy_addresses(addresses, data);
+	/* Word by word: for memcpy clang would take the bytes one at a time. */
+	for (int i = 0; i < 3; i++)
+		addresses[i] = data[i];
 	if (bpf_xdp_adjust_head(ctx, delta))
 		return -1;
 	data = (void *)(long)ctx->data;
-	if (data + sizeof(struct ethhdr) > (__u8 *)(long)ctx->data_end)
+	if ((void *)data + sizeof(struct ethhdr) > (void *)(long)ctx->data_end)
 		return -1; /* cannot happen: a frame with a tag is longer than its header */
-	copy_addresses(data, addresses);
+	for (int i = 0; i < 3; i++)
+		data[i] = addresses[i];
 	return 0;
 }
 
