@@ -22,6 +22,8 @@ export interface ProgramInfo {
   readonly name: string;
   /** 16 hex digits: a hash of the instructions. */
   readonly tag: string;
+  /** Instructions that the verifier went through, on all ways together; it gives up after a million. */
+  readonly verified: number;
   /** What it ran so far, while sysctl kernel.bpf_stats_enabled was 1. */
   readonly runs: { readonly count: bigint; readonly nanoseconds: bigint };
 }
@@ -74,6 +76,7 @@ export function getProgramInfo(fd: number, what: string): ProgramInfo {
     type: info.readUInt32LE(at.type),
     name: readName(info, at.name),
     tag: info.toString('hex', at.tag, at.tag + tagBytes),
+    verified: info.readUInt32LE(at.verified_insns),
     runs: { count: info.readBigUInt64LE(at.run_cnt), nanoseconds: info.readBigUInt64LE(at.run_time_ns) },
   };
 }

@@ -15,6 +15,8 @@ export class BpfProgram {
   readonly type: number;
   /** 16 hex digits that depend on the instructions alone. */
   readonly tag: string;
+  /** Instructions that the verifier went through, on all ways together; it gives up after a million. */
+  readonly verified: number;
   readonly #descriptor: Descriptor;
 
   /** Takes over the descriptor. */
@@ -24,6 +26,7 @@ export class BpfProgram {
     this.id = info.id;
     this.type = info.type;
     this.tag = info.tag;
+    this.verified = info.verified;
     this.name = name ?? info.name;
   }
 

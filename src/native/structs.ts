@@ -46,6 +46,7 @@ export const mapInfo = struct('struct bpf_map_info', 'linux/bpf.h', 88, {
 });
 export const programInfo = struct('struct bpf_prog_info', 'linux/bpf.h', 232, {
   type: 0, id: 4, tag: 8, load_time: 40, nr_map_ids: 52, map_ids: 56, name: 64, run_time_ns: 192, run_cnt: 200,
+  verified_insns: 216,
 });
 export const linkInfo = struct('struct bpf_link_info', 'linux/bpf.h', 48, { type: 0, id: 4, prog_id: 8, 'xdp.ifindex': 16 });
 export const btfInfo = struct('struct bpf_btf_info', 'linux/bpf.h', 32, { btf: 0, btf_size: 8, id: 12 });

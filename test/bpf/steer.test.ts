@@ -83,6 +83,16 @@ bedTest.serial('an event that finds no room is counted, and the frame is treated
   t.is(bed.lostEvents() - before, BigInt(most - heard));
 });
 
+/** Far below the million at which it gives up, so that a change can be seen coming; kernels differ. */
+const MOST_VERIFIED = 400_000;
+
+bedTest.serial('no program is near what the verifier gives up at', (t) => {
+  for (const { name, verified } of bed.programs) {
+    t.log(`${name}: ${verified}`);
+    t.true(verified > 0 && verified < MOST_VERIFIED, `${name}: ${verified}`);
+  }
+});
+
 /** TEST_RUN always leaves room before a frame here; the fuzzer takes it away. */
 const NOT_HERE: readonly ReasonName[] = ['pass_no_headroom', 'drop_retagged'];
 

@@ -206,6 +206,10 @@ export class Bed {
     this.takeEvents();
   }
 
+  get programs(): readonly BpfProgram[] {
+    return Object.values(this.#programs);
+  }
+
   close(): void {
     for (const ring of this.#rings.values()) ring.close();
     this.#events.close();
