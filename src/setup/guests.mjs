@@ -57,7 +57,7 @@ export function fetchKernel(root, { say, run, output }) {
     name = dependencyIn(output('apt-cache', ['depends', KERNEL_PACKAGE]));
   }
   if (name === null) throw new Error(`apt knows no package ${KERNEL_PACKAGE}: their kernel is Debian's`);
-  say(`downloading ${name} for guests (it is not installed)`);
+  say(`downloading ${name} for guests and emulated hosts (it is not installed)`);
   const finish = (unpacked) => {
     const release = unpackedKernelRelease(unpacked);
     if (release === null) throw new Error(`there is no kernel in ${name}`);

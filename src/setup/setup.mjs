@@ -145,6 +145,8 @@ function prepareAdapters() {
     installPackages(sriovRequirements);
     fetchEmulator(root, { say, run, output });
     fetchHostKernel(root, { say, run, output });
+    // The other kernel that such a machine boots: an older one, where this distribution's is.
+    fetchKernel(root, { say, run, output });
   } catch (error) {
     say(`no emulated adapters: ${error.message} Tests that need them are skipped.`);
   }
