@@ -60,16 +60,23 @@ const WORDS = vnicCountersCodec.size / WORD;
 const AT = vnicCountersCodec.read(Buffer.from(BigUint64Array.from({ length: WORDS }, (_, i) => BigInt(i)).buffer));
 const REASONS = Object.entries(reasonNames).map(([number, name]) => [name, wordsOf(AT.reasons[Number(number) as Reason])] as const);
 const [FROM_TAP, FROM_VF] = [wordsOf(AT.fromTap), wordsOf(AT.fromVf)];
+const [TAP_QUEUES = 0, VF_QUEUES = 0] = [AT.tapQueues, AT.vfQueues].map(([first]) => Number(first));
+const [CPU_HANDOVERS = 0, FLOWS_LEARNT = 0, FLOWS_MOVED = 0, FLOWS_REPLACED = 0, FLOWS_EXPIRED = 0, PATH_CHANGES = 0] = [
+  AT.cpuHandovers, AT.flowsLearnt, AT.flowsMoved, AT.flowsReplaced, AT.flowsExpired, AT.pathChanges,
+].map(Number);
 
 function wordsOf(counter: Counter | undefined): Tally {
   if (counter === undefined) throw new RangeError('struct vnic_counters has no counter for one of the reasons');
   return { packets: Number(counter.packets), bytes: Number(counter.bytes) };
 }
 
-/** One struct vnic_counters per CPU, added up: all of its fields are u64. */
+/** Always the same: it is read in volume. */
+const sum = new Float64Array(WORDS);
+
+/** One struct vnic_counters per CPU, added up: all of its fields are u64. Holds until the next. */
 function sumWords(values: Buffer): Float64Array {
   const view = new DataView(values.buffer, values.byteOffset, values.byteLength);
-  const sum = new Float64Array(WORDS);
+  sum.fill(0);
   for (let block = 0; block < values.length; block += WORDS * WORD) {
     for (let word = 0; word < WORDS; word++) {
       const at = block + word * WORD;
@@ -79,27 +86,33 @@ function sumWords(values: Buffer): Float64Array {
   return sum;
 }
 
+/** A loop: Array.from() asks a typed array for one number after the other. */
+function queuesFrom(words: Float64Array, first: number): number[] {
+  const queues = new Array<number>(ContractLimit.MAX_QUEUES);
+  for (let queue = 0; queue < queues.length; queue++) queues[queue] = words[first + queue] ?? 0;
+  return queues;
+}
+
 /** @param values the row of map `counters`, one struct per CPU */
 export function toVnicTally(id: number, values: Buffer): VnicTally {
-  const sum = sumWords(values);
-  const word = (at: bigint | number): number => sum[Number(at)] ?? 0;
+  const words = sumWords(values);
+  const word = (at: number): number => words[at] ?? 0;
   const tally = ({ packets, bytes }: Tally): Tally => ({ packets: word(packets), bytes: word(bytes) });
-  const queues = ([first = 0n]: readonly bigint[]): number[] => Array.from(sum.subarray(Number(first), Number(first) + ContractLimit.MAX_QUEUES));
   const reasons: Record<string, Tally> = {};
   for (const [name, at] of REASONS) reasons[name] = tally(at);
   return {
     id,
     reasons,
-    tapQueues: queues(AT.tapQueues),
-    vfQueues: queues(AT.vfQueues),
+    tapQueues: queuesFrom(words, TAP_QUEUES),
+    vfQueues: queuesFrom(words, VF_QUEUES),
     fromTap: tally(FROM_TAP),
     fromVf: tally(FROM_VF),
-    cpuHandovers: word(AT.cpuHandovers),
-    flowsLearnt: word(AT.flowsLearnt),
-    flowsMoved: word(AT.flowsMoved),
-    flowsReplaced: word(AT.flowsReplaced),
-    flowsExpired: word(AT.flowsExpired),
-    pathChanges: word(AT.pathChanges),
+    cpuHandovers: word(CPU_HANDOVERS),
+    flowsLearnt: word(FLOWS_LEARNT),
+    flowsMoved: word(FLOWS_MOVED),
+    flowsReplaced: word(FLOWS_REPLACED),
+    flowsExpired: word(FLOWS_EXPIRED),
+    pathChanges: word(PATH_CHANGES),
   };
 }
 

@@ -2,7 +2,7 @@
 import type { Steps } from './turns.js';
 
 /** vNICs that are read in one turn of the event loop. */
-export const VNICS_A_TURN = 8;
+export const VNICS_A_TURN = 16;
 
 export interface Collector {
   readonly name: string;

@@ -9,8 +9,6 @@ import type { LinkStatistics } from '../host/statistics_messages.js';
 export type PortStatistics = ReadonlyMap<number, Omit<LinkStatistics, 'ifindex'>>;
 
 export interface PortCount {
-  readonly vnic: string;
-  readonly path: VnicPath;
   readonly frames: number;
   readonly bytes: number;
   readonly dropped: number;
@@ -63,8 +61,9 @@ export class PortCounts {
     if (port !== null && this.#before?.has(port) !== true) add(entry, startOf, now);
   }
 
-  *all(): Generator<PortCount, void> {
-    for (const [vnic, paths] of this.#entries) for (const [path, { frames, bytes, dropped }] of paths) yield { vnic, path, frames, bytes, dropped };
+  /** By vNIC and path. */
+  all(): ReadonlyMap<string, ReadonlyMap<VnicPath, PortCount>> {
+    return this.#entries;
   }
 }
 

@@ -1,8 +1,10 @@
 /**
- * Families whose values are read elsewhere at each scrape. They are written as text as they are read: one update of a client library's
- * object for each series, and its rendering, take several times as long, and of a host with hundreds of vNICs there are tens of thousands.
+ * Families whose values are read elsewhere at each scrape. One update of a client library's object for each series, and its rendering, take
+ * many times as long, and of a host with hundreds of vNICs there are tens of thousands: here text is kept (text_block.ts).
  * https://prometheus.io/docs/instrumenting/exposition_formats/
  */
+import { type Line, TextBlock } from './text_block.js';
+
 
 /** One metric family, as it is documented. */
 export interface FamilyInfo {
@@ -34,14 +36,19 @@ function escaped(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
 
-class ReadCell implements Cell {
+/** After each family. */
+const END = Buffer.from('\n');
+
+class ReadCell implements Cell, Line {
   value = 0;
   /** Round of its family in which it was set. */
   round = -1;
   /** Among those that are rendered. */
   listed = false;
-  /** Of its line, up to the value. */
   readonly prefix: string;
+  at = 0;
+  width = 0;
+  shown = 0;
 
   constructor(
     readonly family: ReadFamily,
@@ -62,10 +69,14 @@ class ReadFamily implements Family {
   readonly info: FamilyInfo;
   /** Rises when the family is emptied. */
   round = 0;
+  readonly head: Buffer;
   readonly #cells = new Map<string, ReadCell>();
+  #blocks: TextBlock<ReadCell>[] = [];
 
   constructor(info: FamilyInfo) {
     this.info = info;
+    const { name, type, help } = info;
+    this.head = Buffer.from(`# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`);
   }
 
   clear(): void {
@@ -85,27 +96,24 @@ class ReadFamily implements Family {
   list(cell: ReadCell): void {
     cell.listed = true;
     this.#cells.set(cell.labels, cell);
+    if (this.#blocks.at(-1)?.add(cell) !== true) this.#blocks.push(new TextBlock(cell));
   }
 
-  get head(): string {
-    const { name, type, help } = this.info;
-    return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
-  }
-
-  /** What was set since it was emptied; the others are forgotten. */
-  *current(): Generator<ReadCell, void> {
-    for (const [key, cell] of this.#cells) {
-      if (cell.round === this.round) yield cell;
-      else {
-        cell.listed = false;
-        this.#cells.delete(key);
+  /** The text of what was set since it was emptied, and of how many series; the others are forgotten. Holds until the next is asked for. */
+  *current(): Generator<readonly [text: Buffer, series: number], void> {
+    for (const block of this.#blocks) {
+      for (const gone of block.update(this.round)) {
+        gone.listed = false;
+        this.#cells.delete(gone.labels);
       }
+      if (block.lines.length > 0) yield [block.text, block.lines.length];
     }
+    this.#blocks = this.#blocks.filter(({ lines }) => lines.length > 0);
   }
 }
 
-/** Series of one piece of the text: some 40 kB. */
-export const SERIES_A_PIECE = 500;
+/** Series of one piece of the text: some 200 kB. */
+export const SERIES_A_PIECE = 2000;
 
 export class Readings {
   readonly #families: ReadFamily[] = [];
@@ -122,24 +130,22 @@ export class Readings {
     return this.#families.map(({ info }) => info);
   }
 
-  /**
-   * The text, in pieces of at most SERIES_A_PIECE series. Nothing is to be read anew until the last one is taken. They are bytes: strings that
-   * are still in parts when the next ones are made cost the garbage collector more than all the rest.
-   */
+  /** The text, in pieces of at most SERIES_A_PIECE series. Nothing is to be read anew until the last one is taken. They are copies. */
   *pieces(): Generator<Buffer, void> {
-    let [text, series] = ['', 0];
+    let [parts, series]: [Buffer[], number] = [[], 0];
     for (const family of this.#families) {
-      text += family.head;
-      for (const { prefix, value } of family.current()) {
-        text += prefix + value + '\n';
-        series += 1;
-        if (series < SERIES_A_PIECE) continue;
-        yield Buffer.from(text);
-        [text, series] = ['', 0];
+      parts.push(family.head);
+      for (const [text, count] of family.current()) {
+        if (series + count > SERIES_A_PIECE) {
+          yield Buffer.concat(parts);
+          [parts, series] = [[], 0];
+        }
+        parts.push(text);
+        series += count;
       }
-      text += '\n';
+      parts.push(END);
     }
-    yield Buffer.from(text);
+    yield Buffer.concat(parts);
   }
 
   #add(info: FamilyInfo): Family {

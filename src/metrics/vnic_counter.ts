@@ -34,7 +34,7 @@ export class VnicCounter {
     for (const vnic of this.#counts.keys()) if (!kept.has(vnic)) this.#counts.delete(vnic);
     this.#family.clear();
     for (const chunk of chunksOf(kept, VNICS_A_TURN)) {
-      for (const { cell, value } of chunk.flatMap((vnic) => this.#countsOf(vnic))) cell.set(value);
+      for (const vnic of chunk) for (const { cell, value } of this.#countsOf(vnic)) cell.set(value);
       yield;
     }
   }

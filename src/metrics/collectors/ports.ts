@@ -25,10 +25,12 @@ export function portCollector(readings: Readings, source: PortSource): PortColle
   const bytes = readings.counter('unipath_port_delivered_bytes_total', `Bytes for the guest that the port of a path took, as its device counts: veth leaves the Ethernet header out. ${WHERE}`, ['vnic', 'path']);
   const dropped = readings.counter('unipath_port_dropped_frames_total', `Frames for the guest that the port of a path dropped, mostly because its queue was full. ${WHERE}`, ['vnic', 'path']);
   const counts = new PortCounts();
-  const cells = new Kept((key) => {
-    const [vnic = '', path = ''] = JSON.parse(key) as [string, VnicPath];
-    const labels = { vnic, path };
-    return { frames: frames.cell(labels), bytes: bytes.cell(labels), dropped: dropped.cell(labels) };
+  const cells = new Kept((vnic) => {
+    const ofPath = (path: VnicPath) => {
+      const labels = { vnic, path };
+      return { frames: frames.cell(labels), bytes: bytes.cell(labels), dropped: dropped.cell(labels) };
+    };
+    return { software: ofPath('software'), accelerated: ofPath('accelerated') };
   });
   let last: Promise<void> = Promise.resolve();
   const read = (): Promise<void> => {
@@ -47,11 +49,13 @@ export function portCollector(readings: Readings, source: PortSource): PortColle
     },
     *collect() {
       for (const chunk of chunksOf(counts.all(), VNICS_A_TURN)) {
-        for (const { vnic, path, ...count } of chunk) {
-          const cell = cells.of(JSON.stringify([vnic, path]));
-          cell.frames.set(count.frames);
-          cell.bytes.set(count.bytes);
-          cell.dropped.set(count.dropped);
+        for (const [vnic, paths] of chunk) {
+          for (const [path, count] of paths) {
+            const cell = cells.of(vnic)[path];
+            cell.frames.set(count.frames);
+            cell.bytes.set(count.bytes);
+            cell.dropped.set(count.dropped);
+          }
         }
         yield;
       }

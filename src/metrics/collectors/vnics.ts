@@ -33,10 +33,10 @@ export function vnicCollector(readings: Readings, briefs: () => Iterable<VnicBri
     });
     return (brief) => {
       for (const { each, cell } of phases) cell.set(brief.phase === each ? 1 : 0);
-      for (const { each, ...cells } of paths) {
-        const port = each === 'software' ? brief.tap_queues : brief.vf_queues;
-        cells.path.set(brief.path === each ? 1 : 0);
-        cells.want.set(brief.want === each ? 1 : 0);
+      for (const cells of paths) {
+        const port = cells.each === 'software' ? brief.tap_queues : brief.vf_queues;
+        cells.path.set(brief.path === cells.each ? 1 : 0);
+        cells.want.set(brief.want === cells.each ? 1 : 0);
         cells.queues.set(port?.queues ?? 0);
         cells.unreachable.set(port?.unreachable.length ?? 0);
       }

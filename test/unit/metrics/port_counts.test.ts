@@ -7,7 +7,8 @@ const VNICS = ['g1', 'g2'] as const;
 const PORTS = [11, 12, 13] as const;
 
 const of = (frames: number) => ({ txFrames: frames, txBytes: frames * 100, txDropped: frames % 7 });
-const shown = (counts: PortCounts) => Object.fromEntries([...counts.all()].map(({ vnic, path, frames, bytes, dropped }) => [`${vnic} ${path}`, [frames, bytes, dropped]]));
+const shown = (counts: PortCounts): Record<string, number[]> =>
+  Object.fromEntries([...counts.all()].flatMap(([vnic, paths]) => [...paths].map(([path, { frames, bytes, dropped }]) => [`${vnic} ${path}`, [frames, bytes, dropped]])));
 const ports = (vnic: string, software: number | null, accelerated: number | null | 'adapter' = null) => ({ vnic, software, accelerated });
 
 test('what was there at the first reading is not of this time; what came since is', (t) => {
