@@ -24,7 +24,7 @@ import { trafficCollector } from './collectors/traffic.js';
 import { vnicCollector } from './collectors/vnics.js';
 import { type FamilyInfo, Readings } from './readings.js';
 import type { PortStatistics } from './port_counts.js';
-import { inTurns, type Steps } from './turns.js';
+import { inTurns, type Steps, TURN_MS } from './turns.js';
 
 const EVENT_KINDS: readonly MonitorEvent['kind'][] = [
   'path', 'phase', 'reason', 'vf', 'hold', 'guest', 'link', 'action', 'config', 'error',
@@ -51,6 +51,8 @@ export interface MetricsParts {
   /** What every device has counted, by ifindex. */
   readonly statistics: () => Promise<PortStatistics>;
   readonly vms: () => Omit<VmsReply, 'schema'>;
+  /** As of inTurns(). */
+  readonly turnMs?: number;
   /** Told when a collector failed. */
   readonly failed?: (collector: string, error: Error) => void;
 }
@@ -60,6 +62,7 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #readings = new Readings();
   readonly #collectors: readonly Collector[];
+  readonly #turnMs: number;
   readonly #failed: (collector: string, error: Error) => void;
   readonly #errors: Counter<'collector'>;
   readonly #durations: Gauge<'collector'>;
@@ -69,10 +72,11 @@ export class Metrics {
   /** The scrape that was asked for last. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor({ version, controller, dataPlane, statistics, vms, failed = () => undefined }: MetricsParts) {
+  constructor({ version, controller, dataPlane, statistics, vms, turnMs = TURN_MS, failed = () => undefined }: MetricsParts) {
     const registry = this.#registry;
     const readings = this.#readings;
     this.#failed = failed;
+    this.#turnMs = turnMs;
     new Gauge({ name: 'unipath_build_info', help: 'What is running.', labelNames: ['version', 'node_version', 'kernel'], registers: [registry] })
       .labels(version, process.version, release())
       .set(1);
@@ -158,7 +162,7 @@ export class Metrics {
       const before = turns.length;
       try {
         await collector.prepare?.();
-        await inTurns(stepsOf(collector), turns);
+        await inTurns(stepsOf(collector), turns, this.#turnMs);
       } catch (error) {
         this.#errors.inc({ collector: collector.name });
         this.#failed(collector.name, error as Error);
@@ -166,7 +170,7 @@ export class Metrics {
       this.#durations.set({ collector: collector.name }, turns.slice(before).reduce((sum, seconds) => sum + seconds, 0));
     }
     const pieces: Buffer[] = [];
-    await inTurns(gathered(this.#readings.pieces(), pieces), turns);
+    await inTurns(gathered(this.#readings.pieces(), pieces), turns, this.#turnMs);
     this.#longestTurn.set(Math.max(...turns));
     return [...pieces, Buffer.from(await this.#registry.metrics())];
   }

@@ -19,8 +19,8 @@ export interface Line {
 /** So few that making one anew takes no time to speak of, and so many that joining them does not. */
 const LINES_A_BLOCK = 64;
 const MOST_DIGITS = 15;
-/** 10, 100, ...: the least numbers of more digits than the index. The first is 0, which has one digit, too. */
-const LEAST = Array.from({ length: MOST_DIGITS + 1 }, (_, digits) => (digits <= 1 ? 0 : 10 ** (digits - 1)));
+/** The least number of so many digits. 0 has one. */
+const LEAST = Float64Array.from({ length: MOST_DIGITS + 2 }, (_, digits) => (digits <= 1 ? 0 : 10 ** (digits - 1)));
 const HALF = 1e9;
 const HALF_DIGITS = 9;
 const ZERO = 0x30;
@@ -33,7 +33,7 @@ function textOf(value: number): string {
 
 /** Is it written in exactly so many digits, and nothing else? */
 function hasDigits(value: number, digits: number): boolean {
-  return digits <= MOST_DIGITS && Number.isInteger(value) && value >= (LEAST[digits] ?? 0) && value < 10 ** digits;
+  return digits <= MOST_DIGITS && value >= LEAST[digits]! && value < LEAST[digits + 1]! && Math.floor(value) === value;
 }
 
 /** Below 10^9, right-aligned; V8 keeps such numbers whole. */

@@ -31,7 +31,16 @@ export function vnicCollector(readings: Readings, briefs: () => Iterable<VnicBri
       const cell = (family: typeof path): Cell => family.cell({ vnic, path: each });
       return { each, path: cell(path), want: cell(want), queues: cell(queues), unreachable: cell(unreachable) };
     });
+    // These have in their labels what seldom changes.
+    let [identity, infoCell]: [string, Cell | null] = ['', null];
+    let [why, reasonCell]: [string, Cell | null] = ['', null];
     return (brief) => {
+      const { mac, vlans, adapter, tap } = brief;
+      const shown = `${mac} ${vlans.join(',')} ${adapter} ${tap}`;
+      if (infoCell === null || shown !== identity) [identity, infoCell] = [shown, info.cell({ vnic, mac, vlan: vlans.join(','), adapter, tap })];
+      if (reasonCell === null || brief.reason !== why) [why, reasonCell] = [brief.reason, reason.cell({ vnic, reason: brief.reason })];
+      infoCell.set(1);
+      reasonCell.set(1);
       for (const { each, cell } of phases) cell.set(brief.phase === each ? 1 : 0);
       for (const cells of paths) {
         const port = cells.each === 'software' ? brief.tap_queues : brief.vf_queues;
@@ -50,10 +59,7 @@ export function vnicCollector(readings: Readings, briefs: () => Iterable<VnicBri
       for (const family of [info, path, want, phase, reason, queues, unreachable]) family.clear();
       for (const chunk of chunksOf(briefs(), VNICS_A_TURN)) {
         for (const brief of chunk) {
-          const { name: vnic, mac, vlans, adapter, tap } = brief;
-          info.set({ vnic, mac, vlan: vlans.join(','), adapter, tap }, 1);
-          reason.set({ vnic, reason: brief.reason }, 1);
-          fillers.of(vnic)(brief);
+          fillers.of(brief.name)(brief);
         }
         yield;
       }

@@ -19,7 +19,7 @@ function turnCounter(teardown: (undo: () => void) => void): () => number {
   return () => turns;
 }
 
-test('each step is a turn of its own, also the last one and one that fails', async (t) => {
+test('each step may be a turn of its own, also the last one and one that fails', async (t) => {
   const turns = turnCounter((undo) => t.teardown(undo));
   const at: number[] = [];
   function* steps(fail: boolean): Steps {
@@ -30,13 +30,30 @@ test('each step is a turn of its own, also the last one and one that fails', asy
     if (fail) throw new Error('no more');
   }
   const took: number[] = [];
-  await inTurns(steps(false), took);
+  await inTurns(steps(false), took, 0);
   at.push(turns());
   t.is(new Set(at).size, 4);
   t.is(took.length, 4);
   t.true(took.every((seconds) => seconds >= 0));
-  await t.throwsAsync(inTurns(steps(true), took), { message: 'no more' });
+  await t.throwsAsync(inTurns(steps(true), took, 0), { message: 'no more' });
   t.is(took.length, 8);
+});
+
+test('short steps share a turn, and one that is long ends it', async (t) => {
+  const turns = turnCounter((undo) => t.teardown(undo));
+  const at: number[] = [];
+  function* steps(): Steps {
+    for (const isLong of [false, false, true, false]) {
+      at.push(turns());
+      for (const end = performance.now() + (isLong ? 1100 : 0); performance.now() < end; );
+      yield;
+    }
+  }
+  const took: number[] = [];
+  await inTurns(steps(), took, 1000);
+  t.is(new Set(at.slice(0, 3)).size, 1);
+  t.true(at[3]! > at[2]!);
+  t.is(took.length, 2);
 });
 
 test('chunks are as long as they may be, and all of it', (t) => {
@@ -65,7 +82,7 @@ function metricsOf(controller: FakeController, asked: (ids: readonly number[]) =
     return ids.map(row);
   };
   const dataPlane = { tallies, redirectErrors: () => [], guestDrops: () => [], eventsLost: () => 0n, mapUsage: () => [], programRuns: () => [], attachments: () => [] };
-  return new Metrics({ version: '', controller, dataPlane, statistics: async () => new Map(), vms: () => ({ vms: [], problems: {} }) });
+  return new Metrics({ version: '', turnMs: 0, controller, dataPlane, statistics: async () => new Map(), vms: () => ({ vms: [], problems: {} }) });
 }
 
 const host = (vnics: number): FakeController => {
