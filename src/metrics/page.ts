@@ -57,7 +57,7 @@ What \`unipath metrics\` and \`http://ADDRESS/metrics\` (\`metrics: {listen: 127
   \`rate()\` and \`increase()\` take into account.
 - Identity is on \`_info\` metrics only, to be joined: \`unipath_vnic_path * on (instance, vnic) group_left (mac) unipath_vnic_info\`.
 - Nothing is labelled by flow, address or port number, so the number of series is bounded: some 115 for a vNIC, and one for each of its queues.
-- A scrape of 254 vNICs with 2,048 queues costs a tenth of the CPU that one update of an object of prom-client for each series, and its text, would (`npm run bench -- --only scrape`), and
+- A scrape of 254 vNICs with 2,048 queues costs a tenth of the CPU that one update of an object of prom-client for each series, and its text, would (\`npm run bench -- --only scrape\`), and
   lets unipathd go on with other work every millisecond or so.
 - A collector that fails costs its own metrics only, and is counted.
 `;
