@@ -38,8 +38,9 @@ test('the second is refused, and told who is first; afterwards it may, also afte
 testWith(needs.tool('flock'))('whoever is killed holds it no more', async (t) => {
   const state = emptyFolder(t);
   await whileLocked(state, async () => undefined);
-  const holder = spawn('flock', ['--no-fork', join(state, 'adapters'), 'sh', '-c', 'echo locked; exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const holder = spawn('flock', ['--no-fork', join(state, 'adapters'), 'cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
   t.teardown(() => holder.kill('SIGKILL'));
+  holder.stdin.write('locked\n');
   await once(holder.stdout, 'data');
   await t.throwsAsync(whileLocked(state, async () => undefined), { message: new RegExp(`^process ${holder.pid} \\(cat\\) is changing adapters$`) });
   holder.kill('SIGKILL');
