@@ -1,8 +1,28 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ExecutionContext } from 'ava';
+import { run } from '../support/cli.js';
 import { ip } from '../support/netns.js';
-import { Daemon, daemonTest, hostState, makeSite, started, xdpOf } from './daemon_site.js';
+import { Daemon, daemonTest, hostState, makeSite, type Site, started, xdpOf } from './daemon_site.js';
+
+/** What is in force, as a file, is what is in force; and what another file would change is said. */
+async function configIsShown(t: ExecutionContext, site: Site): Promise<void> {
+  const unipath = async (...words: readonly string[]): Promise<string> => {
+    const { code, out, err } = await run(['--socket', site.socket, ...words]);
+    t.is(code, 0, err);
+    return out;
+  };
+  const shown = join(dirname(site.configFile), 'shown.yaml');
+  writeFileSync(shown, await unipath('config', 'show'));
+  t.is(await unipath('config', 'diff', shown), 'nothing would change\n');
+  t.is(await unipath('config', 'diff', site.configFile), 'nothing would change\n');
+  const other = readFileSync(shown, 'utf8').replace('policy: software', 'policy: accelerated').replace('xdp_mode: auto', 'xdp_mode: generic');
+  writeFileSync(shown, other);
+  const changes = await unipath('config', 'diff', shown);
+  t.regex(changes, /^changed vnic g1: policy software -> accelerated$/m);
+  t.regex(changes, /^changed xdp_mode auto -> generic \(with the next start\)$/m);
+}
 
 daemonTest('what is wrong is said in one sentence before anything is changed', async (t) => {
   const site = makeSite(t);
@@ -45,6 +65,7 @@ daemonTest('ended, killed and started again: the data plane stays; down leaves t
 
   const third = await started(t, site);
   t.true((await site.client.status()).adopted);
+  await configIsShown(t, site);
   await third.end('SIGKILL');
   t.true(xdpOf(site, 'pf0') && xdpOf(site, 'tap-g1'));
 
