@@ -83,7 +83,8 @@ export class Metrics {
     const vnicNames = (): Iterable<string> => controller.vnicIds().values();
     const holds = holdCollector(readings, registry, vnicNames);
     const ports = portCollector(readings, { statistics, vnicPorts: () => controller.vnicPorts() });
-    const announcements = announcementCollector(readings, vnicNames);
+    // Also those that are not here: the first announcement of one is that it has come.
+    const announcements = announcementCollector(readings, () => Array.from(controller.vnicPorts(), ({ vnic }) => vnic));
     this.#collectors = [
       reconcileCollector(readings, controller),
       adapterCollector(readings, () => controller.adapterStatus(), () => controller.quotaStatus()),

@@ -364,6 +364,14 @@ test('frames that were kept back are counted by what became of them; announcemen
   t.regex(text, /^unipath_announcements_total\{vnic="g1"\} 1$/m);
 });
 
+test('announcements are there from zero before the vNIC is here, so that its arrival is seen to raise them', async (t) => {
+  const { metrics, controller } = setUp();
+  controller.vnicIds = () => new Map();
+  t.deepEqual(samples(await scrape(metrics), 'unipath_announcements_total'), ['g1', 'g2'].map((name) => `unipath_announcements_total{vnic="${name}"} 0`));
+  controller.emit(monitorEvent({ kind: 'action', vnic: 'g2', fields: { action: 'announce' } }));
+  t.regex(await scrape(metrics), /^unipath_announcements_total\{vnic="g2"\} 1$/m);
+});
+
 test('what is counted for a vNIC is there from zero, and gone with it', async (t) => {
   const { metrics, controller } = setUp();
   t.regex(await scrape(metrics), /^unipath_hold_frames_total\{vnic="g2",path="software",result="lost"\} 0$/m);
