@@ -13,7 +13,7 @@ import { type Packet, parsePacket } from './ip.js';
 import { portKey, sameMac, vnicKey } from './keys.js';
 import { mayBePartial } from './partial_checksum.js';
 import { isRemote } from './remotes.js';
-import { NOBODY } from './state.js';
+import { findVnic, NOBODY } from './state.js';
 import { steer, USUAL_HEADROOM } from './steer.js';
 import { changeTag, roomFor, toWire } from './tags.js';
 import { followTransmission } from './vnic_path.js';
@@ -77,7 +77,7 @@ function forward(work: Work, id: number, vnic: Vnic, from: PortRole, ethernet: E
   const vlan = has(vnic, VnicFlag.ACCESS) ? vnic.vlan : ethernet.vlan;
   const destination = vnicKey(frame, vlan);
   const partial = mayBePartial(ethernet, packet);
-  const neighbourId = state.index.get(destination)?.vnic ?? NOBODY;
+  const neighbourId = findVnic(state, destination);
   if (neighbourId !== NOBODY) {
     const neighbour = state.vnics.get(neighbourId);
     if (neighbour === undefined || neighbourId === id) return pass(work, id, Reason.PASS_UNKNOWN_MAC);

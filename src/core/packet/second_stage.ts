@@ -3,7 +3,7 @@ import { PortRole, Reason, VnicFlag } from '../../../maps/generated/contract.js'
 import { aborted, type Decision, pass, retagged, type Work } from './decision.js';
 import { ETHERNET_BYTES } from './ethernet.js';
 import { HANDOVER_BYTES, readHandover } from './handover.js';
-import { NOBODY, type PacketState } from './state.js';
+import { findVnic, NOBODY, type PacketState } from './state.js';
 import { isAccelerated } from './vnic_path.js';
 
 /**
@@ -18,7 +18,7 @@ export function steerQueue(state: PacketState, handed: Uint8Array, firstBuffer =
   const handover = readHandover(handed);
   const gone = (owner: number): Decision =>
     handover.retagged ? retagged(work, owner, work.frame) : pass(work, owner, Reason.PASS_NO_TARGET);
-  const id = state.index.get(handover.key)?.vnic ?? NOBODY;
+  const id = findVnic(state, handover.key);
   const vnic = id === NOBODY ? undefined : state.vnics.get(id);
   const path = state.paths.get(id);
   if (vnic === undefined || path === undefined) return gone(NOBODY);

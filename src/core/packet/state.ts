@@ -79,3 +79,6 @@ export interface MutablePacketState extends PacketState {
 
 /** Counters of frames of no known vNIC. */
 export const NOBODY = 0;
+
+/** As find_vnic() in bpf/lib/vnic.h. @param key of an address or a port (keys.ts) */
+export const findVnic = (state: PacketState, key: bigint): number => state.index.get(key)?.vnic ?? NOBODY;

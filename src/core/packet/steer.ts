@@ -7,7 +7,7 @@ import { keepBack, mustWait } from './hold.js';
 import type { Packet } from './ip.js';
 import { vnicKey } from './keys.js';
 import { chooseQueue, cpuFor, type QueueChoice } from './queue.js';
-import { NOBODY } from './state.js';
+import { findVnic, NOBODY } from './state.js';
 import { changeTag, roomFor, type TagChange, toAccess, toWire } from './tags.js';
 import { hasHeard, isAccelerated } from './vnic_path.js';
 
@@ -58,7 +58,7 @@ export function steer(work: Work, id: number, vnic: Vnic, ethernet: Ethernet, pa
   const port = portOf(vnic, accelerated ? PortRole.VF : PortRole.TAP);
   if (port.ifindex === arrival.ifindex) {
     // The adapter's own switch gave it to the VF, and the bridge would take its sender to be behind the uplink.
-    const sender = state.index.get(vnicKey(work.frame, ethernet.vlan, SOURCE_AT))?.vnic ?? NOBODY;
+    const sender = findVnic(state, vnicKey(work.frame, ethernet.vlan, SOURCE_AT));
     return port.ifindex === vnic.uplinkIfindex && sender !== NOBODY ? drop(work, id, Reason.DROP_REFLECTED) : pass(work, id, Reason.PASS_SAME_PORT);
   }
   if (countedLength(ethernet) > port.frameMax) return pass(work, id, Reason.PASS_OVERSIZE);

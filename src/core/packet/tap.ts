@@ -7,7 +7,7 @@ import { type Decision, drop, redirect, type Work } from './decision.js';
 import { SOURCE_AT } from './ethernet.js';
 import { keepBack, mustWait } from './hold.js';
 import { portKey, sameMac } from './keys.js';
-import { NOBODY, type PacketState } from './state.js';
+import { findVnic, NOBODY, type PacketState } from './state.js';
 import { changeTag } from './tags.js';
 import { hasHeard, isAccelerated } from './vnic_path.js';
 
@@ -33,7 +33,7 @@ function leave(work: Work, vnic: number): Decision {
 /** What `steer_tap` does. @param frame from the destination MAC address on */
 export function decideTap(state: PacketState, frame: Uint8Array, { ifindex, cameIn, segmentSize, tag }: TapArrival): Decision {
   const work: Work = { state, arrival: { program: 'steer_guest', ifindex, rxQueue: 0, cpu: 0 }, frame, effects: [], fresh: false };
-  const id = state.index.get(portKey(ifindex))?.vnic ?? NOBODY;
+  const id = findVnic(state, portKey(ifindex));
   const [vnic, path] = [state.vnics.get(id), state.paths.get(id)];
   if (id === NOBODY || vnic === undefined || path === undefined || (vnic.flags & VnicFlag.PLUGIN) !== 0) return leave(work, NOBODY);
   // The guest sent it by its VF, and the bridge floods.

@@ -8,7 +8,7 @@ import { parsePacket } from './ip.js';
 import { vnicKey } from './keys.js';
 import { mayBePartial } from './partial_checksum.js';
 import { learnRemote } from './remotes.js';
-import { NOBODY } from './state.js';
+import { findVnic, NOBODY } from './state.js';
 import { steer } from './steer.js';
 import { ticksSince } from './ticks.js';
 
@@ -17,7 +17,7 @@ export function decideUplink(work: Work): Decision {
   const ethernet = parseEthernet(frame, arrival.firstBuffer ?? frame.length);
   if (ethernet === null) return pass(work, NOBODY, Reason.PASS_RUNT);
 
-  const id = state.index.get(vnicKey(frame, ethernet.vlan))?.vnic ?? NOBODY;
+  const id = findVnic(state, vnicKey(frame, ethernet.vlan));
   const vnic = id === NOBODY ? undefined : state.vnics.get(id);
   if (isControl(ethernet)) return drop(work, vnic === undefined ? NOBODY : id, Reason.DROP_CONTROL);
   const decision = fromWire(work, id, vnic, ethernet);
@@ -48,7 +48,7 @@ function fromWire(work: Work, id: number, vnic: Vnic | undefined, ethernet: Ethe
 
 /** Whose broadcast or multicast, sent by its tap a moment ago, the adapter's own switch gives back to the PF; null: nobody's. */
 function reflectedVnic({ state, arrival, frame }: Work, { vlan }: Ethernet): number | null {
-  const id = state.index.get(vnicKey(frame, vlan, SOURCE_AT))?.vnic ?? NOBODY;
+  const id = findVnic(state, vnicKey(frame, vlan, SOURCE_AT));
   const path = id === NOBODY ? undefined : state.paths.get(id);
   if (path === undefined || state.vnics.get(id)?.uplinkIfindex !== arrival.ifindex) return null;
   return ticksSince(path.tapMulticast, state.tick) < ContractLimit.REFLECTED_TICKS ? id : null;

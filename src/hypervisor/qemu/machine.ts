@@ -121,7 +121,7 @@ export function parseAnswer<T>(command: string, schema: z.ZodType<T>, answer: un
   throw new QmpShapeError(`${command}: QEMU's answer is not understood: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`);
 }
 
-const VERSION = z.object({ qemu: z.object({ major: z.int(), minor: z.int(), micro: z.int() }) });
+export const VERSION = z.object({ qemu: z.object({ major: z.int(), minor: z.int(), micro: z.int() }) });
 const STATUS = z.object({ status: z.string() });
 const NAME = z.object({ name: z.string().optional() });
 const UUID = z.object({ UUID: z.string() });

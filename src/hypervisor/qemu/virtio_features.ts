@@ -9,7 +9,7 @@
  * QEMU's hw/virtio/virtio-pci.c (it is at the start of BAR 4), qapi/pci.json (query-pci), qapi/virtio.json, monitor's `xp`.
  */
 import { z } from 'zod';
-import { parseAnswer } from './machine.js';
+import { parseAnswer, VERSION } from './machine.js';
 import type { QemuMonitor } from './monitor.js';
 import { optional, PERIPHERAL } from './qom.js';
 
@@ -22,7 +22,6 @@ const COMMON_BAR = 4;
 /** Of the common configuration, up to the one with device_status. */
 const WORDS = 6;
 
-const VERSION = z.object({ qemu: z.object({ major: z.int(), minor: z.int() }) });
 const STATUS = z.object({ 'guest-features': z.object({ 'dev-features': z.array(z.string()) }) });
 const REGION = z.object({ bar: z.int(), type: z.string(), address: z.number() });
 const BUSES = z.array(z.object({ devices: z.array(z.unknown()) }));
