@@ -195,6 +195,8 @@ int steer_guest(struct xdp_md *ctx)
 		return count(id, c, REASON_PASS_SOFTWARE, f.length, XDP_PASS);
 	if (partial)
 		return count(id, c, REASON_PASS_PARTIAL_CHECKSUM, f.length, XDP_PASS);
+	if (v->flags & VNIC_UPLINK_NO_TRANSMIT)
+		return count(id, c, REASON_PASS_NO_TRANSMIT, f.length, XDP_PASS);
 	if (f.length - f.tag_length > v->uplink_frame_max)
 		return count(id, c, REASON_PASS_OVERSIZE, f.length, XDP_PASS);
 	if (f.multi_buffer && !(v->flags & VNIC_UPLINK_MULTI_BUFFER))

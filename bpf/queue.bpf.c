@@ -42,6 +42,8 @@ int steer_queue(struct xdp_md *ctx)
 	ifindex = is_accelerated(v, p) ? v->vf_ifindex : v->tap_ifindex;
 	if (v->flags & VNIC_ACCESS && wire != (ifindex == v->uplink_ifindex))
 		ifindex = wire ? v->uplink_ifindex : v->tap_ifindex;
+	if (ifindex == v->vf_ifindex && v->flags & VNIC_VF_NO_TRANSMIT)
+		return count_gone(id, counters_of(id), retagged, length);
 	if (bpf_redirect_map(&tx_ports, ifindex, XDP_PASS) != XDP_REDIRECT)
 		return count_gone(id, counters_of(id), retagged, length);
 	return XDP_REDIRECT; /* counted by the first stage */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR MIT)
 /*
  * Where the bridge hands frames to the tap (tc egress) of a guest that hears on one path only: multicast, and all that the packet
- * programs left to the bridge. They wait with the others during a hold, and go to the VF port while the guest is on its VF.
+ * programs left to the bridge. They wait with the others during a hold, and go to the VF port while the guest is on its VF. Also of a guest
+ * with the plug-in whose VF port takes no frames from those programs: its unicast gets there by here.
  */
 #include <linux/pkt_cls.h>
 #include "config.h"
@@ -40,9 +41,12 @@ int steer_tap(struct __sk_buff *skb)
 	struct vnic *v = vnic_of(id);
 	__u64 destination = 0, source = 0;
 
-	if (!id || !v || !p || v->flags & VNIC_PLUGIN)
+	if (!id || !v || !p || (v->flags & VNIC_PLUGIN && !(v->flags & VNIC_VF_NO_TRANSMIT)))
 		return TC_ACT_OK;
 	if (bpf_skb_load_bytes(skb, 0, &destination, ETH_ALEN) || bpf_skb_load_bytes(skb, ETH_ALEN, &source, ETH_ALEN))
+		return TC_ACT_OK;
+	/* Broadcast and multicast have their place on the tap there. */
+	if (v->flags & VNIC_PLUGIN && destination & 1)
 		return TC_ACT_OK;
 	/* It sent it by its VF, and the bridge floods. */
 	if (!((vnic_key(v->mac, 0) ^ source) & mac_mask))

@@ -26,7 +26,7 @@ struct vnic_counters {
 	__u64 flows_replaced;	/* new flow in the slot of one that had been quiet */
 	__u64 flows_expired;	/* known flow whose queue was learnt too long ago to be used */
 };
-_Static_assert(sizeof(struct vnic_counters) == 1600, "struct vnic_counters is a wire format");
+_Static_assert(sizeof(struct vnic_counters) == 1616, "struct vnic_counters is a wire format");
 
 /* Per vNIC id. Per CPU, and a program runs on one CPU from start to end, so plain additions are exact. */
 struct {

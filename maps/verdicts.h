@@ -54,8 +54,9 @@ enum reason {
 					 * one for its VF and others, which that switch gives to all of them */
 
 	REASON_DROP_RATE = 30,		/* the guest sends more than it may */
+	REASON_PASS_NO_TRANSMIT = 31,	/* the target port's driver takes no frames from programs on other devices */
 
-	REASON_COUNT = 31,
+	REASON_COUNT = 32,
 };
 
 /* The two ways between a vNIC and the wire. */

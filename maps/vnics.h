@@ -19,6 +19,12 @@ enum vnic_flag {
 	VNIC_VF_MULTI_BUFFER = 1 << 7,
 	VNIC_UPLINK_MULTI_BUFFER = 1 << 8,
 	VNIC_LIMITED = 1 << 9,		/* what its guest sends is limited by its `vnic_rates` */
+	/*
+	 * The port's driver takes no frames from programs on other devices (no NETDEV_XDP_ACT_NDO_XMIT): they are left to the bridge,
+	 * and steer_tap redirects those for the VF.
+	 */
+	VNIC_VF_NO_TRANSMIT = 1 << 10,
+	VNIC_UPLINK_NO_TRANSMIT = 1 << 11,
 };
 
 /* One vNIC, as configured. Written by the control plane only. ifindex 0: no such port. */

@@ -161,7 +161,7 @@ async function start(config: Config, configFile: string, sockets: readonly Contr
   });
   log.info({ adopted: dataPlane.adopted }, dataPlane.adopted ? 'took over the pinned programs' : 'loaded the programs');
 
-  const host = new LinuxHostNetwork(warn);
+  const host = new LinuxHostNetwork(warn, settings.xdpMode === 'generic' ? 'generic' : 'native');
   const machines = new MachineHypervisor(machineSources(settings.hypervisors));
   const hypervisor = new Hypervisors(new NetnsHypervisor(() => host.links()), machines);
   await machines.start();

@@ -190,6 +190,8 @@ static __always_inline int steer(struct xdp_md *ctx, __u32 id, const struct vnic
 			return count(id, c, REASON_DROP_REFLECTED, f->length, XDP_DROP);
 		return count(id, c, REASON_PASS_SAME_PORT, f->length, XDP_PASS);
 	}
+	if (accelerated && v->flags & VNIC_VF_NO_TRANSMIT)
+		return count(id, c, REASON_PASS_NO_TRANSMIT, f->length, XDP_PASS);
 	if (f->length - f->tag_length > frame_max)
 		return count(id, c, REASON_PASS_OVERSIZE, f->length, XDP_PASS);
 	if (f->multi_buffer && !(v->flags & multi_buffer))

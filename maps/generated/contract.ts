@@ -102,7 +102,8 @@ export const Reason = {
   REDIRECT_VF: 28,
   DROP_REFLECTED: 29,
   DROP_RATE: 30,
-  COUNT: 31,
+  PASS_NO_TRANSMIT: 31,
+  COUNT: 32,
 } as const;
 export type Reason = (typeof Reason)[Exclude<keyof typeof Reason, 'COUNT'>];
 export const reasonNames = {
@@ -137,6 +138,7 @@ export const reasonNames = {
   28: 'redirect_vf',
   29: 'drop_reflected',
   30: 'drop_rate',
+  31: 'pass_no_transmit',
 } as const satisfies Record<Reason, string>;
 
 /** enum path_bit; the prefix PATH_ is left out. */
@@ -259,6 +261,8 @@ export const VnicFlag = {
   VF_MULTI_BUFFER: 128,
   UPLINK_MULTI_BUFFER: 256,
   LIMITED: 512,
+  VF_NO_TRANSMIT: 1024,
+  UPLINK_NO_TRANSMIT: 2048,
 } as const;
 
 /** enum control_command; the prefix CONTROL_ is left out. */
@@ -479,11 +483,11 @@ export const counterCodec: Codec<Counter> = {
   },
 };
 
-const counterx31 = arrayOf(counterCodec, 31);
+const counterx32 = arrayOf(counterCodec, 32);
 
 const u64x64 = arrayOf(u64, 64);
 
-/** struct vnic_counters, 1600 bytes. */
+/** struct vnic_counters, 1616 bytes. */
 export interface VnicCounters {
   readonly reasons: readonly Counter[];
   readonly tapQueues: readonly bigint[];
@@ -499,32 +503,32 @@ export interface VnicCounters {
 }
 
 export const vnicCountersCodec: Codec<VnicCounters> = {
-  size: 1600,
+  size: 1616,
   read: (buffer, offset = 0) => ({
-    reasons: counterx31.read(buffer, offset),
-    tapQueues: u64x64.read(buffer, offset + 496),
-    vfQueues: u64x64.read(buffer, offset + 1008),
-    fromTap: counterCodec.read(buffer, offset + 1520),
-    fromVf: counterCodec.read(buffer, offset + 1536),
-    cpuHandovers: buffer.readBigUInt64LE(offset + 1552),
-    flowsLearnt: buffer.readBigUInt64LE(offset + 1560),
-    flowsMoved: buffer.readBigUInt64LE(offset + 1568),
-    pathChanges: buffer.readBigUInt64LE(offset + 1576),
-    flowsReplaced: buffer.readBigUInt64LE(offset + 1584),
-    flowsExpired: buffer.readBigUInt64LE(offset + 1592),
+    reasons: counterx32.read(buffer, offset),
+    tapQueues: u64x64.read(buffer, offset + 512),
+    vfQueues: u64x64.read(buffer, offset + 1024),
+    fromTap: counterCodec.read(buffer, offset + 1536),
+    fromVf: counterCodec.read(buffer, offset + 1552),
+    cpuHandovers: buffer.readBigUInt64LE(offset + 1568),
+    flowsLearnt: buffer.readBigUInt64LE(offset + 1576),
+    flowsMoved: buffer.readBigUInt64LE(offset + 1584),
+    pathChanges: buffer.readBigUInt64LE(offset + 1592),
+    flowsReplaced: buffer.readBigUInt64LE(offset + 1600),
+    flowsExpired: buffer.readBigUInt64LE(offset + 1608),
   }),
   write: (value, buffer, offset = 0) => {
-    counterx31.write(value.reasons, buffer, offset);
-    u64x64.write(value.tapQueues, buffer, offset + 496);
-    u64x64.write(value.vfQueues, buffer, offset + 1008);
-    counterCodec.write(value.fromTap, buffer, offset + 1520);
-    counterCodec.write(value.fromVf, buffer, offset + 1536);
-    buffer.writeBigUInt64LE(value.cpuHandovers, offset + 1552);
-    buffer.writeBigUInt64LE(value.flowsLearnt, offset + 1560);
-    buffer.writeBigUInt64LE(value.flowsMoved, offset + 1568);
-    buffer.writeBigUInt64LE(value.pathChanges, offset + 1576);
-    buffer.writeBigUInt64LE(value.flowsReplaced, offset + 1584);
-    buffer.writeBigUInt64LE(value.flowsExpired, offset + 1592);
+    counterx32.write(value.reasons, buffer, offset);
+    u64x64.write(value.tapQueues, buffer, offset + 512);
+    u64x64.write(value.vfQueues, buffer, offset + 1024);
+    counterCodec.write(value.fromTap, buffer, offset + 1536);
+    counterCodec.write(value.fromVf, buffer, offset + 1552);
+    buffer.writeBigUInt64LE(value.cpuHandovers, offset + 1568);
+    buffer.writeBigUInt64LE(value.flowsLearnt, offset + 1576);
+    buffer.writeBigUInt64LE(value.flowsMoved, offset + 1584);
+    buffer.writeBigUInt64LE(value.pathChanges, offset + 1592);
+    buffer.writeBigUInt64LE(value.flowsReplaced, offset + 1600);
+    buffer.writeBigUInt64LE(value.flowsExpired, offset + 1608);
   },
 };
 
@@ -1245,18 +1249,18 @@ export const hostFingerprint: Fingerprint = {
     'counter': { size: 16 },
     'counter.packets': { offset: 0, type: '__u64' },
     'counter.bytes': { offset: 8, type: '__u64' },
-    'vnic_counters': { size: 1600 },
-    'vnic_counters.reasons': { offset: 0, type: 'struct counter[31]' },
-    'vnic_counters.tap_queues': { offset: 496, type: '__u64[64]' },
-    'vnic_counters.vf_queues': { offset: 1008, type: '__u64[64]' },
-    'vnic_counters.from_tap': { offset: 1520, type: 'struct counter' },
-    'vnic_counters.from_vf': { offset: 1536, type: 'struct counter' },
-    'vnic_counters.cpu_handovers': { offset: 1552, type: '__u64' },
-    'vnic_counters.flows_learnt': { offset: 1560, type: '__u64' },
-    'vnic_counters.flows_moved': { offset: 1568, type: '__u64' },
-    'vnic_counters.path_changes': { offset: 1576, type: '__u64' },
-    'vnic_counters.flows_replaced': { offset: 1584, type: '__u64' },
-    'vnic_counters.flows_expired': { offset: 1592, type: '__u64' },
+    'vnic_counters': { size: 1616 },
+    'vnic_counters.reasons': { offset: 0, type: 'struct counter[32]' },
+    'vnic_counters.tap_queues': { offset: 512, type: '__u64[64]' },
+    'vnic_counters.vf_queues': { offset: 1024, type: '__u64[64]' },
+    'vnic_counters.from_tap': { offset: 1536, type: 'struct counter' },
+    'vnic_counters.from_vf': { offset: 1552, type: 'struct counter' },
+    'vnic_counters.cpu_handovers': { offset: 1568, type: '__u64' },
+    'vnic_counters.flows_learnt': { offset: 1576, type: '__u64' },
+    'vnic_counters.flows_moved': { offset: 1584, type: '__u64' },
+    'vnic_counters.path_changes': { offset: 1592, type: '__u64' },
+    'vnic_counters.flows_replaced': { offset: 1600, type: '__u64' },
+    'vnic_counters.flows_expired': { offset: 1608, type: '__u64' },
     'bpf_cpumap_val': { size: 8 },
     'bpf_cpumap_val.qsize': { offset: 0, type: '__u32' },
     'bpf_cpumap_val.bpf_prog': { offset: 4, type: 'union bpf_prog' },
@@ -1437,7 +1441,8 @@ export const hostFingerprint: Fingerprint = {
       REASON_REDIRECT_VF: 28,
       REASON_DROP_REFLECTED: 29,
       REASON_DROP_RATE: 30,
-      REASON_COUNT: 31,
+      REASON_PASS_NO_TRANSMIT: 31,
+      REASON_COUNT: 32,
     },
     'enum path_bit': { size: 4, PATH_MASK: 255, PATH_VF_ALLOWED: 256, PATH_HOLD: 512, PATH_RELEASE: 1024, PATH_GENERATION_SHIFT: 32 },
     'enum decision_none': { size: 4, DECISION_NO_QUEUE: 255, DECISION_NO_CPU: 65535 },
@@ -1477,6 +1482,8 @@ export const hostFingerprint: Fingerprint = {
       VNIC_VF_MULTI_BUFFER: 128,
       VNIC_UPLINK_MULTI_BUFFER: 256,
       VNIC_LIMITED: 512,
+      VNIC_VF_NO_TRANSMIT: 1024,
+      VNIC_UPLINK_NO_TRANSMIT: 2048,
     },
   },
   maps: {

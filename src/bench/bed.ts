@@ -162,7 +162,7 @@ export class Bed {
     this.#open(hostMaps.vnics).set(id, toVnic({
       mac, vlans: [vlan], access: false, addresses: null, maxRate: null, tapIfindex: port, vfIfindex: path === 'accelerated' ? target : 0,
       uplinkIfindex: uplink, tapFrameMax: FRAME_MAX, vfFrameMax: FRAME_MAX, uplinkFrameMax: FRAME_MAX, tapMultiBuffer: false,
-      vfMultiBuffer: false, uplinkMultiBuffer: false, cutThrough, plugin: true, operatorWant: null,
+      vfMultiBuffer: false, uplinkMultiBuffer: false, vfNoTransmit: false, uplinkNoTransmit: false, cutThrough, plugin: true, operatorWant: null,
     }));
     const steering = toSteering(evenSteering(QUEUES, cpus));
     for (const role of ['tap', 'vf'] as const) this.#open(hostMaps.steerings).set(steeringKey(id, role), steering);

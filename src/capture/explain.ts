@@ -171,6 +171,7 @@ const STEERED: ReadonlySet<Reason> = new Set([
   Reason.REDIRECT_SINGLE,
   Reason.REDIRECT_DRAIN,
   Reason.PASS_OVERSIZE,
+  Reason.PASS_NO_TRANSMIT,
   Reason.PASS_MULTI_BUFFER,
   Reason.PASS_SAME_PORT,
   Reason.PASS_NO_TARGET,

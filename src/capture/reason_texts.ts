@@ -32,5 +32,6 @@ export const reasonTexts: Readonly<Record<ReasonName, string>> = {
   drop_hold_full: 'the guest changes its path, and there was no room to keep the frame back',
   redirect_vf: 'the bridge gave it to the tap, but the guest hears on its VF only',
   drop_rate: 'the guest sends more than its max_rate',
+  pass_no_transmit: "the target port's driver takes no frames from XDP programs: the bridge carries it, and tc takes it to the VF",
   drop_reflected: "the guest's own frame, which the bridge or the adapter's own switch brought back, or one that this switch gives to its VF",
 };

@@ -105,7 +105,7 @@ export function portList(pf: PfFacts): (readonly [string, string])[] {
 
 const REDIRECT_WORDS: Readonly<Record<RedirectWay, string>> = {
   native: 'frames are redirected to it natively',
-  generic: 'frames are redirected to it in generic mode only (xdp_mode: generic)',
+  tc: 'frames are redirected to it by tc, behind the bridge, or by XDP with xdp_mode: generic',
 };
 
 export const VF_HEADINGS = ['VF', 'PCI', 'DRIVER', 'NETDEV', 'REPRESENTOR', 'IOMMU', 'MSI-X', 'MAC', 'VLAN', 'SPOOFCHK', 'TRUST', 'STATE', 'RATE'];

@@ -13,6 +13,11 @@ const VERBS: readonly (readonly [Verb, string])[] = [
   ['auto', 'let the configuration decide again'],
 ];
 
+const VF_REDIRECT_WORDS: Readonly<Record<NonNullable<VnicStatus['vf_redirect']>, string>> = {
+  xdp: 'by XDP',
+  tc: "by the bridge and tc: its port's driver takes no frames from XDP programs",
+};
+
 export function registerVnic(program: Command, context: (command: Command) => Context): void {
   const vnic = program.command('vnic').description('virtual machine NICs');
   vnic
@@ -139,6 +144,7 @@ function printOne(context: Context, vnic: VnicStatus, counters: Counters | null)
     ['tap queues', queuesText(vnic.tap_queues)],
     ['tap shares', sharesText(vnic.tap_queues)],
     ['vf', vnic.vf ?? '-'],
+    ...(vnic.vf_redirect === null ? [] : [['vf reached', VF_REDIRECT_WORDS[vnic.vf_redirect]] as const]),
     ['vf queues', queuesText(vnic.vf_queues)],
     ['vf shares', sharesText(vnic.vf_queues)],
   ]);

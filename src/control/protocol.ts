@@ -72,6 +72,8 @@ export interface VnicStatus {
   readonly reason_text: string;
   /** Name of its VF's port; null when it has none. */
   readonly vf: string | null;
+  /** How frames get to its VF: `xdp`, redirected by the programs; `tc`, by the bridge and steer_tap, because the VF's port takes none from them. */
+  readonly vf_redirect: 'xdp' | 'tc' | null;
   /** Mbit/s that its guest may send, whatever its path; null: no limit. */
   readonly max_rate: number | null;
   /** On what terms it gets one. */

@@ -4,6 +4,7 @@
  * for a tap that takes these, the bridge is the faster way. The one place where that is decided.
  */
 import type { AttachMode, CutThroughSetting, ObservedLink } from './model.js';
+import { takesRedirects } from './redirects.js';
 
 export interface CutThrough {
   readonly setting: CutThroughSetting;
@@ -13,9 +14,14 @@ export interface CutThrough {
 }
 
 /** `tap` null: it is not there. */
-export function decideCutThrough(setting: CutThroughSetting, tap: Pick<ObservedLink, 'name' | 'takesAggregates'> | null): CutThrough {
-  if (setting !== 'auto') return { setting, inForce: setting === 'on' && tap !== null, why: `the configuration says ${setting}` };
+export function decideCutThrough(
+  setting: CutThroughSetting,
+  tap: Pick<ObservedLink, 'name' | 'takesAggregates' | 'takesRedirects' | 'xdp'> | null,
+): CutThrough {
+  if (setting === 'off') return { setting, inForce: false, why: 'the configuration says off' };
   if (tap === null) return { setting, inForce: false, why: 'the tap is not there' };
+  if (!takesRedirects(tap)) return { setting, inForce: false, why: `${tap.name} takes no frames from programs on other devices` };
+  if (setting === 'on') return { setting, inForce: true, why: 'the configuration says on' };
   const { name, takesAggregates } = tap;
   if (takesAggregates === null) return { setting, inForce: false, why: `it could not be read whether ${name} takes aggregated TCP frames` };
   return takesAggregates

@@ -241,6 +241,8 @@ export interface ObservedLink {
   readonly xdp: { readonly mode: 'native' | 'generic' | 'offload'; readonly programId: number } | null;
   /** What redirected frames it takes; null: the kernel does not say. */
   readonly xdpFeatures: { readonly multiBufferTransmit: boolean } | null;
+  /** Does it take frames that a program on another device redirects to it? null: the kernel does not say. */
+  readonly takesRedirects: boolean | null;
   /** Does it take TCP frames that are larger than its MTU and cut them itself (tx-tcp-segmentation)? null: the kernel does not say. */
   readonly takesAggregates: boolean | null;
   /** Of a bridge that looks at VLAN tags: the VLAN in which a new port's untagged frames are, 0 = in none. Null: it does not look. */
@@ -304,6 +306,9 @@ export interface VnicRow {
   readonly tapMultiBuffer: boolean;
   readonly vfMultiBuffer: boolean;
   readonly uplinkMultiBuffer: boolean;
+  /** The port takes no redirected frames: they go by the bridge and, to the VF, by tc. */
+  readonly vfNoTransmit: boolean;
+  readonly uplinkNoTransmit: boolean;
   readonly cutThrough: boolean;
   readonly plugin: boolean;
   /** What the operator last asked for by command; null = the configuration's policy holds. */

@@ -1,6 +1,7 @@
 /** The rows that a vNIC has in the maps, computed from what is asked for and what is seen, and compared with those there. */
 import { decideCutThrough } from './cut_through.js';
 import type { Observed, ObservedLink, StoredVnic, VnicRow } from './model.js';
+import { takesMultiBuffer, takesRedirects } from './redirects.js';
 import type { Tenant } from './tenant.js';
 
 const ETHERNET_HEADER = 14;
@@ -8,11 +9,6 @@ const ETHERNET_HEADER = 14;
 /** Largest frame that a device of this MTU takes, as the maps count it. */
 export function frameMax(mtu: number): number {
   return Math.min(mtu + ETHERNET_HEADER, 0xffff);
-}
-
-/** A driver that does not say what it takes gets no frame in several buffers: it might drop it silently. */
-function takesMultiBuffer(link: ObservedLink): boolean {
-  return link.xdpFeatures?.multiBufferTransmit ?? false;
 }
 
 /** A row without a VF. */
@@ -26,6 +22,9 @@ export function softwareRow(tenant: Tenant, tap: ObservedLink, uplink: ObservedL
     tapMultiBuffer: takesMultiBuffer(tap),
     vfMultiBuffer: false,
     uplinkMultiBuffer: takesMultiBuffer(uplink),
+    vfNoTransmit: false,
+    // Some drivers take none before a program of their own is there, and the uplink gets one.
+    uplinkNoTransmit: uplink.xdp !== null && !takesRedirects(uplink),
     tapIfindex: tap.ifindex,
     vfIfindex: 0,
     uplinkIfindex: uplink.ifindex,
@@ -40,11 +39,11 @@ export function softwareRow(tenant: Tenant, tap: ObservedLink, uplink: ObservedL
 
 /** The VF port is given the tap's MTU, so both paths take the same frames. */
 export function withVf(row: VnicRow, port: ObservedLink): VnicRow {
-  return { ...row, vfIfindex: port.ifindex, vfFrameMax: row.tapFrameMax, vfMultiBuffer: takesMultiBuffer(port) };
+  return { ...row, vfIfindex: port.ifindex, vfFrameMax: row.tapFrameMax, vfMultiBuffer: takesMultiBuffer(port), vfNoTransmit: !takesRedirects(port) };
 }
 
 export function withoutVf(row: VnicRow): VnicRow {
-  return { ...row, vfIfindex: 0, vfFrameMax: 0, vfMultiBuffer: false };
+  return { ...row, vfIfindex: 0, vfFrameMax: 0, vfMultiBuffer: false, vfNoTransmit: false };
 }
 
 /** The row itself, without the state that is stored with it. */

@@ -61,9 +61,9 @@ function isOurs(tenant: Tenant, entry: FdbEntry): boolean {
 }
 
 /** With the VF that the stored row names; of a port that is gone nothing new can be said. */
-function keepVf(row: VnicRow, { vfIfindex, vfMultiBuffer }: StoredVnic, { links }: Observed): VnicRow {
+function keepVf(row: VnicRow, { vfIfindex, vfMultiBuffer, vfNoTransmit }: StoredVnic, { links }: Observed): VnicRow {
   const port = [...links.values()].find((link) => link.ifindex === vfIfindex);
-  return port === undefined ? { ...row, vfIfindex, vfFrameMax: row.tapFrameMax, vfMultiBuffer } : withVf(row, port);
+  return port === undefined ? { ...row, vfIfindex, vfFrameMax: row.tapFrameMax, vfMultiBuffer, vfNoTransmit } : withVf(row, port);
 }
 
 /** Written before anything else of the vNIC and deleted last: a row in the maps says that the rest may be there. */
@@ -104,9 +104,9 @@ export function footingActions(tenant: Tenant, footing: Footing, observed: Obser
   return actions;
 }
 
-/** Where the bridge hands frames to the tap: of a guest that hears on one path, not all of them are to arrive there. */
+/** Where the bridge hands frames to the tap: of a guest that hears on one path, or whose VF is reached by here, not all of them are to arrive there. */
 function tapProgramActions(tenant: Tenant, tap: ObservedLink, observed: Observed): Action[] {
-  const wanted = tenant.mode === 'net_failover';
+  const wanted = tenant.mode === 'net_failover' || storedOf(tenant, observed)?.vfNoTransmit === true;
   if (observed.tapPrograms.has(tap.ifindex) === wanted) return [];
   return [{ kind: wanted ? 'attach-tap' : 'detach-tap', ifindex: tap.ifindex, device: tap.name }];
 }

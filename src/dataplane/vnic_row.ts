@@ -23,6 +23,8 @@ const FLAGS = [
   ['tapMultiBuffer', VnicFlag.TAP_MULTI_BUFFER],
   ['vfMultiBuffer', VnicFlag.VF_MULTI_BUFFER],
   ['uplinkMultiBuffer', VnicFlag.UPLINK_MULTI_BUFFER],
+  ['vfNoTransmit', VnicFlag.VF_NO_TRANSMIT],
+  ['uplinkNoTransmit', VnicFlag.UPLINK_NO_TRANSMIT],
 ] as const satisfies readonly (readonly [keyof VnicRowFields, number])[];
 
 function checkVlans({ vlans, access }: VnicRow): void {

@@ -27,6 +27,7 @@ function anyFlags(random: Random): number {
   const flag = (bit: number, probability: number): number => (random.chance(probability) ? bit : 0);
   return flag(VnicFlag.CUT_THROUGH, 0.75) | flag(VnicFlag.PLUGIN, 0.5) | flag(VnicFlag.CHECK_ADDRESSES, 0.3)
     | flag(VnicFlag.TAP_MULTI_BUFFER, 0.6) | flag(VnicFlag.VF_MULTI_BUFFER, 0.6) | flag(VnicFlag.UPLINK_MULTI_BUFFER, 0.6)
+    | flag(VnicFlag.VF_NO_TRANSMIT, 0.15) | flag(VnicFlag.UPLINK_NO_TRANSMIT, 0.15)
     | flag(VnicFlag.WANT_SOFTWARE, 0.1) | flag(VnicFlag.WANT_ACCELERATED, 0.1);
 }
 

@@ -41,6 +41,7 @@ const NETDEV_A_DEV_XDP_FEATURES = 3;
 const XDP_FEATURES = ['basic', 'redirect', 'ndo-xmit', 'xsk-zerocopy', 'hw-offload', 'rx-sg', 'ndo-xmit-sg'] as const;
 export type XdpFeature = (typeof XDP_FEATURES)[number];
 /** The device transmits redirected frames that lie in several buffers. */
+const NETDEV_XDP_ACT_NDO_XMIT = 1n << BigInt(XDP_FEATURES.indexOf('ndo-xmit'));
 const NETDEV_XDP_ACT_NDO_XMIT_SG = 1n << BigInt(XDP_FEATURES.indexOf('ndo-xmit-sg'));
 
 /** Payload of the question for the names of all features. */
@@ -125,12 +126,21 @@ export function xdpFeatureDumpPayload(): Buffer {
   return genlHeader(NETDEV_CMD_DEV_GET);
 }
 
-export function readXdpFeatures(payload: Buffer): { readonly ifindex: number; readonly multiBufferTransmit: boolean } | null {
+/** What a driver takes of frames that a native program on another device redirects to it. */
+export interface TransmitFeatures {
+  readonly ifindex: number;
+  readonly transmit: boolean;
+  /** Also those that lie in several buffers. */
+  readonly multiBufferTransmit: boolean;
+}
+
+export function readXdpFeatures(payload: Buffer): TransmitFeatures | null {
   const attributes = readAttributes(payload.subarray(GENLMSGHDR_SIZE));
   const ifindex = readNumber(attributes.get(NETDEV_A_DEV_IFINDEX));
   const features = attributes.get(NETDEV_A_DEV_XDP_FEATURES);
   if (ifindex === null || features === undefined || features.length < 8) return null;
-  return { ifindex, multiBufferTransmit: (features.readBigUInt64LE() & NETDEV_XDP_ACT_NDO_XMIT_SG) !== 0n };
+  const bits = features.readBigUInt64LE();
+  return { ifindex, transmit: (bits & NETDEV_XDP_ACT_NDO_XMIT) !== 0n, multiBufferTransmit: (bits & NETDEV_XDP_ACT_NDO_XMIT_SG) !== 0n };
 }
 
 /** Payload of the question for the XDP features of one device, to family `netdev`; since Linux 6.3. */

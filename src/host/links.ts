@@ -10,6 +10,7 @@ import {
   readRssKey,
   readXdpFeatures,
   rssKeyPayload,
+  type TransmitFeatures,
   xdpFeatureDumpPayload,
 } from './feature_messages.js';
 import { type DumpedLink, linkDumpPayload, readLink, RTM_GETLINK, RTM_NEWLINK } from './link_messages.js';
@@ -29,9 +30,15 @@ export class Links {
   /** Of AGGREGATES_FEATURE; undefined: not asked yet. */
   #aggregatesBit: number | null | undefined;
 
-  /** `warn` is told what went wrong but did not stop us. */
-  constructor(warn: (message: string) => void = () => undefined) {
+  readonly #programs: 'native' | 'generic';
+
+  /**
+   * `warn` is told what went wrong but did not stop us.
+   * @param programs how they run here: what generic ones redirect, every device takes
+   */
+  constructor(warn: (message: string) => void = () => undefined, programs: 'native' | 'generic' = 'native') {
     this.#warn = warn;
+    this.#programs = programs;
     this.#families = new Families(warn);
   }
 
@@ -47,8 +54,14 @@ export class Links {
     for (const link of links) {
       const used = link.kind === 'tun' ? undefined : channels.get(link.ifindex);
       const queues = used === undefined ? {} : { rxQueues: used.rx, txQueues: used.tx };
-      const takesAggregates = aggregates.get(link.ifindex) ?? null;
-      byName.set(link.name, { ...link, ...queues, takesAggregates, xdpFeatures: xdp.get(link.ifindex) ?? null });
+      const features = xdp.get(link.ifindex);
+      byName.set(link.name, {
+        ...link,
+        ...queues,
+        takesAggregates: aggregates.get(link.ifindex) ?? null,
+        takesRedirects: this.#programs === 'generic' ? true : (features?.transmit ?? null),
+        xdpFeatures: features === undefined ? null : { multiBufferTransmit: features.multiBufferTransmit },
+      });
     }
     return byName;
   }
@@ -125,10 +138,10 @@ export class Links {
   }
 
   /** By ifindex, what redirected frames a device takes. */
-  async #dumpXdpFeatures(): Promise<ReadonlyMap<number, NonNullable<ObservedLink['xdpFeatures']>>> {
-    const without = 'redirecting no frame that lies in several buffers';
+  async #dumpXdpFeatures(): Promise<ReadonlyMap<number, TransmitFeatures>> {
+    const without = 'redirecting no frame that lies in several buffers, and others to whatever runs programs natively';
     const answers = await this.#families.dump('netdev', xdpFeatureDumpPayload(), 'XDP features of devices', without);
     const features = (answers ?? []).flatMap((payload) => readXdpFeatures(payload) ?? []);
-    return new Map(features.map(({ ifindex, multiBufferTransmit }) => [ifindex, { multiBufferTransmit }]));
+    return new Map(features.map((device) => [device.ifindex, device]));
   }
 }

@@ -25,9 +25,12 @@ export class LinuxHostNetwork implements HostNetwork {
   readonly #links: Links;
   #packets: PacketSocket | null = null;
 
-  /** `warn` is told what went wrong but did not stop us. */
-  constructor(warn: (message: string) => void = () => undefined) {
-    this.#links = new Links(warn);
+  /**
+   * `warn` is told what went wrong but did not stop us.
+   * @param programs how they run on this host
+   */
+  constructor(warn: (message: string) => void = () => undefined, programs: 'native' | 'generic' = 'native') {
+    this.#links = new Links(warn, programs);
   }
 
   links(): Promise<ReadonlyMap<string, ObservedLink>> {

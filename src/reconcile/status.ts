@@ -98,6 +98,7 @@ export function vnicStatus(tenant: Tenant, observed: Observed | null, path: Path
     want_source: wantSource(tenant),
     reason_text: reasonText(reason, spec, detailOf(tenant, nowMs), tenant.adapter.bridge || undefined),
     vf: claimedVf(tenant.state)?.port ?? null,
+    vf_redirect: stored === null || stored.vfIfindex === 0 ? null : stored.vfNoTransmit ? 'tc' : 'xdp',
     max_rate: spec.maxRate,
     terms: { quota: spec.terms.quota, priority: spec.terms.priority, numa_node: spec.terms.numaNode },
     reservation: reservationOf(tenant, nowMs),

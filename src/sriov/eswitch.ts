@@ -14,15 +14,15 @@ export function modeProblem(driver: string | null, mode: EswitchMode): string | 
 }
 
 /**
- * How a program on the PF can redirect frames to a representor: `native`, from driver to driver (its ndo_xdp_xmit), or `generic`, as socket
- * buffers, for which the program on the PF has to run in generic mode, too.
+ * How frames from the PF are redirected to a representor: `native`, from driver to driver (its ndo_xdp_xmit), or `tc`, as socket buffers behind
+ * the bridge. With `xdp_mode: generic` the programs themselves reach either.
  */
-export type RedirectWay = 'native' | 'generic';
+export type RedirectWay = 'native' | 'tc';
 
 /** @param features of the representor's driver. */
 export function redirectWay(features: Fact<readonly XdpFeature[]>): Fact<RedirectWay> {
-  if (features.answer === 'yes') return yes(features.value.includes('ndo-xmit') ? 'native' : 'generic');
-  return features.answer === 'no' ? yes('generic') : unknown(features.why);
+  if (features.answer === 'yes') return yes(features.value.includes('ndo-xmit') ? 'native' : 'tc');
+  return features.answer === 'no' ? yes('tc') : unknown(features.why);
 }
 
 export const noRepresentor = (): Fact<RedirectWay> => no('there is no representor: frames for it leave by the PF, and the adapter itself switches them');

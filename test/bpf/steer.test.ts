@@ -17,7 +17,7 @@ import { checkTapRow } from './bed/tap_row.js';
 import { controlRows as guestControlRows, neighbourRows, partialRows, policyRows, uplinkRows } from './tables/from_guest.js';
 import { heardRows, holdRows, reflectedRows, seenRows, tapRows } from './tables/holds.js';
 import { flowRows, pathRows } from './tables/path_and_flows.js';
-import { hashTypeRows, multiBufferRows, queueChangeRows } from './tables/queue_changes.js';
+import { hashTypeRows, multiBufferRows, noTransmitRows, queueChangeRows } from './tables/queue_changes.js';
 import { rateRows } from './tables/rates.js';
 import { spoofingRows } from './tables/spoofing.js';
 import { accessRows, legacyRows, trunkRows } from './tables/vlan_modes.js';
@@ -44,7 +44,7 @@ const tables: readonly (readonly [prefix: string, rows: readonly Row[]])[] = [
   ['guest', uplinkRows], ['guest', partialRows], ['guest', neighbourRows], ['guest', policyRows], ['guest', guestControlRows],
   ['guest', pathRows], ['guest', flowRows],
   ['access', accessRows], ['trunk', trunkRows], ['legacy', legacyRows], ['guest', spoofingRows], ['rate', rateRows],
-  ['hold', holdRows], ['guest', heardRows], ['wire', reflectedRows], ['guest', seenRows], ['queue', queueChangeRows], ['queue', hashTypeRows], ['wire', multiBufferRows],
+  ['hold', holdRows], ['guest', heardRows], ['wire', reflectedRows], ['guest', seenRows], ['queue', queueChangeRows], ['queue', hashTypeRows], ['wire', multiBufferRows], ['wire', noTransmitRows],
 ];
 
 for (const [prefix, rows] of tables) {

@@ -126,13 +126,13 @@ const rows: Readonly<Record<string, Golden>> = {
   vnicCountersCodec: golden(
     contract.vnicCountersCodec,
     {
-      reasons: Array.from({ length: 31 }, (_, i) => counter(BigInt(i === 30 ? 0x99 : 1), 2n)),
+      reasons: Array.from({ length: 32 }, (_, i) => counter(BigInt(i === 31 ? 0x99 : 1), 2n)),
       tapQueues: Array.from({ length: 64 }, () => 3n),
       vfQueues: Array.from({ length: 64 }, (_, i) => BigInt(i === 63 ? 0x88 : 4)),
       fromTap: counter(5n, 6n), fromVf: counter(7n, 8n),
       cpuHandovers: 9n, flowsLearnt: 10n, flowsMoved: 11n, pathChanges: 12n, flowsReplaced: 13n, flowsExpired: 14n,
     },
-    bytes(['0100000000000000 0200000000000000', 30], '9900000000000000 0200000000000000',
+    bytes(['0100000000000000 0200000000000000', 31], '9900000000000000 0200000000000000',
       ['0300000000000000', 64], ['0400000000000000', 63], '8800000000000000',
       '0500000000000000 0600000000000000', '0700000000000000 0800000000000000',
       '0900000000000000', '0a00000000000000', '0b00000000000000', '0c00000000000000',

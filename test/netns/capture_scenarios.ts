@@ -64,6 +64,8 @@ function row(change: Partial<VnicRow> & { readonly mac: VnicRow['mac'] }): VnicR
     tapMultiBuffer: false,
     vfMultiBuffer: false,
     uplinkMultiBuffer: false,
+    vfNoTransmit: false,
+    uplinkNoTransmit: false,
     cutThrough: false,
     plugin: false,
     operatorWant: null,

@@ -87,7 +87,7 @@ kernelTest('a first start writes, attaches and pins everything', async (t) => {
   t.deepEqual(seen.vnics, [[1, {
     mac: '52:54:00:00:00:01', vlans: [0], access: false, addresses: ['10.0.0.1', '2001:db8::/64'], maxRate: 700, tapIfindex: tap0, vfIfindex: vf0,
     uplinkIfindex: pf0, tapFrameMax: 1514, vfFrameMax: 1514, uplinkFrameMax: 1514, tapMultiBuffer: false, vfMultiBuffer: true,
-    uplinkMultiBuffer: false, cutThrough: false, plugin: true, operatorWant: 'accelerated',
+    uplinkMultiBuffer: false, vfNoTransmit: false, uplinkNoTransmit: false, cutThrough: false, plugin: true, operatorWant: 'accelerated',
   }]]);
   t.deepEqual(seen.path, { path: 'accelerated', vfAllowed: true, hold: 'none', generation: 1 });
   t.deepEqual(seen.ports, [[tap0, { vnic: 1, role: 'tap' }], [vf0, { vnic: 1, role: 'vf' }]].sort(([a], [b]) => Number(a) - Number(b)));

@@ -44,7 +44,7 @@ function linkIndex(device: string): number {
 function row(change: Partial<VnicRow> = {}): VnicRow {
   return {
     mac: MAC, vlans: [0], access: false, addresses: ['10.0.0.1', '2001:db8::/64'], maxRate: 700, tapIfindex: linkIndex('tap0'), vfIfindex: linkIndex('vf0'), uplinkIfindex: linkIndex('pf0'),
-    tapFrameMax: 1514, vfFrameMax: 1514, uplinkFrameMax: 1514, tapMultiBuffer: false, vfMultiBuffer: true, uplinkMultiBuffer: false, cutThrough: false,
+    tapFrameMax: 1514, vfFrameMax: 1514, uplinkFrameMax: 1514, tapMultiBuffer: false, vfMultiBuffer: true, uplinkMultiBuffer: false, vfNoTransmit: false, uplinkNoTransmit: false, cutThrough: false,
     plugin: true, operatorWant: 'accelerated', ...change,
   };
 }

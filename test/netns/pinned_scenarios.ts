@@ -37,7 +37,7 @@ async function world(): Promise<void> {
   dataPlane.writeTxPort(tap0, true);
   dataPlane.writeVnic(1, {
     mac: MAC, vlans: [0], access: false, addresses: null, tapIfindex: tap0, vfIfindex: 0, uplinkIfindex: pf0, tapFrameMax: 1514, vfFrameMax: 0,
-    uplinkFrameMax: 1514, tapMultiBuffer: false, vfMultiBuffer: false, uplinkMultiBuffer: false, cutThrough: true, plugin: true, maxRate: null, operatorWant: null,
+    uplinkFrameMax: 1514, tapMultiBuffer: false, vfMultiBuffer: false, uplinkMultiBuffer: false, vfNoTransmit: false, uplinkNoTransmit: false, cutThrough: true, plugin: true, maxRate: null, operatorWant: null,
   });
   dataPlane.writePort(tap0, { vnic: 1, role: 'tap' });
   dataPlane.writeSteering(1, 'tap', { queues: 1, reta: new Array<number>(RETA_SIZE).fill(0), queueCpus: [0], hashTypes: DEFAULT_HASH_TYPES, rssRow: 0 });

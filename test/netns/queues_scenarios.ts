@@ -186,7 +186,7 @@ async function equip(): Promise<Equipment> {
     dataPlane.writeVnic(queues, {
       mac: parseMacAddress(guestMac(queues)), vlans: [0], access: false, addresses: null, maxRate: null, tapIfindex: ports.tap, vfIfindex: ports.vf,
       uplinkIfindex: idOf('pf0'), tapFrameMax: 1514, vfFrameMax: 1514, uplinkFrameMax: 1514, tapMultiBuffer: false, vfMultiBuffer: false,
-      uplinkMultiBuffer: false, cutThrough: true, plugin: true, operatorWant: null,
+      uplinkMultiBuffer: false, vfNoTransmit: false, uplinkNoTransmit: false, cutThrough: true, plugin: true, operatorWant: null,
     });
     for (const role of ['tap', 'vf'] as const) {
       await dataPlane.attach('steer_guest', ports[role], `${role}${queues}`);

@@ -39,7 +39,7 @@ function linkIndex(device: string): number {
 function row(change: Partial<VnicRow> = {}): VnicRow {
   return {
     mac: MAC, vlans: [0], access: false, addresses: null, maxRate: null, tapIfindex: linkIndex('tap0'), vfIfindex: 0, uplinkIfindex: linkIndex('pf0'),
-    tapFrameMax: 1514, vfFrameMax: 0, uplinkFrameMax: 1514, tapMultiBuffer: false, vfMultiBuffer: false, uplinkMultiBuffer: false,
+    tapFrameMax: 1514, vfFrameMax: 0, uplinkFrameMax: 1514, tapMultiBuffer: false, vfMultiBuffer: false, uplinkMultiBuffer: false, vfNoTransmit: false, uplinkNoTransmit: false,
     cutThrough: true, plugin: true, operatorWant: null, ...change,
   };
 }

@@ -121,7 +121,7 @@ function rowOf(i: number): VnicRow {
   return {
     mac: macOf(i + 1), vlans: [0], access: false, addresses: null, maxRate: null, tapIfindex: idOf(`tap${i}`), vfIfindex: idOf(`vf${i}`),
     uplinkIfindex: uplink, tapFrameMax: 1514, vfFrameMax: 1514, uplinkFrameMax: 1514, tapMultiBuffer: false, vfMultiBuffer: false,
-    uplinkMultiBuffer: false, cutThrough: false, plugin: true, operatorWant: null,
+    uplinkMultiBuffer: false, vfNoTransmit: false, uplinkNoTransmit: false, cutThrough: false, plugin: true, operatorWant: null,
   };
 }
 

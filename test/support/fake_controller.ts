@@ -23,6 +23,7 @@ export function vnicStatus(change: Partial<VnicStatus> = {}): VnicStatus {
     reason: 'none',
     reason_text: 'accelerated',
     vf: 'vfp0',
+    vf_redirect: 'xdp',
     max_rate: null,
     terms: { quota: null, priority: 0, numa_node: null },
     reservation: null,

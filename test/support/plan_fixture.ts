@@ -21,7 +21,7 @@ export const adapter: AdapterSpec = {
 };
 
 /** A kernel that does not say what a device takes. */
-const SILENT = { xdpFeatures: null, takesAggregates: null, vlanFiltering: null };
+const SILENT = { xdpFeatures: null, takesRedirects: null, takesAggregates: null, vlanFiltering: null };
 
 export function link(name: string, ifindex: number, more: Partial<ObservedLink> = {}): ObservedLink {
   const up = more.up ?? true;
@@ -110,6 +110,8 @@ export function storedG1(more: Partial<StoredVnic> = {}): StoredVnic {
     tapMultiBuffer: false,
     vfMultiBuffer: false,
     uplinkMultiBuffer: false,
+    vfNoTransmit: false,
+    uplinkNoTransmit: false,
     cutThrough: false,
     plugin: true,
     operatorWant: null,

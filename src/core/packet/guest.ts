@@ -93,6 +93,7 @@ function forward(work: Work, id: number, vnic: Vnic, from: PortRole, ethernet: E
 
 /** To a station that is known to be behind the uplink. */
 function toUplink(work: Work, id: number, vnic: Vnic, ethernet: Ethernet, vlan: number): Decision {
+  if (has(vnic, VnicFlag.UPLINK_NO_TRANSMIT)) return pass(work, id, Reason.PASS_NO_TRANSMIT);
   if (countedLength(ethernet) > vnic.uplinkFrameMax) return pass(work, id, Reason.PASS_OVERSIZE);
   if (ethernet.multiBuffer && !has(vnic, VnicFlag.UPLINK_MULTI_BUFFER)) return pass(work, id, Reason.PASS_MULTI_BUFFER);
   if (!work.state.txPorts.has(vnic.uplinkIfindex)) return pass(work, id, Reason.PASS_NO_TARGET);

@@ -27,7 +27,8 @@ export function steerQueue(state: PacketState, handed: Uint8Array, firstBuffer =
   // The VLAN tag was made for the other kind of port.
   const access = (vnic.flags & VnicFlag.ACCESS) !== 0;
   if (access && handover.wire !== (target === vnic.uplinkIfindex)) target = handover.wire ? vnic.uplinkIfindex : vnic.tapIfindex;
-  if (!state.txPorts.has(target)) return gone(id);
+  const untaken = target === vnic.vfIfindex && (vnic.flags & VnicFlag.VF_NO_TRANSMIT) !== 0;
+  if (untaken || !state.txPorts.has(target)) return gone(id);
   return {
     verdict: 'redirect', reason: null, vnic: id, target, role, queue: null, cpu: null, hash: null, bucket: null,
     effects: work.effects, frame: work.frame,

@@ -61,6 +61,7 @@ export function steer(work: Work, id: number, vnic: Vnic, ethernet: Ethernet, pa
     const sender = findVnic(state, vnicKey(work.frame, ethernet.vlan, SOURCE_AT));
     return port.ifindex === vnic.uplinkIfindex && sender !== NOBODY ? drop(work, id, Reason.DROP_REFLECTED) : pass(work, id, Reason.PASS_SAME_PORT);
   }
+  if (accelerated && (vnic.flags & VnicFlag.VF_NO_TRANSMIT) !== 0) return pass(work, id, Reason.PASS_NO_TRANSMIT);
   if (countedLength(ethernet) > port.frameMax) return pass(work, id, Reason.PASS_OVERSIZE);
   if (ethernet.multiBuffer && !port.multiBuffer) return pass(work, id, Reason.PASS_MULTI_BUFFER);
 

@@ -2,7 +2,7 @@
  * Where the bridge hands a frame to a guest's tap. Only guests that hear on one path matter here: what is for them waits during a hold,
  * and goes to the VF while they are there.
  */
-import { PortRole, Reason, VnicFlag } from '../../../maps/generated/contract.js';
+import { PortRole, Reason, type Vnic, VnicFlag } from '../../../maps/generated/contract.js';
 import { type Decision, drop, redirect, type Work } from './decision.js';
 import { SOURCE_AT } from './ethernet.js';
 import { keepBack, mustWait } from './hold.js';
@@ -30,12 +30,18 @@ function leave(work: Work, vnic: number): Decision {
   };
 }
 
+/** With the plug-in a guest does; but its unicast reaches a VF port that takes nothing from the packet programs by here. */
+function hearsOnTap({ flags }: Vnic, frame: Uint8Array): boolean {
+  if ((flags & VnicFlag.PLUGIN) === 0) return false;
+  return (flags & VnicFlag.VF_NO_TRANSMIT) === 0 || ((frame[0] ?? 0) & 1) !== 0;
+}
+
 /** What `steer_tap` does. @param frame from the destination MAC address on */
 export function decideTap(state: PacketState, frame: Uint8Array, { ifindex, cameIn, segmentSize, tag }: TapArrival): Decision {
   const work: Work = { state, arrival: { program: 'steer_guest', ifindex, rxQueue: 0, cpu: 0 }, frame, effects: [], fresh: false };
   const id = findVnic(state, portKey(ifindex));
   const [vnic, path] = [state.vnics.get(id), state.paths.get(id)];
-  if (id === NOBODY || vnic === undefined || path === undefined || (vnic.flags & VnicFlag.PLUGIN) !== 0) return leave(work, NOBODY);
+  if (id === NOBODY || vnic === undefined || path === undefined || hearsOnTap(vnic, frame)) return leave(work, NOBODY);
   // The guest sent it by its VF, and the bridge floods.
   if (sameMac(frame, SOURCE_AT, vnic.mac, 0)) return drop(work, id, Reason.DROP_REFLECTED);
   if (mustWait(work, id, path)) {

@@ -146,6 +146,11 @@ export function takesMultiBuffer(name: VnicName, where: 'TAP' | 'VF' | 'UPLINK')
   return (bed) => bed.changeVnic(name, ({ flags }) => ({ flags: flags | VnicFlag[`${where}_MULTI_BUFFER`] }));
 }
 
+/** The port's driver takes no redirected frames. */
+export function noTransmit(name: VnicName, where: 'VF' | 'UPLINK'): Given {
+  return (bed) => bed.changeVnic(name, ({ flags }) => ({ flags: flags | VnicFlag[`${where}_NO_TRANSMIT`] }));
+}
+
 /** The last frame of each flow went to the guest that many ticks ago. */
 export function steered(name: VnicName, ticksAgo: number): Given {
   return (bed) => bed.ageFlows(name, ticksAgo, 'steered');

@@ -2,7 +2,7 @@
 import { ControlCommand } from '../../../maps/generated/contract.js';
 import { BROADCAST, frame, type FrameBuilder } from '../../support/packet_builder.js';
 import {
-  accelerated, acceleratedAndBusy, cutThrough, earlier, forgetRemotes, frameMax, type Given, noTarget, queues, remote, REMOTE_LIFETIME,
+  accelerated, acceleratedAndBusy, cutThrough, earlier, forgetRemotes, frameMax, type Given, noTarget, noTransmit, queues, remote, REMOTE_LIFETIME,
   steered, unowned,
 } from '../bed/given.js';
 import type { Row } from '../bed/row.js';
@@ -32,6 +32,10 @@ const fromWire = (mac: string, to: 'g1' | 'g3' = 'g1') => wireTo(to, mac).ip(IP.
 
 export const uplinkRows: readonly Row[] = [
   { title: 'from the VF to a station behind the uplink: to the uplink', frame: guestUdp, ...uplinked },
+  {
+    title: '... that takes no redirected frames: by the bridge', frame: guestUdp, ...fromVf, given: [...fromVf.given, noTransmit('g1', 'UPLINK')],
+    verdict: 'pass', counted: ['g1', 'pass_no_transmit'],
+  },
   { title: 'from the tap: to the bridge', frame: guestUdp, ...fromTap, verdict: 'pass', counted: ['g1', 'pass_software'] },
   {
     title: 'from the tap with cut-through: to the uplink',

@@ -1,7 +1,7 @@
 /** Frames that are kept back while their guest changes its path; what the guest answers, and by which addresses. */
 import { BROADCAST, frame } from '../../support/packet_builder.js';
 import {
-  accelerated, access, addresses, earlier, holdEnded, holding, holdingWithoutRing, legacy, releasing, remote, trunk, vfAllowed,
+  accelerated, access, addresses, earlier, holdEnded, holding, holdingWithoutRing, legacy, noTransmit, releasing, remote, trunk, vfAllowed,
   waiting, withoutPlugin, withoutVf,
 } from '../bed/given.js';
 import type { Row } from '../bed/row.js';
@@ -130,6 +130,9 @@ const behindAdapter = [...stock, legacy('g1'), accelerated('g1')];
 export const tapRows: readonly TapRow[] = [
   { title: 'on the software path: the tap has it', ...g1, ...left, given: stock },
   { title: 'of a guest with the plug-in: the tap has it', ...g1, ...left, given: [accelerated('g1'), holding('g1')] },
+  { title: 'of a guest with the plug-in whose VF port takes no redirected frames: multicast stays', ...g1, ...left, given: [accelerated('g1'), noTransmit('g1', 'VF')] },
+  { title: '... unicast goes to the VF port', at: 'tap1', frame: forG1, ...toVf, given: [accelerated('g1'), noTransmit('g1', 'VF')] },
+  { title: '... not on the software path', at: 'tap1', frame: forG1, ...left, given: [noTransmit('g1', 'VF')] },
   { title: 'of a port that is nobody\'s', ...g1, ...left, at: 'stray', given: stock },
   { title: 'on the VF: to the VF port', ...g1, ...toVf, given: [...stock, accelerated('g1')] },
   { title: 'on the VF: an unfinished or aggregated frame, too', at: 'tap1', frame: forG1, segmentSize: 1000, ...toVf, given: [...stock, accelerated('g1')] },

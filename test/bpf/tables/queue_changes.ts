@@ -2,7 +2,7 @@
 import { ContractLimit, HashType } from '../../../maps/generated/contract.js';
 import { frame } from '../../support/packet_builder.js';
 import { collidingPort } from '../bed/flow_hash.js';
-import { accelerated, earlier, hashes, heard, queues, steered, takesMultiBuffer } from '../bed/given.js';
+import { accelerated, cutThrough, earlier, hashes, heard, noTransmit, queues, steered, takesMultiBuffer } from '../bed/given.js';
 import type { Row } from '../bed/row.js';
 import { guestUdp, IP, STATION, VNICS, wireUdp } from '../bed/world.js';
 
@@ -103,5 +103,23 @@ export const multiBufferRows: readonly Row[] = [
     title: '... with an unfinished checksum', frame: frame().ethernet({ from: STATION, to: VNICS.g1.mac })
       .ip(IP.station, IP.g1).partialChecksum().udp(1, 2).fillTo(9014),
     on: 'pf0', given: [onVf, large, takesMultiBuffer('g1', 'VF')], verdict: 'pass', counted: ['g1', 'pass_partial_checksum'],
+  },
+];
+
+export const noTransmitRows: readonly Row[] = [
+  {
+    title: 'a VF port that takes no redirected frames: by the bridge', frame: wireUdp, on: 'pf0', given: [onVf, noTransmit('g1', 'VF')],
+    verdict: 'pass', counted: ['g1', 'pass_no_transmit'],
+  },
+  {
+    title: '... however large', frame: jumbo, on: 'pf0', given: [onVf, noTransmit('g1', 'VF')], verdict: 'pass', counted: ['g1', 'pass_no_transmit'],
+  },
+  {
+    title: '... is no matter on the software path', frame: wireUdp, on: 'pf0', given: [noTransmit('g1', 'VF'), cutThrough('g1')],
+    verdict: 'redirect', to: 'tap1', counted: ['g1', 'redirect_single'],
+  },
+  {
+    title: '... nor is the uplink on the way in', frame: wireUdp, on: 'pf0', given: [onVf, noTransmit('g1', 'UPLINK')],
+    verdict: 'redirect', to: 'vf1', counted: ['g1', 'redirect_single'],
   },
 ];

@@ -342,7 +342,7 @@ export class Bed {
       mac: this.station(name).mac, vlans: [0], access: false, addresses: null, maxRate: null,
       tapIfindex: tap, vfIfindex: vf === 'adapter' ? this.uplink : vfPort, uplinkIfindex: this.uplink,
       tapFrameMax: frameMax, vfFrameMax: frameMax, uplinkFrameMax: this.#mtu + ETHERNET_HEADER,
-      tapMultiBuffer: false, vfMultiBuffer: false, uplinkMultiBuffer: false,
+      tapMultiBuffer: false, vfMultiBuffer: false, uplinkMultiBuffer: false, vfNoTransmit: false, uplinkNoTransmit: false,
       cutThrough: false, plugin: true, operatorWant: null, ...row,
     });
     const spread = planSteering(queues, onlineCpus(), id);

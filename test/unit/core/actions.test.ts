@@ -18,6 +18,8 @@ const row: VnicRow = {
   tapMultiBuffer: false,
   vfMultiBuffer: false,
   uplinkMultiBuffer: false,
+  vfNoTransmit: false,
+  uplinkNoTransmit: false,
   cutThrough: false,
   plugin: true,
   operatorWant: null,

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { decideCutThrough, tapAttachMode } from '../../../src/core/cut_through.js';
 
-const tap = (takesAggregates: boolean | null) => ({ name: 'tap-g1', takesAggregates });
+const tap = (takesAggregates: boolean | null, takesRedirects: boolean | null = true) => ({ name: 'tap-g1', takesAggregates, takesRedirects, xdp: null });
 
 test('auto: only for a tap that takes single frames', (t) => {
   t.deepEqual(decideCutThrough('auto', tap(true)), {
@@ -23,6 +23,8 @@ test('on and off are as configured, whatever the tap takes', (t) => {
     t.like(decideCutThrough('off', tap(takes)), { setting: 'off', inForce: false });
   }
   t.false(decideCutThrough('on', null).inForce);
+  const why = 'tap-g1 takes no frames from programs on other devices';
+  for (const setting of ['on', 'auto'] as const) t.like(decideCutThrough(setting, tap(false, false)), { inForce: false, why });
 });
 
 test('auto: a veth that takes aggregated frames keeps them, so the program is attached in generic mode', (t) => {

@@ -2,7 +2,7 @@
 import test from 'ava';
 import { PLUGIN_GUEST } from '../../../src/core/model.js';
 import { undosOf, type Action } from '../../../src/core/actions.js';
-import type { BridgeVlan, BridgeVlanNote, Desired, Observed, VnicSpec } from '../../../src/core/model.js';
+import type { BridgeVlan, BridgeVlanNote, Desired, Observed, ObservedLink, VnicSpec } from '../../../src/core/model.js';
 import { reasonText } from '../../../src/core/reasons.js';
 import { reasonOf } from '../../../src/core/vnic_reason.js';
 import { vnicSpec } from '../../support/fake_site.js';
@@ -175,6 +175,27 @@ test('what devices take of frames in several buffers is in the row; a kernel tha
   t.like(rowOf(withLinks(onVf(), link('pf0', 2, { master: 1, ...many }))), { tapMultiBuffer: false, uplinkMultiBuffer: true });
   t.like(rowOf(withLinks(onVf(), link('vfp0', 4, { master: 1, ...many }))), { vfMultiBuffer: true, vfIfindex: 4 });
   t.is(rowOf(onVf()), null);
+});
+
+test('a VF port that takes no redirected frames is in the row, and the tap gets the program that redirects by tc', (t) => {
+  const xdp = { mode: 'native', programId: 1 } as const;
+  const wanted = desired({ policy: 'accelerated' });
+  const written = (observed: Observed) => planFor({ observed, desired: wanted }).vnics.flatMap(({ sequence }) =>
+    sequence.actions.flatMap((each) => (each.kind === 'write-vnic' ? [[each.row.vfNoTransmit, each.row.uplinkNoTransmit]] : [])));
+  const port = (more: Partial<ObservedLink>) => withLinks(onVf(), link('vfp0', 4, { master: 1, ...more }));
+  t.deepEqual(written(port({ takesRedirects: true })), []);
+  t.deepEqual(written(port({ takesRedirects: false })), [[true, false]]);
+  t.deepEqual(written(port({ xdp })), [], 'an older kernel: what runs programs natively takes them');
+  t.deepEqual(written(port({ xdp: { ...xdp, mode: 'generic' } })), [[true, false]], '... and what does not, does not');
+  const uplink = (more: Partial<ObservedLink>) => withLinks(onVf(), link('pf0', 2, { master: 1, ...more }));
+  t.deepEqual(written(uplink({ takesRedirects: false })), [], 'some take none before they have a program of their own');
+  t.deepEqual(written(uplink({ takesRedirects: false, xdp })), [[false, true]]);
+
+  const untaken = port({ takesRedirects: false });
+  const told: Observed = { ...untaken, stored: untaken.stored.map((row) => ({ ...row, vfNoTransmit: true })) };
+  t.true(words(planFor({ observed: told, desired: wanted })).some((line) => line === 'attach steer_tap to the egress of tap-g1'));
+  const takes: Observed = { ...onVf(), tapPrograms: new Set([3]) };
+  t.true(words(planFor({ observed: takes, desired: wanted })).some((line) => line === 'detach steer_tap from the egress of tap-g1'));
 });
 
 test('cut-through follows the tap', (t) => {

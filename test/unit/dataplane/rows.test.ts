@@ -16,11 +16,11 @@ import { fromVnic, isUsed, toVnic, unusedVnic } from '../../../src/dataplane/vni
 const row: VnicRow = {
   mac: parseMacAddress('52:54:00:aa:bb:cc'), vlans: [7, 0], access: false, addresses: null, maxRate: null, tapIfindex: 3, vfIfindex: 4,
   uplinkIfindex: 2, tapFrameMax: 1514, vfFrameMax: 9014, uplinkFrameMax: 1514, tapMultiBuffer: false, vfMultiBuffer: false,
-  uplinkMultiBuffer: false, cutThrough: false, plugin: false, operatorWant: null,
+  uplinkMultiBuffer: false, vfNoTransmit: false, uplinkNoTransmit: false, cutThrough: false, plugin: false, operatorWant: null,
 };
 
 test('a vNIC row comes back as it was written, with every flag', (t) => {
-  const flags = ['cutThrough', 'plugin', 'tapMultiBuffer', 'vfMultiBuffer', 'uplinkMultiBuffer'] as const;
+  const flags = ['cutThrough', 'plugin', 'tapMultiBuffer', 'vfMultiBuffer', 'uplinkMultiBuffer', 'vfNoTransmit', 'uplinkNoTransmit'] as const;
   for (let set = 0; set < 1 << flags.length; set++) {
     const chosen = Object.fromEntries(flags.map((flag, i) => [flag, ((set >> i) & 1) === 1]));
     for (const operatorWant of [null, 'software', 'accelerated'] as const) {

@@ -16,6 +16,7 @@ const link = (ifindex: number, more: Partial<ObservedLink> = {}): ObservedLink =
   txQueues: 1,
   xdp: null,
   xdpFeatures: null,
+  takesRedirects: null,
   takesAggregates: null,
   vlanFiltering: null,
   ...more,

@@ -29,14 +29,15 @@ test('a feature is on when its bit is', (t) => {
   t.is(readFeature(answer(), 17), null);
 });
 
-test('a device says whether it transmits redirected frames that lie in several buffers', (t) => {
+test('a device says whether it transmits redirected frames, and those that lie in several buffers', (t) => {
   const device = (features: bigint): Buffer => {
     const bytes = Buffer.alloc(8);
     bytes.writeBigUInt64LE(features);
     return answer(writeAttribute(1, bytesOfU32(5)), writeAttribute(3, bytes));
   };
-  t.deepEqual(readXdpFeatures(device(0x40n)), { ifindex: 5, multiBufferTransmit: true });
-  t.deepEqual(readXdpFeatures(device(~0x40n & 0xffffn)), { ifindex: 5, multiBufferTransmit: false });
+  t.deepEqual(readXdpFeatures(device(0x44n)), { ifindex: 5, transmit: true, multiBufferTransmit: true });
+  t.deepEqual(readXdpFeatures(device(~0x40n & 0xffffn)), { ifindex: 5, transmit: true, multiBufferTransmit: false });
+  t.deepEqual(readXdpFeatures(device(~0x44n & 0xffffn)), { ifindex: 5, transmit: false, multiBufferTransmit: false });
   t.is(readXdpFeatures(answer(writeAttribute(1, bytesOfU32(5)))), null);
 });
 

@@ -72,12 +72,12 @@ test('representors: of the VF that their port is named after, and none in legacy
   }
 });
 
-test('how frames reach a representor: natively where its driver takes them, else in generic mode; it is said, with the port', (t) => {
+test('how frames reach a representor: natively where its driver takes them, else by tc; it is said, with the port', (t) => {
   t.deepEqual(redirectWay(yes(['basic', 'redirect', 'ndo-xmit'])), yes('native'));
-  t.deepEqual(redirectWay(yes(['basic', 'redirect'])), yes('generic'));
-  t.deepEqual(redirectWay(no('the driver has no XDP of its own')), yes('generic'));
+  t.deepEqual(redirectWay(yes(['basic', 'redirect'])), yes('tc'));
+  t.deepEqual(redirectWay(no('the driver has no XDP of its own')), yes('tc'));
   t.deepEqual(redirectWay(unknown('this kernel is too old to tell')), unknown('this kernel is too old to tell'));
-  t.deepEqual(portList(discovered(BNXT_SWITCHDEV)), [['VF 0', '{port: eth5, device: its netdev}; frames are redirected to it in generic mode only (xdp_mode: generic)']]);
+  t.deepEqual(portList(discovered(BNXT_SWITCHDEV)), [['VF 0', '{port: eth5, device: its netdev}; frames are redirected to it by tc, behind the bridge, or by XDP with xdp_mode: generic']]);
   t.regex(portList(discovered(ICE_SWITCHDEV, yes(['basic', 'ndo-xmit'])))[1]?.[1] ?? '', /^\{port: eth1, .*natively$/);
   t.deepEqual(portList(discovered(I40E)), []);
 });

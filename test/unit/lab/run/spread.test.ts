@@ -23,6 +23,7 @@ const status: VnicStatus = {
   reason: 'none',
   reason_text: '',
   vf: 'vfp0',
+  vf_redirect: 'xdp',
   max_rate: null,
   terms: { quota: null, priority: 0, numa_node: null },
   reservation: null,
