@@ -40,11 +40,14 @@ export function registerAdapterPool(adapter: Command, context: (command: Command
     .action(async (pf: string, options: PoolOptions, command: Command) => reset(context(command), pf, options));
 }
 
+/** unipathd has the lock for less than that, while it lends a VF or sets it as it was. */
+const DAEMON_MS = 5_000;
+
 /** Nobody else changes adapters meanwhile; who only looks does not mind. */
 export async function alone({ dryRun = false, state }: { readonly dryRun?: boolean; readonly state: string }, work: () => Promise<void>): Promise<void> {
   if (dryRun) return work();
   const { whileLocked } = await import('../sriov/setup_lock.js');
-  await whileLocked(state, work);
+  await whileLocked(state, work, DAEMON_MS);
 }
 
 /** null: as before. */

@@ -12,6 +12,7 @@ import { NicReader } from './nic.js';
 import { listVfs, pciOfNetdev } from './pci.js';
 import { VFIO_DRIVER } from './pool_plan.js';
 import type { Adapters, LendableVf } from './port.js';
+import { whileLocked } from './setup_lock.js';
 import { numberAt, realSysfs } from './sysfs.js';
 import { hasVfNote, readVfNote, removeVfNote, writeVfNote } from './vf_notes.js';
 import { configurationOf, planVf, type VfPlan, type VfVlan, wishFor } from './vf_plan.js';
@@ -20,12 +21,16 @@ import { applyVf, setOne } from './vf_settings.js';
 /** A process that has let a device go closes it a moment later. */
 const RELEASE_MS = 3_000;
 const RELEASE_POLL_MS = 50;
+/** Who sets up an adapter may need longer; then it is tried again. */
+const LOCK_MS = 3_000;
 const NO_MAC = '00:00:00:00:00:00';
 
 const untaggedOr = (id: number): VfVlan => ({ id, qos: 0, protocol: '802.1Q' });
 
 export class LinuxAdapters implements Adapters {
   readonly #state: string;
+  /** Of what wants the lock here: one after the other, however long the others take. */
+  #turn: Promise<void> = Promise.resolve();
 
   /** @param state folder of what was before */
   constructor(state: string) {
@@ -46,7 +51,11 @@ export class LinuxAdapters implements Adapters {
     });
   }
 
-  async lend(name: string, pci: string, mac: MacAddress, settings: VfSettings): Promise<void> {
+  lend(name: string, pci: string, mac: MacAddress, settings: VfSettings): Promise<void> {
+    return this.#alone(() => this.#lend(name, pci, mac, settings));
+  }
+
+  async #lend(name: string, pci: string, mac: MacAddress, settings: VfSettings): Promise<void> {
     const { pf, vf } = await this.#find(name, pci);
     if (valueOf(vf.driver) !== VFIO_DRIVER) {
       throw new AdapterError(`VF ${pci} of ${name} is not bound to ${VFIO_DRIVER}`, `run: unipath adapter setup ${name} --vfs ${pf.sriov.enabled}`);
@@ -71,13 +80,26 @@ export class LinuxAdapters implements Adapters {
 
   async giveBack(name: string, pci: string): Promise<void> {
     const { pf, vf } = await this.#find(name, pci);
+    if (!hasVfNote(this.#state, pf.pci, vf.index, 'lent')) return;
+    await this.#released(name, pf, vf);
+    await this.#alone(() => this.#restore(name, pci));
+  }
+
+  async #restore(name: string, pci: string): Promise<void> {
+    const { pf, vf } = await this.#find(name, pci);
     const before = readVfNote(this.#state, pf.pci, vf.index, 'lent');
     if (before === null) return;
-    await this.#released(name, pf, vf);
     // What gives the VF something goes first: its MAC address.
     const { changes, lacking } = planVf(pf, vf.index, before);
     await applyVf(pf, vf.index, { changes: [...changes].reverse(), lacking });
     removeVfNote(this.#state, pf.pci, vf.index, 'lent');
+  }
+
+  /** Nobody else changes adapters meanwhile, neither another process nor another vNIC's action. */
+  #alone(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(() => whileLocked(this.#state, work, LOCK_MS));
+    this.#turn = done.catch(() => undefined);
+    return done;
   }
 
   /** The event that a device has left a guest comes before its process has closed it. */

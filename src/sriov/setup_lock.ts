@@ -1,5 +1,6 @@
 /** One process at a time changes adapters: what it plans by what it sees must still be so when it does it. */
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { FolderLock } from '../native/folder_lock.js';
 import { AdapterError } from './error.js';
 import { stateFolder } from './state_file.js';
@@ -29,12 +30,27 @@ function holderText(folder: string): string {
   }
 }
 
-/** Does `work` while nobody else changes adapters that are noted in `state`. The lock ends with the process, however that ends. @throws AdapterError naming who has it */
-export async function whileLocked<T>(state: string, work: () => Promise<T>): Promise<T> {
+const POLL_MS = 50;
+
+async function take(folder: string, waitMs: number): Promise<FolderLock> {
+  const deadline = performance.now() + waitMs;
+  for (;;) {
+    const lock = FolderLock.take(folder);
+    if (lock !== null) return lock;
+    if (performance.now() >= deadline) throw new AdapterError(`${holderText(folder)} is changing adapters`, 'wait until it has ended, and look again at what it has done');
+    await sleep(POLL_MS);
+  }
+}
+
+/**
+ * Does `work` while nobody else changes adapters that are noted in `state`. The lock ends with the process, however that ends.
+ * @param waitMs how long to wait for whoever has it
+ * @throws AdapterError naming who has it
+ */
+export async function whileLocked<T>(state: string, work: () => Promise<T>, waitMs = 0): Promise<T> {
   const folder = stateFolder(state);
   mkdirSync(folder, { recursive: true, mode: 0o755 });
-  const lock = FolderLock.take(folder);
-  if (lock === null) throw new AdapterError(`${holderText(folder)} is changing adapters`, 'wait until it has ended, and look again at what it has done');
+  const lock = await take(folder, waitMs);
   try {
     return await work();
   } finally {

@@ -3,7 +3,10 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { parseMacAddress } from '../../../src/core/model.js';
+import { LinuxAdapters } from '../../../src/sriov/adapters.js';
 import { AdapterError } from '../../../src/sriov/error.js';
 import { lockHolder, whileLocked } from '../../../src/sriov/setup_lock.js';
 import { needs, testWith } from '../../support/require.js';
@@ -46,4 +49,24 @@ testWith(needs.tool('flock'))('whoever is killed holds it no more', async (t) =>
   holder.kill('SIGKILL');
   await once(holder, 'exit');
   t.is(await whileLocked(state, async () => 'free'), 'free');
+});
+
+test('who waits has it when the first has ended', async (t) => {
+  const state = emptyFolder(t);
+  const order: string[] = [];
+  const first = whileLocked(state, async () => void (await sleep(150), order.push('first')));
+  await whileLocked(state, async () => void order.push('second'), 10_000);
+  await first;
+  t.deepEqual(order, ['first', 'second']);
+});
+
+test('unipathd lends no VF while another process changes adapters; of its own, one after the other', async (t) => {
+  const state = emptyFolder(t);
+  const adapters = new LinuxAdapters(state);
+  const lend = (name: string) => adapters.lend(name, '0000:00:00.0', parseMacAddress('52:54:00:00:00:01'), {});
+  await whileLocked(state, async () => {
+    await t.throwsAsync(lend('none0'), { instanceOf: AdapterError, message: / is changing adapters$/ });
+  });
+  const results = await Promise.allSettled(['none0', 'none1', 'none2'].map(lend));
+  t.deepEqual(results.map((each) => String((each as PromiseRejectedResult).reason.message).replace(/ VF.*/, '')), ['none0 has no', 'none1 has no', 'none2 has no']);
 });
