@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { AdapterStatus, VfStatus } from '../control/protocol.js';
 import type { Context } from './context.js';
-import { named, vfStateCell } from './words.js';
+import { named, numberText, vfStateCell } from './words.js';
 
 const REASON_MOST = 200;
 
@@ -59,8 +59,6 @@ async function show(context: Context, port: string | undefined): Promise<void> {
     ]),
   );
 }
-
-const numberText = (value: number | null): string => (value === null ? '-' : String(value));
 
 /** Why it is not handed out, or until when it is kept. */
 function noteOf({ quarantine, lease_seconds }: VfStatus): string {

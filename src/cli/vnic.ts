@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { CountersReply, VnicStatus } from '../control/protocol.js';
 import { type Context, milliseconds } from './context.js';
 import { CliError, ExitCode, ExitWith } from './exit.js';
-import { named, pathCell, queuesText, reasonCell, sharesText, vlanText, wantText } from './words.js';
+import { named, numberText, pathCell, queuesText, reasonCell, sharesText, vlanText, wantText } from './words.js';
 
 type Verb = 'accelerate' | 'software' | 'auto';
 
@@ -134,6 +134,7 @@ function printOne(context: Context, vnic: VnicStatus, counters: Counters | null)
     ['want', wantText(vnic)],
     ['priority', String(vnic.terms.priority)],
     ['quota', vnic.terms.quota ?? '-'],
+    ['NUMA node', numberText(vnic.terms.numa_node)],
     ...(vnic.reservation === null ? [] : [['reserved', reservationText(vnic.reservation)] as const]),
     ['reason', reasonCell(vnic)],
     ['', vnic.reason_text],

@@ -70,6 +70,9 @@ export function vfStateCell({ state }: VfStatus): Cell {
   return { text: state, style: VF_STYLES[state] };
 }
 
+/** null: not known, or there is none. */
+export const numberText = (value: number | null): string => (value === null ? '-' : String(value));
+
 /** What is not as it should be, one line each; empty when all is well. */
 export function degradations(status: StatusReply): readonly string[] {
   const { reconcile_error, last_reconcile_age_ms, adapters, vnics } = status;

@@ -354,7 +354,7 @@ const vnic = z.strictObject({
   max_rate: z.int().min(1).max(MAX_VNIC_RATE).optional().describe('Mbit/s that the guest may send on either path; absent: no limit'),
   quota: name.optional().describe('name of the quota that its VF counts against, such as its tenant\'s'),
   priority: z.int().min(-MAX_PRIORITY).max(MAX_PRIORITY).prefault(0).describe('one of higher priority gets the VF of an idle one of lower, when none is free'),
-  numa_node: numaNode.optional().describe('where its guest runs, for `placement: near`'),
+  numa_node: numaNode.optional().describe('where its guest runs, for `placement: near`; absent: the node that QEMU says its memory is bound to, or on whose CPUs alone it runs'),
   cut_through: cutThrough
     .prefault('auto')
     .describe('on the software path straight to the tap, past the bridge; `auto`: only for a tap that does not take aggregated TCP frames (`tx-tcp-segmentation`), which the bridge delivers whole'),

@@ -76,7 +76,7 @@ export interface VnicStatus {
   readonly vf_redirect: 'xdp' | 'tc' | null;
   /** Mbit/s that its guest may send, whatever its path; null: no limit. */
   readonly max_rate: number | null;
-  /** On what terms it gets one. */
+  /** On what terms it gets one. `numa_node`: as configured, else where its guest was seen to be bound to; null: on any. */
   readonly terms: { readonly quota: string | null; readonly priority: number; readonly numa_node: number | null };
   /** A VF is kept for it; `vf` null: none is to be had yet. */
   readonly reservation: { readonly vf: string | null; readonly lease_seconds: number; readonly by: 'migration' | 'operator' } | null;

@@ -157,11 +157,13 @@ export interface GuestState {
   readonly leaving: boolean;
   /** It is about to be migrated by us, and gives its VF back first. */
   readonly parked: boolean;
+  /** Of the host, on which it runs alone; null: on any, or it is not known. */
+  readonly numaNode: number | null;
 }
 
 /** Of a guest that hears on both paths and can always be asked. */
 export const PLUGIN_GUEST: GuestState = {
-  mode: 'plugin', refusal: null, detail: null, running: true, incoming: false, leaving: false, parked: false,
+  mode: 'plugin', refusal: null, detail: null, running: true, incoming: false, leaving: false, parked: false, numaNode: null,
 };
 
 export interface VnicSpec {

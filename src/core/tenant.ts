@@ -26,6 +26,8 @@ export interface Tenant {
   readonly fdbFound: readonly string[] | null;
   /** How the guest uses a VF, as it was last known. */
   readonly mode: GuestMode;
+  /** Where its guest was last seen to run; null: on any node, or it is not known. */
+  readonly guestNode: number | null;
   /** A VF is kept for it. */
   readonly reservation: Reservation | null;
   /** Name of the vNIC for which it gave its VF up; null: it did not, or has one again. */
@@ -54,8 +56,9 @@ export function claimedPorts(tenants: Iterable<Tenant>): Set<string> {
 }
 
 /** As the pool sees it. */
-export function clientOf({ key, id, spec, adapter, mode, reservation, state }: Tenant, nowMs: number): Client {
-  const { name, guest, terms } = spec;
+export function clientOf({ key, id, spec, adapter, mode, guestNode, reservation, state }: Tenant, nowMs: number): Client {
+  const { name, guest } = spec;
+  const terms = { ...spec.terms, numaNode: spec.terms.numaNode ?? guestNode };
   const vf = { mayPassThrough: mayPassThrough(spec, mode), port: claimedVf(state)?.port ?? null, kept: keptPort(reservation, nowMs) };
   return { key, name, id, adapter: adapter.name, guest, terms, ...vf };
 }
@@ -80,6 +83,7 @@ const NEW: Omit<Tenant, 'key' | 'spec' | 'adapter' | 'removed'> = {
   rssWish: NO_RSS_WISH,
   fdbFound: null,
   mode: 'plugin',
+  guestNode: null,
   reservation: null,
   preemptedBy: null,
   state: INITIAL_STATE,

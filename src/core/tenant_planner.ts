@@ -60,7 +60,7 @@ export class TenantPlanner {
     const { observed, nowMs, timing } = this.#input;
     const warnings: string[] = [];
     let gaveBack = false;
-    let tenant = this.#withPreemption(this.#withReservation(this.#withMode(start)));
+    let tenant = this.#withPreemption(this.#withReservation(this.#withGuest(start)));
     for (let states = 0; states < MAX_STATES_PER_LOOK; states++) {
       const before = stageName(tenant);
       const step = stepTenant(tenant, { kind: 'look', facts: this.#facts(tenant, start) }, observed, nowMs, timing);
@@ -80,10 +80,12 @@ export class TenantPlanner {
     return { tenant, warnings, sequence: null, gaveBack };
   }
 
-  /** How its guest uses a VF is settled while it has none. */
-  #withMode(tenant: Tenant): Tenant {
-    const mode = this.#input.observed.guests.get(guestName(tenant.spec.guest))?.mode ?? null;
-    return mode === null || mode === tenant.mode || claimedVf(tenant.state) !== null ? tenant : { ...tenant, mode };
+  /** How its guest uses a VF is settled while it has none; where it runs decides which one it gets. */
+  #withGuest(tenant: Tenant): Tenant {
+    const seen = this.#input.observed.guests.get(guestName(tenant.spec.guest));
+    if (seen === undefined || claimedVf(tenant.state) !== null) return tenant;
+    const [mode, guestNode] = [seen.mode ?? tenant.mode, seen.numaNode];
+    return mode === tenant.mode && guestNode === tenant.guestNode ? tenant : { ...tenant, mode, guestNode };
   }
 
   /** While its guest is on its way here, a VF is kept for it. */

@@ -23,7 +23,7 @@ type VmSpec = Extract<GuestSpec, { kind: 'vm' }>;
 /** How long `unplug` waits for a guest that was asked. */
 const UNPLUG_DEADLINE_MS = 3_000;
 const PRIMARY_PREFIX = 'unipath-primary-';
-const EMPTY: GuestState = { mode: null, refusal: null, detail: null, running: true, incoming: false, leaving: false, parked: false };
+const EMPTY: GuestState = { mode: null, refusal: null, detail: null, running: true, incoming: false, leaving: false, parked: false, numaNode: null };
 
 function nicOf(machine: Machine, mac: string): Nic | null {
   return machine.nics.find((nic) => nic.mac === mac && nic.model.startsWith('virtio-net') && nic.failoverPairId === null) ?? null;
@@ -81,7 +81,7 @@ export function guestStateOf(machine: Machine, guest: VmSpec, negotiated: boolea
   // One that is no primary goes along with the guest, like any other device.
   const leaving = moving && (held === null || held.failoverPairId !== null);
   const running = machine.runState === 'running';
-  const state: GuestState = { ...EMPTY, incoming, leaving, running };
+  const state: GuestState = { ...EMPTY, incoming, leaving, running, numaNode: machine.numaNode };
   if (incoming) return { ...state, running: false };
   const agreed = negotiated ?? nic.failoverNegotiated;
   const refusal = moving ? 'guest_leaving' : !running ? 'guest_paused' : null;

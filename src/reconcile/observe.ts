@@ -42,7 +42,7 @@ export type Links = Observed['links'];
 const RECALL_MS = 5000;
 /** Of a guest of which nothing can be learnt now. */
 const UNREACHABLE: GuestState = {
-  mode: null, refusal: 'hypervisor_unreachable', detail: null, running: false, incoming: false, leaving: false, parked: false,
+  mode: null, refusal: 'hypervisor_unreachable', detail: null, running: false, incoming: false, leaving: false, parked: false, numaNode: null,
 };
 
 export class Observer {

@@ -100,7 +100,7 @@ export function vnicStatus(tenant: Tenant, observed: Observed | null, path: Path
     vf: claimedVf(tenant.state)?.port ?? null,
     vf_redirect: stored === null || stored.vfIfindex === 0 ? null : stored.vfNoTransmit ? 'tc' : 'xdp',
     max_rate: spec.maxRate,
-    terms: { quota: spec.terms.quota, priority: spec.terms.priority, numa_node: spec.terms.numaNode },
+    terms: { quota: spec.terms.quota, priority: spec.terms.priority, numa_node: spec.terms.numaNode ?? tenant.guestNode },
     reservation: reservationOf(tenant, nowMs),
     generation: path.generation,
     tap_queues: queueStatus(tap_queues, stored?.tapSteering ?? null),

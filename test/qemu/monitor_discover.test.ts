@@ -102,6 +102,16 @@ qemuTest('a machine without name, NICs or ports is a machine, too; so are one of
   }
 });
 
+qemuTest('the NUMA node that its memory is bound to', async (t) => {
+  for (const [policy, node] of [['bind', 0], ['interleave', null]] as const) {
+    const memory = `-m 64 -object memory-backend-ram,id=ram0,size=64M,host-nodes=0,policy=${policy} -machine q35,memory-backend=ram0`;
+    const { monitor } = await startQemu(t, { args: memory });
+    const client = await QmpClient.connect(monitor);
+    t.is((await discoverMachine(client)).numaNode, node, policy);
+    client.close();
+  }
+});
+
 qemuTest('a migration that runs is seen, and so is one that was given up', async (t) => {
   const { monitor } = await startQemu(t);
   const client = await QmpClient.connect(monitor);

@@ -36,6 +36,8 @@ export class FakeHypervisor implements Hypervisor {
   /** How many control frames each guest was sent. */
   readonly asked = new Map<string, number>();
   /** Guests with net_failover: they hear on their VF only as long as they have one. */
+  /** NUMA nodes that guests are bound to. */
+  readonly nodes = new Map<string, number>();
   readonly oneEared = new Set<string>();
   /** Of those, guests that never let go of a device. */
   readonly stubborn = new Set<string>();
@@ -114,7 +116,8 @@ export class FakeHypervisor implements Hypervisor {
     if (this.incoming.has(guestName(guest))) return { ...PLUGIN_GUEST, mode: null, refusal: 'guest_incoming', running: false, incoming: true };
     if (guest.kind === 'vm' && guest.mode === 'auto' && !this.oneEared.has(guestName(guest)))
       return { ...PLUGIN_GUEST, mode: null, refusal: 'guest_without_failover' };
-    return { ...PLUGIN_GUEST, mode: this.oneEared.has(guestName(guest)) ? 'net_failover' : 'plugin' };
+    const mode = this.oneEared.has(guestName(guest)) ? 'net_failover' : 'plugin';
+    return { ...PLUGIN_GUEST, mode, numaNode: this.nodes.get(guestName(guest)) ?? null };
   }
 
   async holds(guest: GuestSpec, vf: VfSpec): Promise<boolean> {

@@ -3,7 +3,8 @@
  * say. Some five short questions, where a QEMU that nobody owns is asked sixty. Pure, but for `askQemu`.
  */
 import { netdevIdOf } from '../qemu/device_ids.js';
-import { type HotplugPort, type Machine, type MachineAnswers, type Nic, parseMachine } from '../qemu/machine.js';
+import { hostNodeOf } from '../qemu/host_node.js';
+import { type HotplugPort, type Machine, type MachineAnswers, type Nic, parseCpus, parseMachine } from '../qemu/machine.js';
 import type { QemuMonitor } from '../qemu/monitor.js';
 import { devicePath, optional } from '../qemu/qom.js';
 import { hasTakenStandby } from '../qemu/virtio_features.js';
@@ -17,6 +18,8 @@ export interface DomainAnswers {
   readonly cpus: unknown;
   readonly status: unknown;
   readonly migrate: unknown;
+  /** Of the host; see Machine. */
+  readonly numaNode: number | null;
   /** Of each NIC that stands by, by alias: has the guest's driver taken that (qemu/virtio_features.ts)? */
   readonly standby: ReadonlyMap<string, boolean | null>;
 }
@@ -46,6 +49,7 @@ export async function askQemu(monitor: QemuMonitor, domain: LibvirtDomain, befor
   const known = typeof before === 'string' ? null : before;
   const version = known?.version ?? (await ask('query-version'));
   const cpus = known?.cpus ?? (await ask('query-cpus-fast'));
+  const numaNode = known === null ? hostNodeOf(await ask('query-memdev'), parseCpus(cpus)) : known.numaNode;
   const standby = new Map<string, boolean | null>();
   for (const alias of standbys(domain)) {
     const path = devicePath(alias);
@@ -54,7 +58,7 @@ export async function askQemu(monitor: QemuMonitor, domain: LibvirtDomain, befor
   // Last: what they say is newer than what else is known.
   const migrate = await ask('query-migrate');
   const status = await ask('query-status');
-  return { version, cpus, standby, migrate, status };
+  return { version, cpus, numaNode, standby, migrate, status };
 }
 
 /** @throws QmpShapeError for answers that are none of QEMU's */
@@ -65,11 +69,11 @@ export function machineOf(domain: LibvirtDomain, asked: Asked): Machine {
   const seen = { name: domain.name, uuid: domain.uuid, nics, ports };
   if (answers === null) {
     const runState = asked === 'incoming' ? 'inmigrate' : RUNNING_STATES.has(domain.state) ? 'running' : 'paused';
-    return { ...seen, version: '', cpus: [], runState, migration: null };
+    return { ...seen, version: '', cpus: [], numaNode: null, runState, migration: null };
   }
-  const { standby: _, ...plain } = answers;
+  const { standby: _, numaNode, ...plain } = answers;
   const rest: MachineAnswers = { ...plain, name: undefined, uuid: undefined, network: undefined, nics: [], ports: [] };
-  return { ...parseMachine(rest), ...seen };
+  return { ...parseMachine(rest), numaNode, ...seen };
 }
 
 /** A device of ours has the netdev's id that QEMU would know it by without libvirt, which calls it "hostua-unipath-...". */

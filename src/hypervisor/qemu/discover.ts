@@ -5,6 +5,7 @@
  * `discoverMachine(monitor)`: some 60 short commands, a few milliseconds.
  * Sources: QEMU's qapi/qom.json (qom-list, qom-get, qom-list-types), qapi/misc.json (human-monitor-command).
  */
+import { hostNodeOf } from './host_node.js';
 import { type Machine, type MachineAnswers, type NicAnswers, parseMachine, type PortAnswers } from './machine.js';
 import type { QemuMonitor } from './monitor.js';
 import { childType, getProperty, listModels, listProperties, optional, PERIPHERAL } from './qom.js';
@@ -27,7 +28,7 @@ interface Device {
 /** @throws MonitorLostError; QmpError or QmpShapeError when this is no QEMU we understand */
 export async function discoverMachine(monitor: QemuMonitor): Promise<Machine> {
   const ask = (command: string, args?: Readonly<Record<string, unknown>>): Promise<unknown> => optional(monitor.execute(command, args));
-  const [devices, version, status, name, uuid, cpus, migrate] = await Promise.all([
+  const [devices, version, status, name, uuid, cpus, migrate, memdevs] = await Promise.all([
     listDevices(monitor),
     ask('query-version'),
     ask('query-status'),
@@ -35,13 +36,15 @@ export async function discoverMachine(monitor: QemuMonitor): Promise<Machine> {
     ask('query-uuid'),
     ask('query-cpus-fast'),
     ask('query-migrate'),
+    ask('query-memdev'),
   ]);
   const nics = (await Promise.all(devices.filter(isNic).map((device) => askNic(monitor, device, version)))).filter((nic) => nic !== null);
   const ports = (await Promise.all(devices.map((device) => askPort(monitor, device)))).filter((port) => port !== null);
   // Last: it names the netdevs of NICs, and one that came since then is not asked for.
   const network = await ask('human-monitor-command', { 'command-line': 'info network' });
   const answers: MachineAnswers = { version, status, name, uuid, cpus, migrate, network, nics, ports };
-  return parseMachine(answers);
+  const machine = parseMachine(answers);
+  return { ...machine, numaNode: hostNodeOf(memdevs, machine.cpus) };
 }
 
 /** The PCI devices. One that goes meanwhile is left out. */

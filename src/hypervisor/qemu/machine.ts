@@ -69,6 +69,8 @@ export interface Machine {
   readonly nics: readonly Nic[];
   /** Ports whose hot-plug is on, in the order of their ids. */
   readonly ports: readonly HotplugPort[];
+  /** Of the host, to which its memory or its CPUs are bound; null: to none, or it is not known. */
+  readonly numaNode: number | null;
   /** MigrationStatus of qapi/migration.json of the last or current one; null when there was none, or QEMU does not say. */
   readonly migration: string | null;
 }
@@ -138,7 +140,12 @@ const ID_PATTERN = /^[A-Za-z][A-Za-z0-9._-]*$/;
 const AT_REST: ReadonlySet<string> = new Set(['none', 'completed', 'failed', 'cancelled']);
 
 /** @throws QmpShapeError */
-export function parseMachine(answers: MachineAnswers): Machine {
+export function parseCpus(answer: unknown): GuestCpu[] {
+  return parseAnswer('query-cpus-fast', CPUS, answer).map((cpu) => ({ index: cpu['cpu-index'], threadId: cpu['thread-id'] }));
+}
+
+/** All but where it runs. @throws QmpShapeError */
+export function parseMachine(answers: MachineAnswers): Omit<Machine, 'numaNode'> {
   const { qemu } = parseAnswer('query-version', VERSION, answers.version);
   const uuid = answers.uuid === undefined ? NO_UUID : parseAnswer('query-uuid', UUID, answers.uuid).UUID;
   const clients = typeof answers.network === 'string' ? parseInfoNetwork(answers.network) : null;
@@ -147,7 +154,7 @@ export function parseMachine(answers: MachineAnswers): Machine {
     uuid: uuid === NO_UUID ? null : uuid,
     version: `${qemu.major}.${qemu.minor}.${qemu.micro}`,
     runState: parseAnswer('query-status', STATUS, answers.status).status,
-    cpus: parseAnswer('query-cpus-fast', CPUS, answers.cpus).map((cpu) => ({ index: cpu['cpu-index'], threadId: cpu['thread-id'] })),
+    cpus: parseCpus(answers.cpus),
     nics: answers.nics.map((nic) => parseNic(nic, clients)),
     ports: usablePorts(answers.ports),
     migration: answers.migrate === undefined ? null : parseAnswer('query-migrate', MIGRATE, answers.migrate).status ?? null,

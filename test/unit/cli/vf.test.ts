@@ -54,5 +54,5 @@ test('vnic reserve: for how long, until when, and the end of it', async (t) => {
   t.is((await run(`-S ${socket} vnic reserve g2 --lease 0`)).code, 2);
   controller.vnics = [vnicStatus({ terms: { quota: 'blue', priority: 7, numa_node: null }, reservation: { vf: null, lease_seconds: 9, by: 'migration' } })];
   const shown = (await run(`-S ${socket} vnic show g1`)).out;
-  t.regex(shown, /priority +7\nquota +blue\nreserved +a VF, as soon as one is free, until its guest is here, for 9 s more at most\n/);
+  t.regex(shown, /priority +7\nquota +blue\nNUMA node +-\nreserved +a VF, as soon as one is free, until its guest is here, for 9 s more at most\n/);
 });

@@ -20,7 +20,7 @@ const VIRTIO: Nic = {
 function bed(nic: Partial<Nic>) {
   const calls: string[] = [];
   let machine: Machine = {
-    name: 'g1', uuid: null, version: '7.2.22', runState: 'running', cpus: [], migration: null,
+    name: 'g1', uuid: null, version: '7.2.22', runState: 'running', cpus: [], numaNode: null, migration: null,
     nics: [{ ...VIRTIO, ...nic }],
     ports: [{ id: 'hotplug0', model: 'pcie-root-port', bus: 'hotplug0', devices: 0 }],
   };

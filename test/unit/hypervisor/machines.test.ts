@@ -21,7 +21,7 @@ const primary: Nic = {
 
 function machine(more: Partial<Machine> = {}): Machine {
   const ports = [{ id: 'rp1', model: 'pcie-root-port', bus: 'rp1', devices: 0 }];
-  return { name: 'web', uuid: null, version: '7.2.22', runState: 'running', cpus: [], nics: [virtio], ports, migration: null, ...more };
+  return { name: 'web', uuid: null, version: '7.2.22', runState: 'running', cpus: [], numaNode: null, nics: [virtio], ports, migration: null, ...more };
 }
 
 /** A source of one machine, that does what it is told to. */

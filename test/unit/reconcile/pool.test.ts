@@ -66,6 +66,19 @@ test('MSI-X vectors and PFs are seen, and counted', async (t) => {
   t.like(reconciler.adapterStatus()[0], { vectors_used: 6, vectors_limit: 6, placement: 'spread' });
 });
 
+test('a VF near the node that its guest was seen on, unless the configuration says another; where a guest goes later, its VF stays', async (t) => {
+  const near = { limits: { vfs: 9, queues: 99 }, rules: { placement: 'near' } } as const;
+  const site = new Site({ guests: 2, vfs: 4, ...near });
+  for (const [index, numaNode] of [0, 0, 1, 1].entries()) site.host.origins.set(`vfp${index}`, { pf: null, numaNode, vectors: null });
+  site.hypervisor.nodes.set('ns-g1', 1);
+  const reconciler = await site.started();
+  t.deepEqual(states(reconciler), ['vfp0 used g2', 'vfp1 free -', 'vfp2 used g1', 'vfp3 free -']);
+  t.deepEqual(reconciler.vnicStatus().map(({ terms }) => terms.numa_node), [1, null]);
+  site.hypervisor.nodes.set('ns-g1', 0);
+  await site.clock.advance(10_000);
+  t.is(states(reconciler)[2], 'vfp2 used g1');
+});
+
 test('for a guest on its way here a VF is kept, until it has it or the lease is over', async (t) => {
   const site = new Site({ guests: 2, vfs: 1 });
   site.hypervisor.incoming.add('ns-g1');

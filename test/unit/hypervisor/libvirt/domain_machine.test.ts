@@ -39,6 +39,7 @@ const answers = (more: Partial<DomainAnswers> = {}): DomainAnswers => ({
   cpus: [{ 'cpu-index': 0, 'thread-id': 41 }],
   status: { status: 'running', running: true },
   migrate: {},
+  numaNode: null,
   standby: new Map([['ua-net0', true]]),
   ...more,
 });
@@ -54,6 +55,7 @@ test('a domain is shown as its QEMU would be, with taps and with the netdevs of 
   t.like(vf, { id: 'ua-unipath-vfp0', model: 'vmxnet3', netdevId: 'unipath-net-vfp0', tap: 'vfp0', failover: false, failoverPairId: null, bus: 'pci.2' });
   t.like(host, { model: 'vfio-pci', netdevId: 'unipath-net-eth1v0', tap: null, failoverPairId: 'ua-net0', host: '0000:3b:02.1', bus: 'pci.3' });
   t.deepEqual(freePorts(machine), []);
+  t.is(machineOf(domain(standby), answers({ numaNode: 1 })).numaNode, 1);
   t.deepEqual(freePorts(machineOf(domain(standby), answers())).map(({ bus }) => bus), ['pci.2', 'pci.3']);
 });
 
@@ -81,6 +83,7 @@ test('few questions, and fewer the second time', async (t) => {
     execute: async (command: string, args?: unknown) => {
       asked.push(`${command}${args === undefined ? '' : ` ${JSON.stringify(args)}`}`);
       if (command === 'query-migrate') throw new QmpError(command, 'CommandNotFound', 'no');
+      if (command === 'query-cpus-fast') return [];
       return command === 'query-version' ? { qemu: { major: 9, minor: 0, micro: 0 } } : { command };
     },
   } as unknown as QemuMonitor;
@@ -88,6 +91,7 @@ test('few questions, and fewer the second time', async (t) => {
   t.deepEqual(asked.splice(0), [
     'query-version',
     'query-cpus-fast',
+    'query-memdev',
     'x-query-virtio-status {"path":"/machine/peripheral/ua-net0/virtio-backend"}',
     'query-migrate',
     'query-status',

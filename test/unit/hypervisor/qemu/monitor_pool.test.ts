@@ -8,7 +8,7 @@ import { MonitorPool, type PoolChange, type PoolOptions } from '../../../../src/
 import { temporaryFolder } from '../../../support/control_socket.js';
 import { SimulatedQemu } from '../../../support/simulated_qemu.js';
 
-const machineOf = (name: string): Machine => ({ name, uuid: null, version: '', runState: 'running', cpus: [], nics: [], ports: [], migration: null });
+const machineOf = (name: string): Machine => ({ name, uuid: null, version: '', runState: 'running', cpus: [], numaNode: null, nics: [], ports: [], migration: null });
 
 interface Bed {
   readonly pool: MonitorPool;
