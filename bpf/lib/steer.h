@@ -174,7 +174,8 @@ static __always_inline int steer(struct xdp_md *ctx, __u32 id, const struct vnic
 	if (!p)
 		return count(id, c, REASON_PASS_NO_TARGET, f->length, XDP_PASS);
 	if (*(volatile __u64 *)&p->word & PATH_HOLD && must_wait(id)) {
-		if (has_heard(v, p, ctx->ingress_ifindex))
+		/* A question of ours to a parked VF, which the adapter's own switch gives back, is none for later. */
+		if (has_heard(v, p, ctx->ingress_ifindex) || (__u32)f->source == bpf_htonl(QUESTION_MAC_HIGH))
 			return count(id, c, REASON_DROP_REFLECTED, f->length, XDP_DROP);
 		return hold(ctx, id, v, c, f, vlan);
 	}

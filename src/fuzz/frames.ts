@@ -155,7 +155,7 @@ export class FrameMaker {
     const guest = sender.vnic;
     const { destination, destinationVlan } = this.#destination(guest);
     const source = guest === null
-      ? random.chance(0.9) ? random.pick(STATION_MACS) : random.pick(random.chance(0.7) ? GUEST_MACS : MULTICAST_MACS)
+      ? random.chance(0.9) ? random.pick(random.chance(0.9) ? STATION_MACS : QUESTION_MACS) : random.pick(random.chance(0.7) ? GUEST_MACS : MULTICAST_MACS)
       : random.chance(0.95) ? guest.mac : random.pick([...GUEST_MACS, ...STRANGER_MACS]);
     const vlan = guest === null ? destinationVlan : this.#guestVlan(guest, destinationVlan);
     writer.put(destination).put(source);

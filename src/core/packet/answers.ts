@@ -16,6 +16,11 @@ export function isAnswer({ bytes }: Ethernet): boolean {
   return u16(bytes, 0) === CONTROL_MAC_HIGH && u32(bytes, 2) === CONTROL_MAC_LOW;
 }
 
+/** Sent from there: by us, and given back by an adapter that switches by itself. */
+export function isQuestion({ bytes }: Ethernet): boolean {
+  return u32(bytes, SOURCE_AT) === QUESTION_MAC_HIGH;
+}
+
 export function tellHeard(work: Work, vnic: number, path: PathWord, heardOn: VnicPath): void {
   const generation = Number(path.word >> BigInt(PathBit.GENERATION_SHIFT));
   const event = { vnic, generation, ifindex: work.arrival.ifindex, kind: EventKind.HEARD, path: heardOn, command: 0 };

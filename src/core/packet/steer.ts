@@ -1,5 +1,6 @@
 /** A frame for a vNIC of this host: which port, which queue, which CPU. From the uplink and from neighbours alike. */
 import { ContractLimit, PortRole, Reason, type Vnic, VnicFlag } from '../../../maps/generated/contract.js';
+import { isQuestion } from './answers.js';
 import { type Decision, drop, pass, redirect, retagged, type Work } from './decision.js';
 import { countedLength, type Ethernet, SOURCE_AT } from './ethernet.js';
 import { HANDOVER_BYTES, pushHandover } from './handover.js';
@@ -51,7 +52,7 @@ export function steer(work: Work, id: number, vnic: Vnic, ethernet: Ethernet, pa
   const path = state.paths.get(id);
   if (path === undefined) return pass(work, id, Reason.PASS_NO_TARGET);
   if (mustWait(work, id, path)) {
-    return hasHeard(vnic, path, arrival.ifindex) ? drop(work, id, Reason.DROP_REFLECTED) : hold(work, id, vnic, ethernet, vlan);
+    return hasHeard(vnic, path, arrival.ifindex) || isQuestion(ethernet) ? drop(work, id, Reason.DROP_REFLECTED) : hold(work, id, vnic, ethernet, vlan);
   }
   const accelerated = isAccelerated(vnic, path);
   if (!accelerated && (vnic.flags & VnicFlag.CUT_THROUGH) === 0) return pass(work, id, Reason.PASS_SOFTWARE);
