@@ -129,7 +129,7 @@ export type Action =
   | { readonly kind: 'park-vf'; readonly pf: string; readonly vf: VfSpec; readonly vlan: number }
   | { readonly kind: 'attach-tap'; readonly ifindex: number; readonly device: string }
   | { readonly kind: 'detach-tap'; readonly ifindex: number; readonly device: string }
-  | { readonly kind: 'send-drain'; readonly ifindex: number; readonly device: string; readonly mac: MacAddress; readonly sequence: number };
+  | { readonly kind: 'send-drain'; readonly ifindex: number; readonly device: string; readonly mac: MacAddress; readonly sequence: number; readonly again: boolean };
 
 /** Actions of one owner, done one after the other. */
 export interface Sequence {

@@ -31,7 +31,7 @@ function actionsOf(effect: Effect, tenant: Tenant, observed: Observed): Action[]
     case 'go-software':
       return [{ kind: 'go-software', vnic: id }];
     case 'send-drain':
-      return tap === undefined ? [] : [{ kind: 'send-drain', ifindex: tapIfindex, device: tapName, mac: spec.mac, sequence: effect.sequence }];
+      return tap === undefined ? [] : [{ kind: 'send-drain', ifindex: tapIfindex, device: tapName, mac: spec.mac, sequence: effect.sequence, again: effect.again }];
     case 'hold': {
       const hold: Action = { kind: 'hold', vnic: id, durationMs: effect.durationMs, tapIfindex, tap: tapName };
       return passed === null ? [hold] : parkActions(tenant, passed, [hold]);

@@ -139,7 +139,8 @@ export type VnicEvent =
 
 export type Effect =
   | { readonly kind: 'want-vf' }
-  | { readonly kind: 'send-drain'; readonly sequence: number }
+  /** `again`: it was asked before, and has not answered. */
+  | { readonly kind: 'send-drain'; readonly sequence: number; readonly again: boolean }
   | { readonly kind: 'go-software' }
   | { readonly kind: 'hold'; readonly durationMs: number }
   | { readonly kind: 'eject'; readonly vf: ClaimedVf }
@@ -377,7 +378,7 @@ function drain(state: VnicState, vf: ClaimedVf, failed: boolean, facts: VnicFact
   const sequence = Math.floor(nowMs) >>> 0;
   const times = { sendAtMs: nowMs + timing.drainResendMs, deadlineMs: nowMs + timing.drainDeadlineMs };
   return same({ ...state, stage: { phase: 'draining', step: 'asking', vf, failed, sequence, ...times } }, [
-    { kind: 'send-drain', sequence },
+    { kind: 'send-drain', sequence, again: false },
   ]);
 }
 
@@ -493,7 +494,7 @@ function tick(state: VnicState, nowMs: number, timing: Timing): Transition {
       }
       if (nowMs < stage.sendAtMs) return same(state);
       return same({ ...state, stage: { ...stage, sendAtMs: nowMs + timing.drainResendMs } }, [
-        { kind: 'send-drain', sequence: stage.sequence },
+        { kind: 'send-drain', sequence: stage.sequence, again: true },
       ]);
     case 'settling':
       return nowMs >= stage.untilMs ? same(release(state, stage.vf, stage.failed), [{ kind: 'look-again' }]) : same(state);

@@ -824,6 +824,8 @@ export class Reconciler implements Controller {
 
   #actionDone(action: Action, owner: string | null): void {
     this.#observer.forget();
+    // It is said once that a guest is asked, however often it is.
+    if (action.kind === 'send-drain' && action.again) return;
     const what = describeAction(action);
     this.#undone?.push(what);
     const spec = owner === null ? null : (this.#tenants.get(owner)?.spec ?? null);

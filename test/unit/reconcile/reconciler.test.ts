@@ -285,6 +285,8 @@ test('a guest that does not answer DRAIN loses its VF within one and a half seco
   t.true(tookMs >= 1270 && tookMs < 1400, `${tookMs} ms`);
   t.is(frames, 20);
   t.true(events.some(({ kind, message }) => kind === 'error' && /did not answer DRAIN/.test(message)));
+  // Asked twenty times, said once.
+  t.is(events.filter(({ fields }) => fields['action'] === 'send-drain').length, 1);
 });
 
 test('a guest that goes back to its tap keeps its VF, and what is told is where it is', async (t) => {
