@@ -128,13 +128,17 @@ function explain(error: Error, io: Io, json: boolean): number {
   return exitCode;
 }
 
+/** Faults of the command line: words that never mean anything, frames that cannot be. A thing that is not here may come. */
+const MISSPELT = ['bad_flow', 'unknown_map', 'unknown_order', 'unknown_protocol', 'unknown_reason', 'unknown_side', 'unknown_verdict'];
+
 function classify(error: Error): { readonly code: string; readonly hint: string | null; readonly exitCode: number } {
   if (error instanceof CliError) return error;
   if (error instanceof DaemonUnreachableError) return { code: 'unreachable', hint: null, exitCode: ExitCode.unreachable };
   if (error instanceof RequestTimeoutError) return { code: 'timed_out', hint: null, exitCode: ExitCode.timedOut };
-  if (error instanceof RequestError) return { code: error.code, hint: error.hint, exitCode: ExitCode.failed };
+  if (error instanceof RequestError || error instanceof LookupError) {
+    return { code: error.code, hint: error.hint, exitCode: MISSPELT.includes(error.code) ? ExitCode.usage : ExitCode.failed };
+  }
   if (error instanceof AdapterError) return { code: 'adapter_refused', hint: error.hint, exitCode: ExitCode.failed };
-  if (error instanceof LookupError) return { code: error.code, hint: error.hint, exitCode: ExitCode.usage };
   if (error.name === 'ConfigError') return { code: 'config_invalid', hint: null, exitCode: ExitCode.failed };
   return { code: 'failed', hint: null, exitCode: ExitCode.failed };
 }

@@ -1,6 +1,6 @@
 /** The daemon's states as cells of a table. Pure. */
 import type { AdapterStatus, QueueStatus, StatusReply, VfStatus, VnicStatus } from '../control/protocol.js';
-import { nearName } from '../core/near_name.js';
+import { nameHint } from '../core/near_name.js';
 import { CliError } from './exit.js';
 import type { Cell } from './table.js';
 
@@ -86,12 +86,12 @@ export function degradations(status: StatusReply): readonly string[] {
   return problems;
 }
 
+/** As the daemon's errors call them. */
+const CODES = { vNIC: 'unknown_vnic', VF: 'unknown_vf', adapter: 'unknown_adapter', 'virtual machine': 'unknown_vm' } as const;
+
 /** @throws CliError that suggests the near name */
-export function named<T extends { readonly name: string }>(what: string, name: string, all: readonly T[]): T {
+export function named<T extends { readonly name: string }>(what: keyof typeof CODES, name: string, all: readonly T[]): T {
   const found = all.find((each) => each.name === name);
   if (found !== undefined) return found;
-  const names = all.map((each) => each.name);
-  const near = nearName(name, names);
-  const hint = near === null ? `there are: ${names.join(', ') || 'none'}` : `did you mean "${near}"?`;
-  throw new CliError(`there is no ${what} "${name}"`, `unknown_${what.toLowerCase()}`, hint);
+  throw new CliError(`there is no ${what} "${name}"`, CODES[what], nameHint(name, all.map((each) => each.name)));
 }

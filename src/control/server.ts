@@ -358,16 +358,19 @@ async function down(target: ControlTarget, response: ServerResponse): Promise<vo
   sendJson(response, 200, reply);
 }
 
+/** Of an error that has one. */
+const hintOf = (error: Error & { readonly hint?: string | null }): string | null => error.hint ?? null;
+
 function asRefusal(error: Error): Refusal {
   if (error instanceof Refusal) return error;
   if (error.name === 'ConfigError') return new Refusal(422, 'config_invalid', error.message, 'the configuration in force was kept');
   if (error instanceof LookupError) return new Refusal(422, error.code, error.message, error.hint);
-  if (error.name === 'UnknownNameError') return new Refusal(404, 'unknown_vnic', error.message);
-  if (error.name === 'UnknownVfError') return new Refusal(404, 'unknown_vf', error.message, 'unipath vf show has all of them');
+  if (error.name === 'UnknownNameError') return new Refusal(404, 'unknown_vnic', error.message, hintOf(error));
+  if (error.name === 'UnknownVfError') return new Refusal(404, 'unknown_vf', error.message, hintOf(error));
   if (error.name === 'NotInQuarantineError') return new Refusal(422, 'not_in_quarantine', error.message, 'nothing was changed');
   if (error.name === 'VmError') {
     const code = (error as Error & { readonly code: string }).code;
-    return new Refusal(code === 'unknown_vm' ? 404 : 422, code, error.message);
+    return new Refusal(code === 'unknown_vm' ? 404 : 422, code, error.message, hintOf(error));
   }
   if (error.name === 'QmpError') return new Refusal(422, 'qemu_refused', error.message, 'nothing was migrated');
   if (error.name === 'FlowsRefusedError') return new Refusal(422, 'flows_refused', error.message, 'nothing was changed');

@@ -29,3 +29,9 @@ export function nearName(name: string, names: Iterable<string>): string | null {
   }
   return nearest;
 }
+
+/** What to say to who named what there is not: the near name, or else those that there are. */
+export function nameHint(name: string, names: readonly string[]): string {
+  const near = nearName(name, names);
+  return near === null ? `there are: ${names.join(', ') || 'none'}` : `did you mean "${near}"?`;
+}

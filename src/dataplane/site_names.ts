@@ -1,5 +1,5 @@
 /** Names that the operator gives, to what they stand for. */
-import { nearName } from '../core/near_name.js';
+import { nameHint } from '../core/near_name.js';
 import type { Site, SiteVnic } from './site.js';
 
 /** Something was named that does not exist, or that cannot be meant. The hint says what to do. */
@@ -17,9 +17,7 @@ export class LookupError extends Error {
 
 /** Suggests the near name, or lists those there are. */
 export function unknownName(what: string, name: string, all: readonly string[]): LookupError {
-  const near = nearName(name, all);
-  const hint = near === null ? `there are: ${all.join(', ') || 'none'}` : `did you mean "${near}"?`;
-  return new LookupError(`there is no ${what} "${name}"`, `unknown_${what.toLowerCase()}`, hint);
+  return new LookupError(`there is no ${what} "${name}"`, `unknown_${what.toLowerCase()}`, nameHint(name, all));
 }
 
 /** By name, or by MAC address. @throws LookupError */

@@ -5,18 +5,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VnicStatus } from '../control/protocol.js';
 import type { MigrateReply, MigrateRequest, VmsReply, VmStatus } from '../control/vm_protocol.js';
-import { nearName } from '../core/near_name.js';
+import { nameHint } from '../core/near_name.js';
 import type { LiveMachine } from './machine_source.js';
 import type { MachineHypervisor } from './machines.js';
 import { freePorts, migrating } from './qemu/machine.js';
 
-/** A machine that is not there, or cannot do what it is asked; the message says what to do. */
+/** A machine that is not there, or cannot do what it is asked; message and hint say what to do. */
 export class VmError extends Error {
   override readonly name = 'VmError';
 
   constructor(
     message: string,
     readonly code: 'unknown_vm' | 'vm_busy' | 'vm_refused',
+    readonly hint: string | null = null,
   ) {
     super(message);
   }
@@ -126,9 +127,7 @@ export class VmControl {
     const all = this.#machines.machines();
     const live = all.find((candidate) => candidate.name === name);
     if (live !== undefined) return live;
-    const near = nearName(name, all.map((one) => one.name));
-    const hint = near === null ? `there are: ${all.map((one) => one.name).join(', ') || 'none'}` : `did you mean "${near}"?`;
-    throw new VmError(`there is no virtual machine "${name}"; ${hint}`, 'unknown_vm');
+    throw new VmError(`there is no virtual machine "${name}"`, 'unknown_vm', nameHint(name, all.map((one) => one.name)));
   }
 
   #park(name: string, parked: boolean): void {

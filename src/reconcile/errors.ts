@@ -1,15 +1,18 @@
 /** What the control plane's callers may have to handle. */
 import { describeAction, type Action } from '../core/actions.js';
 import type { NotAcceleratedReason } from '../core/model.js';
-import { nearName } from '../core/near_name.js';
+import { nameHint } from '../core/near_name.js';
 
 /** No vNIC of this name is configured. */
 export class UnknownNameError extends Error {
   override readonly name = 'UnknownNameError';
 
-  constructor(unknown: string, known: Iterable<string>) {
-    const near = nearName(unknown, known);
-    super(`there is no vNIC "${unknown}"${near === null ? '' : `; did you mean "${near}"?`}`);
+  /** What to do; null: it went away meanwhile. */
+  readonly hint: string | null;
+
+  constructor(unknown: string, known: readonly string[]) {
+    super(`there is no vNIC "${unknown}"`);
+    this.hint = known.length === 0 ? null : nameHint(unknown, known);
   }
 }
 
@@ -17,9 +20,12 @@ export class UnknownNameError extends Error {
 export class UnknownVfError extends Error {
   override readonly name = 'UnknownVfError';
 
+  /** What to do; null: it went away meanwhile. */
+  readonly hint: string | null;
+
   constructor(unknown: string, known: readonly string[]) {
-    const near = nearName(unknown, known);
-    super(`there is no VF with the port "${unknown}"${near === null ? '' : `; did you mean "${near}"?`}`);
+    super(`there is no VF "${unknown}"`);
+    this.hint = known.length === 0 ? null : nameHint(unknown, known);
   }
 }
 

@@ -266,7 +266,7 @@ test('names that do not exist suggest the near one', async (t) => {
   });
   t.deepEqual(await run(`-S ${socket} adapter show x`), { code: 1, out: '', err: 'unipath: there is no adapter "x"\n  there are: nic0\n' });
   const act = await run(`-S ${socket} vnic software g22`);
-  t.deepEqual([act.code, act.err], [1, 'unipath: there is no vNIC "g22"; did you mean "g2"?\n']);
+  t.deepEqual([act.code, act.err], [1, 'unipath: there is no vNIC "g22"\n  did you mean "g2"?\n']);
   const json = await run(`-S ${socket} -j vnic show g11`);
   t.deepEqual(JSON.parse(json.out), {
     schema: 1,

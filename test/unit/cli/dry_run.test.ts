@@ -68,6 +68,10 @@ test('vm: both ends are asked, and no guest is moved', async (t) => {
   t.is((await run(`-S ${socket} vm receive web --uri tcp:0.0.0.0:4444 --dry-run`)).out, 'web (running) would be told to wait for its guest at tcp:0.0.0.0:4444\n');
   t.is((await run(`-S ${socket} vm cancel web --dry-run`)).out, 'web is not being migrated: nothing would be stopped\n');
   t.regex((await run(`-S ${socket} vm cancel wep --dry-run`)).err, /did you mean "web"/);
+  const { code, out } = await run(`-S ${socket} -j vm cancel wep --dry-run`);
+  // As the daemon calls it, when it is asked itself.
+  t.is((JSON.parse(out) as { error: { code: string } }).error.code, 'unknown_vm');
+  t.is(code, 1);
   t.deepEqual(calls, []);
 });
 

@@ -226,3 +226,16 @@ test('filters: names to numbers, and near names', (t) => {
   refused({ reason: 'pass_oversized' }, 'there is no reason "pass_oversized"', 'did you mean "pass_oversize"?');
   refused({ verdict: 'reject' }, 'there is no verdict "reject"', 'there are: aborted, drop, pass, tx, redirect');
 });
+
+test('explain: what cannot be meant is wrong usage, whoever finds it; what is not here is not', async (t) => {
+  let problem = new LookupError('TCP, UDP and SCTP have ports', 'bad_flow', 'give --sport and --dport');
+  const { socket } = await fakeDaemon(t, {
+    explain: async () => {
+      throw problem;
+    },
+  });
+  const line = `-S ${socket} flow explain --vnic g1 --src 10.0.0.1 --dst 10.0.0.2`;
+  t.like(await run(line), { code: 2, err: 'unipath: TCP, UDP and SCTP have ports\n  give --sport and --dport\n' });
+  problem = new LookupError('there is no vNIC "g1"', 'unknown_vnic', 'there are: g2');
+  t.like(await run(line), { code: 1, err: 'unipath: there is no vNIC "g1"\n  there are: g2\n' });
+});

@@ -153,7 +153,7 @@ test('an unknown vNIC names the near one', async (t) => {
   const { socket, controller } = await fakeDaemon(t);
   const client = new ControlClient(socket);
   const near = await t.throwsAsync(client.act('g11', 'software'), { instanceOf: RequestError });
-  t.like(near, { status: 404, code: 'unknown_vnic', message: 'there is no vNIC "g11"; did you mean "g1"?' });
+  t.like(near, { status: 404, code: 'unknown_vnic', message: 'there is no vNIC "g11"', hint: 'did you mean "g1"?' });
   const far = await t.throwsAsync(client.act('../../x y', 'software'), { instanceOf: RequestError });
   t.like(far, { code: 'unknown_vnic', message: 'there is no vNIC "../../x y"' });
   t.deepEqual(controller.calls, []);
