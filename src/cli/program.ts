@@ -14,15 +14,16 @@ import { registerDoctor } from './doctor.js';
 import { CliError, ExitCode, ExitWith } from './exit.js';
 import { registerExplain } from './explain.js';
 import { registerGuest } from './guest.js';
+import { misuseOf } from './misuse.js';
 import { registerMonitor } from './monitor.js';
 import { registerOther } from './other.js';
 import { registerRss } from './rss.js';
 import { registerStatus } from './status.js';
-import { withNearName } from './suggest.js';
 import { registerTop } from './top.js';
 import { registerVf } from './vf.js';
 import { registerVm } from './vm.js';
 import { registerVnic } from './vnic.js';
+import { version } from '../version.js';
 
 const HELP_TAIL = `
 Options may stand behind the command too. unipath COMMAND --help tells more.
@@ -34,7 +35,8 @@ export async function programFor(args: readonly string[], io: Io): Promise<Comma
     .description('accelerated-path controller for KVM hosts: moves each virtual machine NIC between its software path and a VF')
     .enablePositionalOptions()
     .exitOverride()
-    .configureOutput({ writeOut: io.out, writeErr: io.err, outputError: (text, write) => write(withNearName(text)) })
+    .version(version, '-V, --version', 'print the version of this command')
+    .configureOutput({ writeOut: io.out, writeErr: io.err, outputError: () => {} })
     .addHelpText('after', HELP_TAIL);
   await register(program, io, args);
   return program;
@@ -120,12 +122,20 @@ function asJson(args: readonly string[]): boolean {
 
 function explain(error: Error, io: Io, json: boolean): number {
   if (error instanceof ExitWith) return error.exitCode;
-  // commander has printed it.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
-  const { code, hint, exitCode } = classify(error);
-  if (json) io.out(`${JSON.stringify({ schema: 1, error: { code, message: error.message, hint } })}\n`);
-  else io.err(`unipath: ${error.message}${hint === null ? '' : `\n  ${hint}`}\n`);
+  if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.ok;
+  const { code, message, hint, exitCode } = error instanceof CommanderError ? misused(error) : { message: error.message, ...classify(error) };
+  if (json) io.out(`${JSON.stringify({ schema: 1, error: { code, message, hint } })}\n`);
+  // Help has been printed already.
+  else if (!isHelp(error)) io.err(`unipath: ${message}${hint === null ? '' : `\n  ${hint}`}\n`);
   return exitCode;
+}
+
+/** An object without a command: its help is the answer. */
+const isHelp = (error: Error): boolean => error instanceof CommanderError && error.code === 'commander.help';
+
+function misused(error: CommanderError): { readonly code: string; readonly message: string; readonly hint: string | null; readonly exitCode: number } {
+  const misuse = isHelp(error) ? { message: 'no command is named', hint: 'unipath --help, or unipath OBJECT --help' } : misuseOf(error.message);
+  return { code: 'usage', ...misuse, exitCode: ExitCode.usage };
 }
 
 /** Faults of the command line: words that never mean anything, frames that cannot be. A thing that is not here may come. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
+import { version } from '../../../src/version.js';
 import { type Run, run } from '../../support/cli.js';
 import { fakeDaemon, temporaryFolder } from '../../support/control_socket.js';
 import { adapterStatus, monitorEvent, vnicStatus } from '../../support/fake_controller.js';
@@ -291,7 +292,7 @@ test('wrong usage is code 2', async (t) => {
     t.is(code, 2, line);
     t.is(out, '', line);
   }
-  t.regex((await run('statuss')).err, /Did you mean status\?/);
+  t.is((await run('statuss')).err, 'unipath: unknown command \'statuss\'\n  did you mean "status"?\n');
 });
 
 test('help is code 0 and names the exit codes', async (t) => {
@@ -424,7 +425,25 @@ test('a wrong word is answered with the near one', async (t) => {
   for (const [line, near] of rows) {
     const { code, err } = await run(line);
     t.is(code, 2, line);
-    t.true(err.includes(`(Did you mean ${near}?)`), `${line}: ${err}`);
+    t.true(err.startsWith('unipath: ') && err.endsWith(`\n  did you mean "${near}"?\n`), `${line}: ${err}`);
   }
-  t.false((await run('completion powershell')).err.includes('Did you mean'));
+  t.false((await run('completion powershell')).err.includes('did you mean'));
+});
+
+test('wrong usage is JSON, too, where JSON is asked for', async (t) => {
+  const rows: readonly (readonly [string, object])[] = [
+    ['-j statuss', { code: 'usage', message: "unknown command 'statuss'", hint: 'did you mean "status"?' }],
+    ['status --waitt 1 -j', { code: 'usage', message: "unknown option '--waitt'", hint: 'did you mean "--wait"?' }],
+    ['explain -j', { code: 'usage', message: "missing required argument 'vnic'", hint: null }],
+    ['-j vnic', { code: 'usage', message: 'no command is named', hint: 'unipath --help, or unipath OBJECT --help' }],
+  ];
+  for (const [line, error] of rows) {
+    const { code, out } = await run(line);
+    t.is(code, 2, line);
+    t.deepEqual(JSON.parse(out), { schema: 1, error }, line);
+  }
+});
+
+test('the version, as every program says it', async (t) => {
+  for (const line of ['--version', '-V']) t.deepEqual(await run(line), { code: 0, out: `${version}\n`, err: '' });
 });
