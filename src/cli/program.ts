@@ -1,5 +1,5 @@
 /** The command line of `unipath`: the tree of commands, and how errors become messages and exit codes. */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help } from 'commander';
 import { DaemonUnreachableError, RequestError, RequestTimeoutError } from '../control/client.js';
 import { LookupError } from '../dataplane/site_names.js';
 import { AdapterError } from '../sriov/error.js';
@@ -14,6 +14,7 @@ import { registerDoctor } from './doctor.js';
 import { CliError, ExitCode, ExitWith } from './exit.js';
 import { registerExplain } from './explain.js';
 import { registerGuest } from './guest.js';
+import { registerLab } from './lab.js';
 import { misuseOf } from './misuse.js';
 import { registerMonitor } from './monitor.js';
 import { registerOther } from './other.js';
@@ -29,12 +30,17 @@ const HELP_TAIL = `
 Options may stand behind the command too. unipath COMMAND --help tells more.
 Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 daemon unreachable, 4 degraded (status, guest check, doctor), 5 timed out.`;
 
+const HELP = new Help();
+/** Default values and choices as they are typed. */
+const unquoted = (description: string): string => description.replace(/\((?:choices|default): .*\)$/, (said) => said.replaceAll('"', ''));
+
 /** The tree of commands. Of those that bring much with them, only the ones that `args` name are whole. */
 export async function programFor(args: readonly string[], io: Io): Promise<Command> {
   const program = new Command('unipath')
     .description('accelerated-path controller for KVM hosts: moves each virtual machine NIC between its software path and a VF')
     .enablePositionalOptions()
     .exitOverride()
+    .configureHelp({ optionDescription: (option) => unquoted(HELP.optionDescription(option)), argumentDescription: (argument) => unquoted(HELP.argumentDescription(argument)) })
     .version(version, '-V, --version', 'print the version of this command')
     .configureOutput({ writeOut: io.out, writeErr: io.err, outputError: () => {} })
     .addHelpText('after', HELP_TAIL);
@@ -92,21 +98,6 @@ const HEAVY: readonly {
     load: async () => (await import('./prog.js')).registerProg,
   },
 ];
-
-/** The lab brings half of the package with it: loaded only by who names it. */
-async function registerLab(program: Command, args: readonly string[]): Promise<void> {
-  if (!args.includes('lab')) {
-    program.command('lab').description('network namespaces that play an outside world, KVM hosts and guests').helpOption(false);
-    return;
-  }
-  try {
-    const lab = await import('../lab/cli.js');
-    lab.registerLab(program);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw new CliError('this installation has no lab', 'no_lab', (error as Error).message);
-  }
-}
 
 /** Common options stand before or behind a command; not where the rest of the line belongs to another program. */
 function addToAll(command: Command): void {

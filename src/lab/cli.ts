@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { CliError, ExitCode, ExitWith } from '../cli/exit.js';
+import { LAB_DESCRIPTION } from '../cli/lab.js';
 import { PROTOCOL_SCHEMA } from '../control/protocol.js';
 import { nearName } from '../core/near_name.js';
 import { missingCommandHint } from '../host/exec.js';
@@ -175,7 +176,7 @@ async function exec(name: string, words: readonly string[], options: PlaceOption
 
 /** Adds `lab` and what is below it. */
 export function registerLab(program: Command): void {
-  const lab = program.command('lab').description('network namespaces that play an outside world, KVM hosts and guests; or guests of QEMU');
+  const lab = program.command('lab').description(LAB_DESCRIPTION);
   withGuests(withName(lab.command('up')))
     .description('build the lab and leave it running')
     .option('--no-daemons', 'software paths only: no unipathd, no guest agents')

@@ -56,10 +56,18 @@ function pageOf(command: CommandReference, below: readonly CommandReference[], v
   };
 }
 
+/** Notes of the whole: sentences, then "Exit codes: 0 ok, 1 failed, ..., 4 degraded (status, doctor), 5 timed out." */
+function notesApart(text: string): { readonly notes: string; readonly exits: readonly Entry[] } {
+  const [notes = '', codes = ''] = text.split('\nExit codes: ');
+  const exits = [...codes.replace(/\.$/, '').matchAll(/(\d) ((?:\([^)]*\)|[^,(])+)/g)].map(([, term = '', meaning = '']) => ({ term, description: sentence(meaning.trim()) }));
+  return { notes, exits };
+}
+
 /** Notes are lines for a terminal; the exit codes among them get a section of their own. */
 export function manPagesOf({ version, commands }: Reference): readonly ManPage[] {
   const [whole, ...rest] = commands;
   if (whole === undefined) return [];
+  const { notes, exits } = notesApart(whole.notes);
   const objects = rest.filter(({ name }) => name.split(' ').length === 2);
   const first: ManPage = {
     file: 'unipath.1',
@@ -69,8 +77,9 @@ export function manPagesOf({ version, commands }: Reference): readonly ManPage[]
       ...['.SH DESCRIPTION', escaped(sentence(whole.description))],
       ...['.SH OPTIONS', ...tagged(whole.options)],
       ...['.SH COMMANDS', ...objects.flatMap(({ name, description }) => ['.TP', `.BR ${argument(pageName(name))} (1)`, escaped(description)])],
-      ...['.SH NOTES', ...literal(whole.notes)],
-      ...['.SH FILES', '.TP', '.I /run/unipath/unipath.sock', 'Control socket of unipathd.', '.SH SEE ALSO', '.BR unipathd (8)', ''],
+      ...['.SH NOTES', escaped(notes)],
+      ...['.SH EXIT STATUS', ...tagged(exits)],
+      ...['.SH FILES', '.TP', '.I /run/unipath/unipath.sock', 'Control socket of unipathd.', '.TP', '.I /run/unipath/read/unipath.sock', 'The same, on which nothing can be changed.', '.SH SEE ALSO', '.BR unipathd (8)', ''],
     ].join('\n'),
   };
   const below = (object: CommandReference): CommandReference[] => rest.filter(({ name }) => name.startsWith(`${object.name} `));

@@ -90,6 +90,14 @@ test('troff gets no text for a macro, and Markdown none for a table', (t) => {
   t.true(markdownOf(reference).includes('| `--a <x\\|y>` |'));
 });
 
+test('the manual page has every exit code in a section of its own', async (t) => {
+  const [whole] = manPagesOf(await referenceOfUnipath());
+  const section = /^\.SH EXIT STATUS\n([\s\S]*?)\n\.SH /m.exec(whole?.text ?? '')?.[1] ?? '';
+  t.deepEqual([...section.matchAll(/^\.B "(\d)"\n(.+)$/gm)].map(([, code, meaning]) => `${code} ${meaning}`), [
+    '0 Ok.', '1 Failed.', '2 Wrong usage.', '3 Daemon unreachable.', '4 Degraded (status, guest check, doctor).', '5 Timed out.',
+  ]);
+});
+
 testWith(needs.tool('groff'))('groff has nothing to say against the manual pages', async (t) => {
   const pages = readdirSync(join(packageRoot, MAN_FOLDER)).map((page) => join(packageRoot, MAN_FOLDER, page));
   const said = await new Promise<string>((resolve) => {
