@@ -21,6 +21,8 @@ export const LIBRARY = '/usr/lib/unipath';
 export const DOCUMENTS = '/usr/share/doc/unipath';
 /** Configuration: what an administrator has changed is kept. */
 export const CONFFILES = ['/etc/unipath/unipath.yaml'];
+/** Of the configuration. */
+const SCHEMA = join(packageRoot, 'docs', 'unipath.schema.json');
 /** Parts of the project that no host runs. */
 const NOT_ON_HOSTS = ['lab', 'bench', 'fuzz', 'setup', 'kit', 'package'];
 
@@ -51,10 +53,16 @@ function library(version: string, arch: string, node: string): PackageFile[] {
   ];
 }
 
+const pictures = (folder: string): string[] => readdirSync(folder).flatMap((part) => inFolder(join(folder, part), '.svg'));
+
+/** Pages beside what they are about. */
+const PAGES = ['README.md', ...['maps', 'bpf', 'grafana', 'src/native', 'src/sriov', 'src/guest/kit/files'].map((folder) => `${folder}/README.md`)];
+
+/** As they lie in the project: what they link to is there. */
 function documents(version: string, date: Date, node: string): PackageFile[] {
-  const guides = [join(packageRoot, 'README.md'), ...inFolder(join(packageRoot, 'docs'), '.md')];
+  const guides = [...PAGES.map((page) => join(packageRoot, page)), ...inFolder(join(packageRoot, 'docs'), '.md'), ...pictures(join(packageRoot, 'docs/gallery')), SCHEMA];
   return [
-    ...guides.map((file) => ({ to: join(DOCUMENTS, basename(file)), source: { file } })),
+    ...guides.map((file) => ({ to: join(DOCUMENTS, file.slice(packageRoot.length)), source: { file } })),
     { to: join(DOCUMENTS, 'copyright'), source: { text: copyright(runtimePackages(packageRoot), node) } },
     { to: join(DOCUMENTS, 'changelog.gz'), source: { text: changelog(version, date) }, isCompressed: true },
     ...inFolder(join(packageRoot, MAN_FOLDER), '').map((file) => {
@@ -73,10 +81,12 @@ const completions = (kind: PackageKind): Readonly<Record<string, string>> => ({
   fish: '/usr/share/fish/vendor_completions.d/unipath.fish',
 });
 
-function grafana(): PackageFile[] {
+/** What other programs read. */
+function shared(): PackageFile[] {
   const folder = join(packageRoot, 'grafana');
   return [
     ...inFolder(join(folder, 'generated'), '.json').map((file) => ({ to: `/usr/share/unipath/grafana/${basename(file)}`, source: { file } })),
+    { to: '/usr/share/unipath/unipath.schema.json', source: { file: SCHEMA } },
     { to: '/usr/share/unipath/prometheus/unipath.rules.yml', source: { file: join(folder, 'prometheus/unipath.rules.yml') } },
   ];
 }
@@ -104,7 +114,7 @@ export function packageTree({ version, date, arch, node, kind }: TreeOptions): r
     { to: CONFFILES[0] ?? '', source: own('unipath.yaml') },
     ...Object.entries(completions(kind)).map(([shell, to]) => ({ to, source: { text: COMPLETION_SCRIPTS[shell] ?? '' } })),
     ...documents(version, date, node),
-    ...grafana(),
+    ...shared(),
   ];
 }
 

@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test from 'ava';
 import { parseConfig } from '../../../src/config/load.js';
 import { DEFAULT_READ_SOCKET, DEFAULT_SOCKET } from '../../../src/control/usual_socket.js';
-import { type PackageKind, packageTree } from '../../../src/package/tree.js';
+import { contentOf, type PackageKind, packageTree } from '../../../src/package/tree.js';
 import { packageRoot } from '../../../src/paths.js';
 import { temporaryFolder } from '../../support/control_socket.js';
 import { needs, testWith } from '../../support/require.js';
@@ -20,6 +20,21 @@ test('nothing is put in the same place twice, and nothing of the lab or of anoth
   t.true(paths.some((path) => path.endsWith('/ffi_bindings.node')));
   t.true(paths.includes('/usr/share/man/man8/unipathd.8.gz') && paths.includes('/usr/share/man/man1/unipath-vnic.1.gz'));
   t.true(tree('arm64').some(({ to }) => to.includes('linux-arm64')));
+});
+
+test('whatever a page of the package links to is in the package, and so is what the guides name below /usr/share', (t) => {
+  const all = tree();
+  const there = new Set(all.map(({ to }) => to));
+  const pages = all.filter(({ to }) => to.endsWith('.md'));
+  t.true(pages.length > 15);
+  const missing = pages.flatMap((page) => {
+    const words = contentOf(page).toString();
+    const links = [...words.replace(/^```[^\n]*\n[\s\S]*?^```$/gm, '').replace(/`[^`\n]*`/g, '').matchAll(/(?:\]\(|<img src=")([^)"\s#]+)/g)].map(([, target = '']) => target);
+    const linked = links.filter((target) => !/^[a-z]+:/.test(target)).map((target) => join(dirname(page.to), target).replace(/\/$/, '/README.md'));
+    const named = [...words.matchAll(/\/usr\/share\/(?:doc\/)?unipath\/[\w./-]*\.\w+/g)].map(([path]) => path);
+    return [...linked, ...named].filter((path) => !there.has(path)).map((path) => `${page.to}: ${path}`);
+  });
+  t.deepEqual(missing, []);
 });
 
 test('the package of rpm has the same, but for what is Debian\'s own', (t) => {
