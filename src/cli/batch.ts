@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import type { Context } from './context.js';
 import { CliError, ExitCode, ExitWith } from './exit.js';
+import { fileProblem } from './file_words.js';
 import { wordsOfLine } from './words_of_line.js';
 
 const HELP_TAIL = `
@@ -35,7 +36,7 @@ async function batch(context: Context, file: string, { keepGoing = false, dryRun
   const input = file === '-' ? process.stdin : createReadStream(file);
   // What goes wrong with the file comes up while it is read.
   const problem = new Promise<never>((_, reject) => {
-    input.once('error', ({ message }: Error) => reject(new CliError(`${file}: ${message}`, 'no_file', 'name a file that can be read')));
+    input.once('error', (error: Error) => reject(new CliError(`${file}: ${fileProblem(error)}`, 'no_file', 'name a file that can be read')));
   });
   problem.catch(() => undefined);
   const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })[Symbol.asyncIterator]();

@@ -5,6 +5,7 @@ import { DaemonUnreachableError, RequestError, RequestTimeoutError, type Control
 import { PROTOCOL_SCHEMA, type StatusReply } from '../control/protocol.js';
 import type { Context } from './context.js';
 import { CliError } from './exit.js';
+import { fileProblem } from './file_words.js';
 
 const HELP_TAIL = `
 Versions, kernel, findings of doctor, status, conditions of every vNIC, the last events, counters, RSS, virtual machines, configuration,
@@ -41,9 +42,8 @@ async function report(context: Context, file: string | undefined): Promise<void>
     // Created anew: one that is there may be for others to read.
     writeFileSync(file, `${JSON.stringify({ schema: PROTOCOL_SCHEMA, ...document }, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') throw new CliError(`${file} is there already`, 'file_exists', 'name another file, or remove it');
-    throw new CliError(`the report could not be written: ${message}`, 'not_written', 'name another file');
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw new CliError(`${file} is there already`, 'file_exists', 'name another file, or remove it');
+    throw new CliError(`the report could not be written to ${file}: ${fileProblem(error)}`, 'not_written', 'name another file');
   }
   context.io.err(`${file} is written; read it before you give it away\n`);
 }

@@ -16,6 +16,7 @@ import { version } from '../version.js';
 import { wholeNumber, wordsOf } from './arguments.js';
 import { type Context, milliseconds } from './context.js';
 import { CliError, ExitCode } from './exit.js';
+import { fileProblem } from './file_words.js';
 import { PINS_OPTION, siteOf } from './site.js';
 
 /** Enough for the headers that a line shows. */
@@ -90,6 +91,16 @@ interface Sink {
   close(): void;
 }
 
+/** @throws CliError */
+function opened(path: string): number {
+  try {
+    // What guests send is nobody else's business.
+    return openSync(path, 'w', 0o600);
+  } catch (error) {
+    throw new CliError(`${path} cannot be written: ${fileProblem(error)}`, 'not_written', 'name another file');
+  }
+}
+
 function fileSink(path: string): Sink {
   if (path === '-') {
     if (process.stdout.isTTY === true)
@@ -100,8 +111,7 @@ function fileSink(path: string): Sink {
       close: () => undefined,
     };
   }
-  // What guests send is nobody else's business.
-  const fd = openSync(path, 'w', 0o600);
+  const fd = opened(path);
   return { write: (bytes) => void writeSync(fd, bytes), isBusy: () => false, close: () => closeSync(fd) };
 }
 

@@ -9,6 +9,7 @@ import { unknownName } from '../dataplane/site_names.js';
 import { wholeNumber } from './arguments.js';
 import type { Context } from './context.js';
 import { CliError, ExitCode } from './exit.js';
+import { fileProblem } from './file_words.js';
 import { PINS_OPTION, siteOf } from './site.js';
 
 const PROTOCOLS: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132 };
@@ -109,7 +110,7 @@ function packetsOf(path: string, only: string | undefined): readonly FilePacket[
     packets = readPackets(readFileSync(path));
   } catch (error) {
     if (error instanceof CaptureFileError) throw new CliError(`${path}: ${error.message}`, 'bad_capture_file');
-    throw new CliError(`${path} cannot be read: ${(error as Error).message}`, 'no_capture_file');
+    throw new CliError(`${path} cannot be read: ${fileProblem(error)}`, 'no_capture_file');
   }
   if (only === undefined) return packets;
   const wanted = wholeNumber(only, '--packet', 1, 2 ** 31);

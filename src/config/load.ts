@@ -57,7 +57,7 @@ function describe(file: string, { line, column, field, message }: LocatedProblem
 }
 
 const FILE_ERRORS: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file; write one, or name another with --config FILE',
+  ENOENT: 'no such file; write one, or name another',
   EACCES: 'may not be read; run as root, or change its mode',
   EISDIR: 'is a folder; name the file in it',
 };

@@ -66,7 +66,7 @@ test('what is no command line, and files that are not there', async (t) => {
   }
   const { code, err } = await run(['batch', join(folder, 'nothing')]);
   t.is(code, 1);
-  t.regex(err, /ENOENT/);
+  t.regex(err, /there is no such file or folder\n {2}name a file that can be read/);
 });
 
 test('from standard input', async (t) => {

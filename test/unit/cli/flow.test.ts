@@ -150,7 +150,7 @@ const wrong: readonly (readonly [title: string, line: string, code: number, mess
   ],
   ['a VLAN that is none', 'flow explain --src 10.0.0.1 --dst 10.0.0.2 --vlan 4095', 2, /--vlan 4095: not a whole number from 0 to 4094/],
   ['a side that is none', 'flow explain --src 10.0.0.1 --dst 10.0.0.2 --from gest', 2, /no side "gest"\n {2}did you mean "guest"\?/],
-  ['a file that is not there', 'flow explain --pcap /nonexistent', 1, /\/nonexistent cannot be read: ENOENT/],
+  ['a file that is not there', 'flow explain --pcap /nonexistent', 1, /\/nonexistent cannot be read: there is no such file or folder\n$/],
   ['a file that is no capture', `flow explain --pcap ${process.execPath}`, 1, /neither a pcap nor a pcapng file/],
   [
     'no daemon',

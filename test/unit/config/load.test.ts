@@ -396,7 +396,7 @@ test('files that cannot be read say what to do', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'unipath-config-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
   await t.throwsAsync(loadConfig(join(folder, 'none.yaml')), {
-    message: `${join(folder, 'none.yaml')}: no such file; write one, or name another with --config FILE`,
+    message: `${join(folder, 'none.yaml')}: no such file; write one, or name another`,
   });
   await t.throwsAsync(loadConfig(folder), { message: `${folder}: is a folder; name the file in it` });
   writeFileSync(join(folder, 'x.yaml'), GOOD);
