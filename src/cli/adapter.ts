@@ -9,7 +9,7 @@ import { registerAdapterVf } from './adapter_vf.js';
 import type { Context } from './context.js';
 import { snakeKeys } from './json_keys.js';
 import { controlList, PF_HEADINGS, pfList, pfRow, portList, VF_HEADINGS, vfRow } from './pf_words.js';
-import { named, vfStateCell, xdpCell } from './words.js';
+import { named, queuesOfAdapterText, vfsText, vfStateCell, xdpCell } from './words.js';
 
 
 export function registerAdapter(program: Command, context: (command: Command) => Context): void {
@@ -75,7 +75,7 @@ function printAll(context: Context, adapters: readonly AdapterStatus[] | null, p
 
 function printBrief(context: Context, adapters: readonly AdapterStatus[], pfs: readonly PfFacts[]): void {
   if (adapters.length > 0) {
-    context.printTable([], adapters.map((adapter) => [adapter.name, adapter.uplink, xdpCell(adapter), `${adapter.vfs_used}/${adapter.vfs.length}`]));
+    context.printTable([], adapters.map((adapter) => [adapter.name, adapter.uplink, xdpCell(adapter), vfsText(adapter)]));
   }
   if (pfs.length > 0) context.printTable(PF_HEADINGS, pfs.map(pfRow));
 }
@@ -90,11 +90,10 @@ function printChosen(context: Context, adapters: readonly AdapterStatus[], pfs: 
 
 function printAdapters(context: Context, adapters: readonly AdapterStatus[]): void {
   context.printTable(
-    ['ADAPTER', 'UPLINK', 'BRIDGE', 'XDP', 'VFS', 'USED', 'LIMIT', 'LOST', 'QUEUES', 'LIMIT'],
+    ['ADAPTER', 'UPLINK', 'BRIDGE', 'XDP', 'VFS', 'VFS-LIMIT', 'LOST', 'QUEUES'],
     adapters.map((adapter) => [
-      ...[adapter.name, adapter.uplink, adapter.bridge, xdpCell(adapter), String(adapter.vfs.length)],
-      ...[String(adapter.vfs_used), String(adapter.vfs_limit), String(adapter.vfs.filter(({ state }) => state === 'lost').length)],
-      ...[String(adapter.queues_used), String(adapter.queues_limit)],
+      ...[adapter.name, adapter.uplink, adapter.bridge, xdpCell(adapter), vfsText(adapter), String(adapter.vfs_limit)],
+      ...[String(adapter.vfs.filter(({ state }) => state === 'lost').length), queuesOfAdapterText(adapter)],
     ]),
   );
 }

@@ -6,7 +6,7 @@ import type { StatusReply } from '../control/protocol.js';
 import { type Context, milliseconds } from './context.js';
 import { ExitCode, ExitWith } from './exit.js';
 import type { Cell } from './table.js';
-import { ageText, degradations, pathCell, reasonCell, wantText, xdpCell } from './words.js';
+import { ageText, degradations, pathCell, queuesOfAdapterText, reasonCell, vfsText, wantText, xdpCell } from './words.js';
 
 const POLL_MS = 200;
 
@@ -84,8 +84,8 @@ function printFull(context: Context, status: StatusReply, problems: readonly str
         adapter.uplink,
         adapter.bridge,
         xdpCell(adapter),
-        `${adapter.vfs_used}/${adapter.vfs.length}`,
-        `${adapter.queues_used}/${adapter.queues_limit}`,
+        vfsText(adapter),
+        queuesOfAdapterText(adapter),
       ]),
     );
   }

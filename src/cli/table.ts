@@ -21,12 +21,15 @@ export function painted(cell: Cell | string, colour: boolean): string {
 
 const widthOf = (cell: Cell | string): number => [...(typeof cell === 'string' ? cell : cell.text)].length;
 
+/** "12", "0.5", "12.3M", "~90"; "-" stands for a number that there is not. */
+const isNumeric = (texts: readonly string[]): boolean => texts.some((text) => text !== '-') && texts.every((text) => /^(?:-|~?\d+(?:\.\d+)?[kMGT]?)$/.test(text));
+
 /** Lines, each with its end. Columns that are numbers throughout stand to the right. `headings` null: there are none. */
 export function table(headings: readonly string[] | null, rows: readonly (readonly (Cell | string)[])[], colour: boolean): string {
   const all: readonly (readonly (Cell | string)[])[] = headings === null ? rows : [headings, ...rows];
   const columns = all[0] ?? [];
   const widths = columns.map((_, column) => Math.max(...all.map((row) => widthOf(row[column] ?? ''))));
-  const numeric = columns.map((_, column) => rows.length > 0 && rows.every((row) => /^[0-9.]+$/.test(painted(row[column] ?? '', false))));
+  const numeric = columns.map((_, column) => isNumeric(rows.map((row) => painted(row[column] ?? '', false))));
   const line = (row: readonly (Cell | string)[]): string =>
     row
       .map((cell, column) => {

@@ -64,6 +64,11 @@ export function xdpCell(adapter: AdapterStatus): Cell | string {
   return adapter.xdp_mode === 'native' ? 'native' : { text: adapter.xdp_mode ?? '-', style: 'busy' };
 }
 
+/** Handed out, of those that there are. */
+export const vfsText = ({ vfs_used, vfs }: AdapterStatus): string => `${vfs_used}/${vfs.length}`;
+/** Of VFs that are handed out, of as many as may be. */
+export const queuesOfAdapterText = ({ queues_used, queues_limit }: AdapterStatus): string => `${queues_used}/${queues_limit}`;
+
 const VF_STYLES = { free: 'quiet', used: 'good', reserved: 'busy', quarantined: 'bad', lost: 'bad' } as const;
 
 export function vfStateCell({ state }: VfStatus): Cell {

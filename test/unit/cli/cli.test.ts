@@ -219,8 +219,8 @@ test('adapter show', async (t) => {
   const { socket, controller } = await fakeDaemon(t);
   t.is(
     (await run(`-S ${socket} adapter show`)).out,
-    `ADAPTER  UPLINK  BRIDGE  XDP     VFS  USED  LIMIT  LOST  QUEUES  LIMIT
-nic0     pf0     br0     native    2     1      8     0       4     64
+    `ADAPTER  UPLINK  BRIDGE  XDP     VFS  VFS-LIMIT  LOST  QUEUES
+nic0     pf0     br0     native  1/2          8     0  4/64
 `,
   );
   controller.adapters = [adapterStatus({ xdp_mode: 'generic', fallback_reason: 'the driver refused' })];

@@ -18,9 +18,9 @@ test('vf show: whose each is, for whom it is kept, why it is not handed out', as
     (await run(`-S ${socket} vf show`)).out,
     [
       'PORT  ADAPTER  DEVICE  STATE        QUEUES  MSI-X  PF            NUMA  VNIC  NOTE',
-      'vfp0  nic0     vf0     used              4  3      0000:03:00.0  1     g1    -',
-      'vfp1  nic0     vf1     reserved          4  -      -             -     g2    kept for 90 s more',
-      'vfp2  nic0     vf2     quarantined       4  -      -             -     -     by the operator: drops frames',
+      'vfp0  nic0     vf0     used              4      3  0000:03:00.0     1  g1    -',
+      'vfp1  nic0     vf1     reserved          4      -  -                -  g2    kept for 90 s more',
+      'vfp2  nic0     vf2     quarantined       4      -  -                -  -     by the operator: drops frames',
       '',
     ].join('\n'),
   );
