@@ -26,7 +26,7 @@ export function judgeHost(facts: HostFacts): Finding[] {
   return [
     ...judgeKernel(facts),
     ...judgeRights(facts),
-    ...judgePrograms(facts),
+    ...judgeTools(facts),
     ...judgeVirtualization(facts),
     ...judgeVfio(facts),
     ...facts.pfs.flatMap((pf) => [...judgePf(pf), ...judgeNote(pf, facts)]),
@@ -53,10 +53,10 @@ function judgeRights({ capabilities }: HostFacts): Finding[] {
   return missing.map(([, name, why]) => finding('problem', 'rights', `${name} is missing, which is needed to ${why}`, remedy));
 }
 
-function judgePrograms({ missingPrograms, libbpf }: HostFacts): Finding[] {
-  const findings = missingPrograms.map((name) => finding('problem', 'programs', `${name} is missing`, 'install iproute2, ethtool and util-linux'));
-  if (!libbpf) findings.push(finding('problem', 'programs', 'libbpf.so.1 is missing', 'install libbpf1 (Debian) or libbpf'));
-  return findings.length > 0 ? findings : [finding('ok', 'programs', 'all that unipath calls is here')];
+function judgeTools({ missingPrograms, libbpf }: HostFacts): Finding[] {
+  const findings = missingPrograms.map((name) => finding('problem', 'tools', `${name} is missing`, 'install iproute2, ethtool and util-linux'));
+  if (!libbpf) findings.push(finding('problem', 'tools', 'libbpf.so.1 is missing', 'install libbpf1 (Debian) or libbpf'));
+  return findings.length > 0 ? findings : [finding('ok', 'tools', 'all that unipath calls is here')];
 }
 
 function judgeVirtualization({ kvm, tun }: HostFacts): Finding[] {
