@@ -109,8 +109,10 @@ const ASK: Readonly<Record<ConditionName, (seen: Seen) => Answer>> = {
     if (rowTrouble !== null) return no('the maps could not be written', rowTrouble.reason, rowTrouble.message);
     return storedOf(tenant, observed) === null ? untold('the maps get it as soon as all of the above hold') : yes(`the maps have it, id ${tenant.id}`);
   },
-  mode: ({ guest }) => {
+  mode: ({ tenant, guest }) => {
     if (guest === undefined) return untold('needs the guest');
+    // Nothing that can be seen tells whether a namespace has it.
+    if (guest.mode === 'plugin' && tenant.spec.guest.kind === 'netns') return yes('the guest is a network namespace, which takes a VF by the plug-in');
     if (guest.mode !== null) return yes(guest.mode === 'plugin' ? 'the plug-in is in the guest' : 'the guest has negotiated failover');
     const { refusal, detail } = guest;
     return refusal === 'guest_not_ready'

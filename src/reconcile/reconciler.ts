@@ -200,7 +200,7 @@ export class Reconciler implements Controller {
 
   async want(name: string, path: VnicPath | null, waitMs: number): Promise<{ readonly reached: boolean; readonly vnic: VnicStatus }> {
     const tenant = await this.#known(name);
-    const words = path === null ? 'what the configuration says' : path;
+    const words = path === null ? 'the path that the configuration says' : `the ${path} path`;
     this.#report.event('config', name, tenant.spec.adapter, `the operator wants ${name} on ${words}`, { want: path });
     this.#setTenant({ ...tenant, operatorWant: path });
     this.#keepWish(tenant.key, tenant.id, path);
@@ -684,7 +684,7 @@ export class Reconciler implements Controller {
     const wish = hostWishAfter(now.rss.wish, request, mostQueues(tenants, now));
     const changes: RssChange[] = changesBy(tenants, (tenant) => tenant.rssWish, wish, this.#desired, now);
     const host = (what: string): void => void changes.unshift({ vnic: null, device: null, what, buckets_moved: 0 });
-    if (JSON.stringify(wish) !== JSON.stringify(now.rss.wish)) host(`the operator's settings for all vNICs are ${keptOr(wish)}`);
+    if (JSON.stringify(wish) !== JSON.stringify(now.rss.wish)) host(`the operator's settings for all vNICs ${keptOr(wish)}`);
     if (key !== null) host(`the RSS key becomes ${key.key}`);
     else if (wish.keyByOperator !== now.rss.wish.keyByOperator) host('the RSS key becomes what the configuration says');
     if (request.dry_run === true || changes.length === 0) return changes;
@@ -712,7 +712,7 @@ export class Reconciler implements Controller {
     const wish: VnicRssWish = found === null ? like : { ...like, keyRow: found.row === now.rss.wish.keyRow ? null : found.row };
     const changes = changesBy([tenant], () => wish, now.rss.wish, this.#desired, now);
     if (JSON.stringify(wish) !== JSON.stringify(tenant.rssWish)) {
-      const what = `the operator's settings for it are ${keptOr(wish, wish.keyRow)}`;
+      const what = `the operator's settings for it ${keptOr(wish, wish.keyRow)}`;
       changes.unshift({ vnic: tenant.spec.name, device: null, what, buckets_moved: 0 });
     }
     const keyAfterwards = key?.key ?? keyOf(wish, now.rss);
@@ -912,7 +912,7 @@ export class Reconciler implements Controller {
 }
 
 function keptOr({ hashTypes, weights }: RssWish, ownKeyRow: number | null = null): string {
-  return hashTypes === null && weights === null && ownKeyRow === null ? 'forgotten' : 'kept';
+  return hashTypes === null && weights === null && ownKeyRow === null ? 'hold no more' : 'hold until they are reset';
 }
 
 /** What the state machine has to know of a sequence that ends while others may have begun. */

@@ -38,6 +38,7 @@ test('accelerated: all conditions hold, in their order', (t) => {
   t.deepEqual(all.map(({ name }) => name), [...CONDITION_NAMES]);
   for (const condition of all) t.like(condition, { holds: true, reason: null, remedy: null }, condition.name);
   t.is(one('vf_pool', all).fact, 'vfp0 is its own');
+  t.is(one('mode', all).fact, 'the guest is a network namespace, which takes a VF by the plug-in');
   t.is(one('address', all).fact, '52:54:00:00:00:01 is its own, untagged');
 });
 

@@ -26,7 +26,7 @@ test('weights of one vNIC: its tables change, those of others do not, and it is 
   t.deepEqual(
     changes.map(({ vnic, device, what, buckets_moved }) => [vnic, device, what, buckets_moved]),
     [
-      ['g1', null, "the operator's settings for it are kept", 0],
+      ['g1', null, "the operator's settings for it hold until they are reset", 0],
       ['g1', 'tap-g1', 'shares of its queues become 75 %, 25 %', 32],
       ['g1', 'vfp0', 'shares of its queues become 75 %, 25 %', 32],
     ],
@@ -75,7 +75,7 @@ test('what the operator set survives the daemon, and goes with --reset', async (
   const { rss, changes } = await set(site, second, null, { reset: true });
   t.deepEqual(changes.slice(0, 2).map(({ vnic, what }) => [vnic, what]), [
     [null, 'the RSS key becomes what the configuration says'],
-    [null, "the operator's settings for all vNICs are forgotten"],
+    [null, "the operator's settings for all vNICs hold no more"],
   ]);
   await site.clock.advance(100);
   t.like(rss, { hash_types_source: 'default' });
@@ -110,7 +110,7 @@ test('a vNIC may have a key of its own: others keep theirs, the host’s may cha
   const host = reconciler.rssStatus().key;
   const rows = (): (number | undefined)[] => [1, 2].flatMap((id) => (['tap', 'vf'] as const).map((role) => site.dataPlane.steering(id, role)?.rssRow));
   const { changes } = await set(site, reconciler, 'g1', { key: KEY });
-  t.deepEqual(changes.map(({ vnic, what }) => [vnic, what]), [['g1', `its RSS key becomes ${KEY}`], ['g1', "the operator's settings for it are kept"]]);
+  t.deepEqual(changes.map(({ vnic, what }) => [vnic, what]), [['g1', `its RSS key becomes ${KEY}`], ['g1', "the operator's settings for it hold until they are reset"]]);
   await site.clock.advance(100);
   t.deepEqual(rows(), [1, 1, 0, 0]);
   t.deepEqual(reconciler.rssStatus().vnics.map(({ key, key_source }) => [key, key_source]), [[KEY, 'operator'], [host, 'default']]);
