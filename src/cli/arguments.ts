@@ -2,15 +2,15 @@
 import { unknownName } from '../dataplane/site_names.js';
 import { CliError, ExitCode } from './exit.js';
 
-/** One of a list of words. @throws CliError that suggests the near one */
-export function wordsOf<T extends string>(what: string, text: string, all: readonly T[]): readonly T[] {
-  return text.split(',').map((word) => {
-    const name = word.trim();
-    const found = all.find((each) => each === name);
-    if (found === undefined) throw unknownName(what, name, all);
-    return found;
-  });
+/** One of these words. @throws LookupError that suggests the near one */
+export function wordOf<T extends string>(what: string, word: string, all: readonly T[]): T {
+  const found = all.find((each) => each === word);
+  if (found === undefined) throw unknownName(what, word, all);
+  return found;
 }
+
+/** Some of these words, with commas between them. @throws LookupError that suggests the near one */
+export const wordsOf = <T extends string>(what: string, text: string, all: readonly T[]): readonly T[] => text.split(',').map((word) => wordOf(what, word.trim(), all));
 
 /** A whole number. @throws CliError */
 export function wholeNumber(text: string, option: string, least: number, most: number): number {

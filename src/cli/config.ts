@@ -104,7 +104,7 @@ function valueText(value: unknown): string {
 
 async function reload(context: Context, dryRun: boolean): Promise<void> {
   const reply = await context.client().reload(dryRun);
-  if (context.json) return context.printJson(reply);
+  if (context.json) return context.printJson({ ...reply, dry_run: dryRun });
   for (const what of ['added', 'removed', 'changed'] as const)
     if (reply[what].length > 0) context.printLine(`${dryRun ? 'would be ' : ''}${what}: ${reply[what].join(', ')}`);
   if (reply.added.length + reply.removed.length + reply.changed.length === 0) context.printLine(dryRun ? 'nothing would change' : 'nothing changed');

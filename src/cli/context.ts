@@ -61,13 +61,18 @@ export function addCommonOptions(command: Command): void {
   command.addOption(colour.choices(['auto', 'always', 'never']).hideHelp(hidden));
 }
 
-/** "2.5" -> 2500. @throws CliError */
-export function milliseconds(text: string, option: string): number {
+/** "2.5" -> 2500. `least` and `most` in milliseconds. @throws CliError */
+export function milliseconds(text: string, option: string, least = 0, most = Number.POSITIVE_INFINITY): number {
   const seconds = Number(text);
   if (text.trim() === '' || !Number.isFinite(seconds) || seconds < 0) {
     throw new CliError(`${option} ${text}: not a number of seconds`, 'usage', null, ExitCode.usage);
   }
-  return Math.round(seconds * 1000);
+  const rounded = Math.round(seconds * 1000);
+  if (rounded < least || rounded > most) {
+    const range = most === Number.POSITIVE_INFINITY ? `at least ${least / 1000} seconds` : `not from ${least / 1000} to ${most / 1000} seconds`;
+    throw new CliError(`${option} ${text}: ${range}`, 'usage', null, ExitCode.usage);
+  }
+  return rounded;
 }
 
 export class Context {
@@ -100,7 +105,7 @@ export class Context {
 
   client(): ControlClient {
     const { socket, timeout } = this.options;
-    return new ControlClient(socket, timeout === undefined ? undefined : milliseconds(timeout, '--timeout'));
+    return new ControlClient(socket, timeout === undefined ? undefined : milliseconds(timeout, '--timeout', 1));
   }
 
   /** The line that leads in what was so at this time; nothing unless asked for. JSON documents have it by themselves. */

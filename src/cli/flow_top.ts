@@ -5,7 +5,7 @@ import type { CapturedFrame } from '../capture/record.js';
 import { runCaptor } from '../capture/run.js';
 import { type Busy, BusyFlows } from '../capture/top.js';
 import type { Names } from '../capture/words.js';
-import { wholeNumber, wordsOf } from './arguments.js';
+import { wholeNumber, wordOf } from './arguments.js';
 import { filterOf, startCaptor } from './capture.js';
 import { type Context, milliseconds } from './context.js';
 import { PINS_OPTION, siteOf } from './site.js';
@@ -68,7 +68,7 @@ interface Row {
 async function top(context: Context, options: TopOptions): Promise<void> {
   const sample = options.sample === undefined ? SAMPLE : wholeNumber(options.sample, '--sample', 1, 1_000_000);
   const shown = options.number === undefined ? SHOWN : wholeNumber(options.number, '--number', 1, WATCHED);
-  const [sort = 'packets'] = options.sort === undefined ? [] : wordsOf('order', options.sort, ['packets', 'bytes'] as const);
+  const sort = options.sort === undefined ? 'packets' : wordOf('order', options.sort, ['packets', 'bytes'] as const);
   const once = options.once === true;
   const asked = options.seconds === undefined ? null : milliseconds(options.seconds, '--seconds');
   const time = asked ?? (once ? ONCE_MS : null);
@@ -136,6 +136,8 @@ interface Page {
   readonly screen: boolean;
 }
 
+const countText = (flows: number): string => (flows === 0 ? 'no flow was seen in' : flows === 1 ? 'the busiest flow of' : `${flows} busiest flows of`);
+
 function printTop(context: Context, { rows, sample, seconds, lost, screen }: Page): void {
   if (context.json) {
     return context.printJson({ estimated: sample > 1, sample, seconds: Math.round(seconds * 1000) / 1000, lost, flows: rows });
@@ -143,7 +145,7 @@ function printTop(context: Context, { rows, sample, seconds, lost, screen }: Pag
   if (screen) context.io.out(CLEAR_SCREEN);
   const from = sample === 1 ? 'every frame' : `estimated from one frame in ${sample}`;
   context.printLine(
-    `${rows.length} busiest flows of ${seconds.toFixed(1)} s, ${from}${lost === 0 ? '' : `; ${lost} sampled frames were lost`}`,
+    `${countText(rows.length)} ${seconds.toFixed(1)} s, ${from}${lost === 0 ? '' : `; ${lost} sampled frames were lost`}`,
   );
   if (rows.length === 0) return;
   context.printTable(

@@ -8,7 +8,7 @@ import { CliError, ExitCode } from './exit.js';
 /** Option of every command that can do without the daemon. */
 export const PINS_OPTION = [
   '--pins <path>',
-  'folder of the programs in the BPF file system; needed only when unipathd does not run',
+  'folder of the programs in the BPF file system; needed only when unipathd does not run: then vNICs are named by MAC address',
 ] as const;
 
 /** @throws CliError */

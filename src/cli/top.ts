@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { type ControlClient, DaemonUnreachableError, RequestError, RequestTimeoutError } from '../control/client.js';
 import type { MonitorEvent } from '../control/protocol.js';
-import { wholeNumber, wordsOf } from './arguments.js';
+import { wholeNumber, wordOf } from './arguments.js';
 import { type Context, milliseconds } from './context.js';
 import { CliError, ExitCode } from './exit.js';
 import type { Terminal } from './terminal.js';
@@ -48,8 +48,7 @@ function viewOf({ interval, sort }: TopOptions): View {
   if (intervalMs < least || intervalMs > most) {
     throw new CliError(`--interval ${interval}: not from ${least / 1000} to ${most / 1000} seconds`, 'usage', null, ExitCode.usage);
   }
-  const [order = FIRST_VIEW.sort] = sort === undefined ? [] : wordsOf<Sort>('order', sort, SORTS);
-  return { ...FIRST_VIEW, intervalMs, sort: order };
+  return { ...FIRST_VIEW, intervalMs, sort: sort === undefined ? FIRST_VIEW.sort : wordOf<Sort>('order', sort, SORTS) };
 }
 
 async function top(context: Context, options: TopOptions): Promise<void> {

@@ -92,8 +92,8 @@ async function decide(context: Context, port: string, { reason, dryRun = false }
   }
   const { vf } = await (reason === undefined ? client.releaseVf(port) : client.quarantineVf(port, reason));
   if (context.json) return context.printJson({ dry_run: false, vf });
-  const away = reason !== undefined && vf.state === 'used' ? `, and is still being taken back from ${vf.owner ?? 'its guest'}` : '';
-  context.printLine(`${vf.port} is ${reason === undefined ? 'out of quarantine' : 'in quarantine'}; now `, vfStateCell(vf), away);
+  if (reason === undefined) context.printLine(`${vf.port} is out of quarantine; now `, vfStateCell(vf));
+  else context.printLine(`${vf.port} is in quarantine${vf.state === 'used' ? `, and is still being taken back from ${vf.owner ?? 'its guest'}` : ''}`);
 }
 
 function foreseen({ port, state, owner, quarantine }: NamedVf, reason: string | undefined): string {

@@ -1,8 +1,8 @@
 /** `unipath vnic ...`: look at vNICs and say on which path one shall be. */
 import type { Command } from 'commander';
-import type { CountersReply, VnicStatus } from '../control/protocol.js';
+import { type CountersReply, MAX_WAIT_MS, type VnicStatus } from '../control/protocol.js';
 import { type Context, milliseconds } from './context.js';
-import { CliError, ExitCode, ExitWith } from './exit.js';
+import { ExitCode, ExitWith } from './exit.js';
 import { named, numberText, pathCell, queuesText, reasonCell, sharesText, vlanText, wantText } from './words.js';
 
 type Verb = 'accelerate' | 'software' | 'auto';
@@ -45,7 +45,7 @@ function registerReserve(vnic: Command, context: (command: Command) => Context):
     .command('reserve')
     .description('keep a VF for a vNIC whose guest is not here yet; it ends by itself, and when the vNIC gets its VF')
     .argument('<name>')
-    .option('--lease <seconds>', 'for at most this long', '120')
+    .option('--lease <seconds>', `for at most this long, ${MAX_WAIT_MS / 1000} at the most`, '120')
     .option('--end', 'keep nothing any more')
     .option('--dry-run', 'only say what would be done')
     .action(async (name: string, options: ReserveOptions, command: Command) => reserve(context(command), name, options));
@@ -187,8 +187,7 @@ interface ReserveOptions {
 async function reserve(context: Context, name: string, { lease, end = false, dryRun = false }: ReserveOptions): Promise<void> {
   const client = context.client();
   const before = named('vNIC', name, (await client.status()).vnics);
-  const leaseMs = end ? 0 : milliseconds(lease, '--lease');
-  if (!end && leaseMs === 0) throw new CliError(`--lease ${lease}: at least 0.001 seconds; to keep nothing any more: --end`, 'usage', null, ExitCode.usage);
+  const leaseMs = end ? 0 : milliseconds(lease, '--lease', 1, MAX_WAIT_MS);
   if (dryRun) {
     const what = end ? `nothing would be kept for ${name} any more` : `a VF would be kept for ${name} for ${leaseMs / 1000} s`;
     return context.json ? context.printJson({ dry_run: true, what, vnic: before }) : context.printLine(what);
@@ -217,7 +216,7 @@ async function foresee(context: Context, name: string, verb: Verb): Promise<void
 }
 
 async function act(context: Context, name: string, verb: Verb, wait: string | undefined): Promise<void> {
-  const waitMs = wait === undefined ? 0 : milliseconds(wait, '--wait');
+  const waitMs = wait === undefined ? 0 : milliseconds(wait, '--wait', 0, MAX_WAIT_MS);
   const reply = await context.client().act(name, verb, waitMs);
   const { vnic, reached } = reply;
   if (context.json) context.printJson(reply);

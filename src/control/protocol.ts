@@ -32,6 +32,9 @@ import type { CutThroughSetting, NotAcceleratedReason, Placement, VnicPath, Vnic
 
 export const PROTOCOL_SCHEMA = 1;
 
+/** Longest that a request may ask to be waited for, or a VF to be kept. */
+export const MAX_WAIT_MS = 3_600_000;
+
 export interface QueueStatus {
   readonly queues: number;
   /** Queues that no CPU reaches: no flow is steered to them. */

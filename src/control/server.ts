@@ -8,7 +8,7 @@ import type { VnicPath } from '../core/model.js';
 import { LookupError } from '../dataplane/site_names.js';
 import type { Controller } from './controller.js';
 import {
-  type ConfigReply, type CountersReply, type ErrorReply, type ExplainReply, type ExplainRequest, PROTOCOL_SCHEMA, type ReloadReply, type StatusReply,
+  type ConfigReply, type CountersReply, type ErrorReply, type ExplainReply, type ExplainRequest, MAX_WAIT_MS, PROTOCOL_SCHEMA, type ReloadReply, type StatusReply,
 } from './protocol.js';
 import type { RssRequest } from './rss_protocol.js';
 import type { FlowsReply, FlowsRequest, FlowsTaken } from './flow_protocol.js';
@@ -58,7 +58,6 @@ const BODY_LIMIT_BYTES = 64 * 1024;
 const EXPLAIN_LIMIT_BYTES = 1024 * 1024;
 /** Some 30 bytes a flow. */
 const FLOWS_LIMIT_BYTES = 8 * 1024 * 1024;
-const MAX_WAIT_MS = 3_600_000;
 /** A client of /v1/events that reads slower than events come is let go. */
 const EVENT_BACKLOG_LIMIT_BYTES = 1024 * 1024;
 const CLOSE_GRACE_MS = 500;
@@ -274,7 +273,7 @@ function statusOf({ controller, version, pins, configFile, adopted }: ControlTar
     pins,
     config_file: configFile,
     adopted,
-    last_reconcile_age_ms: lastReconcileAgeMs,
+    last_reconcile_age_ms: lastReconcileAgeMs === null ? null : Math.round(lastReconcileAgeMs),
     reconcile_error: error,
     adapters: controller.adapterStatus(),
     quotas: controller.quotaStatus(),

@@ -287,6 +287,9 @@ test('wrong usage is code 2', async (t) => {
     'status --wait soon',
     'status --wait -1',
     '--timeout x status',
+    '--timeout 0 status',
+    'vnic auto g1 --wait 3601',
+    'top --sort pps,bps',
   ]) {
     const { code, out } = await run(line);
     t.is(code, 2, line);

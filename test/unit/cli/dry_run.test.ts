@@ -52,7 +52,7 @@ test('down: every step is named; nothing is undone', async (t) => {
 test('config reload: what would change; the file is only read', async (t) => {
   const { socket } = await fakeDaemon(t);
   t.is((await run(`-S ${socket} config reload --dry-run`)).out, 'would be removed: vnic g2\n');
-  t.like(JSON.parse((await run(`-S ${socket} -j config reload --dry-run`)).out), { removed: ['vnic g2'] });
+  t.like(JSON.parse((await run(`-S ${socket} -j config reload --dry-run`)).out), { dry_run: true, removed: ['vnic g2'] });
 });
 
 test('vm: both ends are asked, and no guest is moved', async (t) => {
