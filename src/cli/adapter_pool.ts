@@ -7,6 +7,7 @@ import { type PoolPlan, type PoolWish, stepText, VFIO_DRIVER, type VfDriver } fr
 import { needRoot, wholeNumber } from './arguments.js';
 import type { Context } from './context.js';
 import { CliError, ExitCode } from './exit.js';
+import { offering } from './offers.js';
 
 /** As many VFs as PCI Express has numbers for. */
 const MOST_VFS = 65_535;
@@ -31,8 +32,8 @@ export function registerAdapterPool(adapter: Command, context: (command: Command
     .description('give a PF so many VFs, with the driver for virtual machines or their own; refused while someone uses those that are there')
     .argument('[pf]', 'netdev or PCI address of the PF; none: every one that was set up before, for the time after a reboot')
     .option('--vfs <number>', 'how many; default: as it was set up before')
-    .option('--driver <name>', `${VFIO_DRIVER}: for virtual machines (default); kernel: for guests that are network namespaces`)
-    .option('--eswitch <mode>', `${ESWITCH_MODES.join(' or ')}: who switches between VFs and the wire: the adapter itself, or the host by representors; default: as it is`)
+    .addOption(offering('--driver <name>', `${VFIO_DRIVER}: for virtual machines (default); kernel: for guests that are network namespaces`, DRIVERS))
+    .addOption(offering('--eswitch <mode>', `${ESWITCH_MODES.join(' or ')}: who switches between VFs and the wire: the adapter itself, or the host by representors; default: as it is`, ESWITCH_MODES))
     .action(async (pf: string | undefined, options: PoolOptions, command: Command) => setUp(context(command), pf, options));
   common(adapter.command('reset'))
     .argument('<pf>', 'netdev or PCI address of the PF')

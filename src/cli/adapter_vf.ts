@@ -7,12 +7,14 @@ import { alone, DRY_RUN_OPTION, STATE_OPTION } from './adapter_pool.js';
 import { needRoot, wholeNumber } from './arguments.js';
 import type { Context } from './context.js';
 import { CliError, ExitCode } from './exit.js';
+import { offering } from './offers.js';
 
 const MOST_VF = 65_534;
 const MOST_VLAN = 4094;
 const MOST_QOS = 7;
 /** Mbit/s; the kernel's number has 32 bits, and half of them are enough. */
 const MOST_RATE = 2_147_483_647;
+const ON_OFF = ['on', 'off'] as const;
 const LINK_STATES = ['auto', 'enable', 'disable'] as const;
 const VLAN_PATTERN = /^(\d{1,4})(?::(\d))?(?::(802\.1Q|802\.1ad))?$/i;
 
@@ -37,9 +39,9 @@ export function registerAdapterVf(adapter: Command, context: (command: Command) 
     .argument('<number>', 'of the VF')
     .option('--mac <address>', 'what frames it hears, and may send; none: it decides by itself')
     .option('--vlan <id>', 'ID, ID:QOS or ID:QOS:802.1ad of all its frames on the wire; 0: none')
-    .option('--spoof-check <on|off>', 'drop frames from other addresses than its own')
-    .option('--trust <on|off>', 'it may choose its address and listen to everything')
-    .option('--link-state <state>', `${LINK_STATES.join(', ')}: what link it sees; auto: that of the PF`)
+    .addOption(offering('--spoof-check <on|off>', 'drop frames from other addresses than its own', ON_OFF))
+    .addOption(offering('--trust <on|off>', 'it may choose its address and listen to everything', ON_OFF))
+    .addOption(offering('--link-state <state>', `${LINK_STATES.join(', ')}: what link it sees; auto: that of the PF`, LINK_STATES))
     .option('--min-rate <mbit>', 'Mbit/s it gets at least; 0: none')
     .option('--max-rate <mbit>', 'Mbit/s it gets at most; 0: no limit')
     .option('--restore', 'as it was before the first change')

@@ -17,6 +17,7 @@ import { wholeNumber, wordsOf } from './arguments.js';
 import { type Context, milliseconds } from './context.js';
 import { CliError, ExitCode } from './exit.js';
 import { fileProblem } from './file_words.js';
+import { offering } from './offers.js';
 import { PINS_OPTION, siteOf } from './site.js';
 
 /** Enough for the headers that a line shows. */
@@ -44,8 +45,8 @@ export function registerCapture(program: Command, context: (command: Command) =>
     .description('frames as they come in, with what the programs decide about them; until interrupted, or as many as asked for')
     .option('--vnic <name>', 'only frames of or for this vNIC')
     .option('--interface <dev>', 'only frames that come in on this interface')
-    .option('--reason <reason,...>', 'only frames decided for these reasons')
-    .option('--verdict <verdict,...>', `only frames with these verdicts: ${verdictNames.join(', ')}`)
+    .addOption(offering('--reason <reason,...>', 'only frames decided for these reasons', Object.values(reasonNames), true))
+    .addOption(offering('--verdict <verdict,...>', `only frames with these verdicts: ${verdictNames.join(', ')}`, verdictNames, true))
     .option('--count <number>', 'end after so many frames')
     .option('--seconds <number>', 'end after so much time')
     .option('--sample <number>', 'one frame in so many, drawn at random')

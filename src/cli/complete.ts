@@ -1,5 +1,6 @@
 /** What may stand at the end of a command line that is being typed, from the definitions of the commands. Pure. */
 import type { Command, Option } from 'commander';
+import { offerOf } from './offers.js';
 
 /** What only the daemon knows, or the machine. */
 export type NameKind = 'vnic' | 'vm' | 'vf' | 'adapter' | 'interface' | 'pf' | 'map';
@@ -37,6 +38,8 @@ function optionsOf(command: Command, root: Command): readonly Option[] {
 
 interface Value {
   readonly choices: readonly string[];
+  /** Several choices, with commas between. */
+  readonly isList: boolean;
   readonly names: NameKind | null;
   readonly files: boolean;
 }
@@ -44,12 +47,13 @@ interface Value {
 function valueOf(word: string, owner: string, choices: readonly string[] | undefined): Value {
   // "unipath vnic show NAME" names a vNIC.
   const kind = word === 'name' ? owner : word;
-  return { choices: choices ?? [], names: NAME_KINDS.includes(kind) ? (kind as NameKind) : null, files: FILE_WORDS.includes(word) };
+  return { choices: choices ?? [], isList: false, names: NAME_KINDS.includes(kind) ? (kind as NameKind) : null, files: FILE_WORDS.includes(word) };
 }
 
 function valueOfOption(option: Option): Value {
   const placeholder = /[<[]([\w-]+)/.exec(option.flags)?.[1] ?? '';
-  const value = valueOf(placeholder, option.long?.slice(2) ?? '', option.argChoices);
+  const offer = offerOf(option);
+  const value = { ...valueOf(placeholder, option.long?.slice(2) ?? '', offer?.words ?? option.argChoices), isList: offer?.isList ?? false };
   return value.names === null && NAME_KINDS.includes(option.long?.slice(2) ?? '') ? { ...value, names: option.long?.slice(2) as NameKind } : value;
 }
 
@@ -97,7 +101,8 @@ export function complete(root: Command, words: readonly string[]): Completion {
   const last = apart.at(-1) === '=' ? '' : (apart.at(-1) ?? '');
   const { command, position, pending, socket } = walk(root, apart.slice(0, -1));
   const from = (value: Value, prefix = ''): Completion => {
-    const candidates = value.choices.map((word) => ({ word: prefix + word, description: '' })).filter(({ word }) => word.startsWith(last));
+    const before = prefix + (value.isList ? last.slice(prefix.length, last.lastIndexOf(',') + 1) : '');
+    const candidates = value.choices.map((word) => ({ word: before + word, description: '' })).filter(({ word }) => word.startsWith(last));
     return { candidates, names: value.names, prefix, files: value.files, socket };
   };
   if (pending !== null) return from(valueOfOption(pending));

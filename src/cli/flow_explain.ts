@@ -10,6 +10,7 @@ import { wholeNumber } from './arguments.js';
 import type { Context } from './context.js';
 import { CliError, ExitCode } from './exit.js';
 import { fileProblem } from './file_words.js';
+import { offering } from './offers.js';
 import { PINS_OPTION, siteOf } from './site.js';
 
 const PROTOCOLS: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132 };
@@ -42,11 +43,11 @@ export function registerFlowExplain(flow: Command, context: (command: Command) =
     .command('explain')
     .description('what the programs would do with a frame now, and why; changes nothing')
     .option('--vnic <name>', 'the vNIC that the frame is for, or with --from guest that it is from')
-    .option('--from <wire|guest>', 'default: wire')
+    .addOption(offering('--from <wire|guest>', 'default: wire', SIDES))
     .option('--in <dev>', 'the interface that it comes in on; default: the uplink, or the port that the guest uses')
     .option('--src <address>', 'IPv4 or IPv6')
     .option('--dst <address>', 'of the same family')
-    .option('--proto <protocol>', 'tcp, udp, sctp, icmp or a number', 'tcp')
+    .addOption(offering('--proto <protocol>', 'tcp, udp, sctp, icmp or a number', Object.keys(PROTOCOLS)).default('tcp'))
     .option('--sport <number>', 'source port')
     .option('--dport <number>', 'destination port')
     .option('--smac <mac>', "default: the vNIC's own, or some station's")

@@ -8,6 +8,7 @@ import type { Names } from '../capture/words.js';
 import { wholeNumber, wordOf } from './arguments.js';
 import { filterOf, startCaptor } from './capture.js';
 import { type Context, milliseconds } from './context.js';
+import { offering } from './offers.js';
 import { PINS_OPTION, siteOf } from './site.js';
 import { scaled } from './words.js';
 
@@ -20,6 +21,8 @@ const SHOWN = 20;
 const INTERVAL_MS = 1000;
 const ONCE_MS = 2000;
 const CLEAR_SCREEN = '\u001b[H\u001b[2J';
+
+const ORDERS = ['packets', 'bytes'] as const;
 
 interface TopOptions {
   readonly vnic?: string;
@@ -38,7 +41,7 @@ export function registerFlowTop(flow: Command, context: (command: Command) => Co
     .option('--vnic <name>', 'only flows of or to this vNIC')
     .option('--seconds <number>', 'end after so much time')
     .option('--sample <number>', `one frame in so many, drawn at random (default: ${SAMPLE})`)
-    .option('--sort <packets|bytes>', 'default: packets')
+    .addOption(offering('--sort <packets|bytes>', 'default: packets', ORDERS))
     .option('--number <flows>', `how many are shown (default: ${SHOWN})`)
     .option('--once', `look for ${ONCE_MS / 1000} s, or for --seconds, and print once`)
     .option(...PINS_OPTION)
@@ -68,7 +71,7 @@ interface Row {
 async function top(context: Context, options: TopOptions): Promise<void> {
   const sample = options.sample === undefined ? SAMPLE : wholeNumber(options.sample, '--sample', 1, 1_000_000);
   const shown = options.number === undefined ? SHOWN : wholeNumber(options.number, '--number', 1, WATCHED);
-  const sort = options.sort === undefined ? 'packets' : wordOf('order', options.sort, ['packets', 'bytes'] as const);
+  const sort = options.sort === undefined ? 'packets' : wordOf('order', options.sort, ORDERS);
   const once = options.once === true;
   const asked = options.seconds === undefined ? null : milliseconds(options.seconds, '--seconds');
   const time = asked ?? (once ? ONCE_MS : null);

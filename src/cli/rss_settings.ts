@@ -9,6 +9,7 @@ import { KEY_WORDS, parseRssKey } from '../core/rss_plan.js';
 import type { SettingSource } from '../core/rss_wish.js';
 import type { Context } from './context.js';
 import { CliError, ExitCode } from './exit.js';
+import { offering } from './offers.js';
 import { named } from './words.js';
 
 interface SetOptions {
@@ -30,8 +31,8 @@ export function registerRssSettings(rss: Command, context: (command: Command) =>
     .command('set')
     .description('change them, until --reset; without a vNIC for all that have no setting of their own')
     .argument('[vnic]')
-    .option('--key <key>', `${RSS_KEY_SIZE} bytes in hexadecimal digits, "random", or "nic": that of the uplink`)
-    .option('--types <list>', `hash types, separated by commas, or "default": ${HASH_TYPE_NAMES.join(', ')}`)
+    .addOption(offering('--key <key>', `${RSS_KEY_SIZE} bytes in hexadecimal digits, "random", or "nic": that of the uplink`, KEY_WORDS))
+    .addOption(offering('--types <list>', `hash types, separated by commas, or "default": ${HASH_TYPE_NAMES.join(', ')}`, [...HASH_TYPE_NAMES, 'default'], true))
     .option('--weights <list>', 'share of each queue, separated by commas; queues beyond the list get nothing')
     .option('--equal', 'equal shares for all queues')
     .option('--reset', 'forget what was set here; the configuration holds again')

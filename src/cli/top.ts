@@ -6,6 +6,7 @@ import type { MonitorEvent } from '../control/protocol.js';
 import { wholeNumber, wordOf } from './arguments.js';
 import { type Context, milliseconds } from './context.js';
 import { CliError, ExitCode } from './exit.js';
+import { offering } from './offers.js';
 import type { Terminal } from './terminal.js';
 import { ratesBetween, type Sample, type TopRow } from './top_rates.js';
 import { pageSize, picture, queuesText } from './top_screen.js';
@@ -35,7 +36,7 @@ export function registerTop(program: Command, context: (command: Command) => Con
     .command('top')
     .description('vNICs, busiest first: paths, packets and bits per second, queues, drops, and what happens')
     .option('-i, --interval <seconds>', `default: ${FIRST_VIEW.intervalMs / 1000}`)
-    .option('--sort <order>', `${SORTS.join(', ')}; default: ${FIRST_VIEW.sort}`)
+    .addOption(offering('--sort <order>', `${SORTS.join(', ')}; default: ${FIRST_VIEW.sort}`, SORTS))
     .option('--number <times>', 'without a terminal: end after so many intervals')
     .option('--once', 'print one interval')
     .addHelpText('after', KEYS)

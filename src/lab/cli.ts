@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { CliError, ExitCode, ExitWith } from '../cli/exit.js';
 import { LAB_DESCRIPTION } from '../cli/lab.js';
+import { offering } from '../cli/offers.js';
 import { PROTOCOL_SCHEMA } from '../control/protocol.js';
 import { nearName } from '../core/near_name.js';
 import { missingCommandHint } from '../host/exec.js';
@@ -43,7 +44,7 @@ function guestKind(text: string): GuestKind {
 }
 
 const withGuests = (command: Command): Command =>
-  command.option('--guests <kind>', 'netns: network namespaces; qemu: virtual machines of QEMU', 'netns');
+  command.addOption(offering('--guests <kind>', 'netns: network namespaces; qemu: virtual machines of QEMU', GUEST_KINDS).default('netns'));
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 

@@ -30,6 +30,15 @@ test('commands, what is below them, options, and what an option may say', async 
   t.deepEqual(await words('completion '), ['bash', 'zsh', 'fish']);
   t.deepEqual(await words('completion bash '), []);
   t.deepEqual(await words('nothing of this kind '), []);
+  t.deepEqual(await words('top --sort '), ['pps', 'bps', 'drops', 'spread', 'name']);
+  t.deepEqual(await words('capture --reason redirect_rs'), ['redirect_rss']);
+  t.deepEqual(await words('capture --verdict drop,p'), ['drop,pass']);
+  t.deepEqual(await words('capture --verdict=drop,p'), ['--verdict=drop,pass']);
+  t.deepEqual(await words('flow explain --from '), ['wire', 'guest']);
+  t.deepEqual(await words('adapter setup eth0 --driver v'), ['vfio-pci']);
+  t.deepEqual(await words('adapter vf eth0 0 --trust '), ['on', 'off']);
+  t.deepEqual(await words('rss set --types tcp_ipv4,udp_'), ['tcp_ipv4,udp_ipv4', 'tcp_ipv4,udp_ipv6']);
+  t.deepEqual(await words('lab up --guests '), ['netns', 'qemu']);
 });
 
 test('names from the daemon whose socket the line names', async (t) => {
