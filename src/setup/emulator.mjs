@@ -11,5 +11,5 @@ export function fetchEmulator(root, tools) {
   const folder = join(root, 'build/qemu');
   if (existsSync(folder)) return;
   const finish = (unpacked) => renameSync(unpacked, folder);
-  unpackNewer({ name: 'qemu-system-x86', suite: BACKPORTS, withDependencies: true, why: 'for guests', finish }, join(root, 'build/qemu.apt'), tools);
+  unpackNewer({ name: 'qemu-system-x86', suite: BACKPORTS, withDependencies: true, why: 'for guests', finish }, root, tools);
 }

@@ -46,28 +46,35 @@ export function debianMirror(targets) {
  * Downloads and unpacks a package.
  * @param {{name: string, suite: string, withDependencies: boolean, why: string, finish: (unpacked: string) => void}} wanted `why`: what for;
  *   `finish` moves what was unpacked to where it belongs
- * @param {string} state folder for apt's own files; it is removed
+ * @param {string} root of the project
  * @param {{say: (text: string) => void, run: (command: string, args: string[], options?: object) => void, output: (command: string, args: string[]) => string}} tools
  * @throws Error when it cannot be had
  */
-export function unpackNewer(wanted, state, tools) {
+export function unpackNewer(wanted, root, tools) {
   if (!hasCommand('apt-get')) throw new Error(`${wanted.name} is a package of Debian, and this machine has no apt-get.`);
   if (!existsSync(KEYRING)) throw new Error(`${KEYRING}, which vouches for Debian's packages, is missing: install debian-archive-keyring.`);
+  const state = join(root, 'build/debian.apt');
+  prepareState(state, tools);
   try {
-    prepareState(state, tools);
     unpack(wanted, state, tools);
   } finally {
-    rmSync(state, { recursive: true, force: true });
+    for (const folder of ['cache', 'unpacked']) rmSync(join(state, folder), { recursive: true, force: true });
   }
 }
 
+/** Whether apt's own files are there: once is enough for one set-up, whose end they do not outlive. */
+let isPrepared = false;
+
 function prepareState(state, { run, output }) {
+  if (isPrepared) return;
   const mirror = debianMirror(output('apt-get', ['indextargets', '--format', '$(REPO_URI) $(ORIGIN) $(CODENAME)', 'Created-By: Packages']));
   rmSync(state, { recursive: true, force: true });
+  process.once('exit', () => rmSync(state, { recursive: true, force: true }));
   mkdirSync(join(state, 'lists/partial'), { recursive: true });
   writeFileSync(join(state, 'status'), '');
   writeFileSync(join(state, 'debian.sources'), sources(mirror));
   run('apt-get', [...aptOptions(state), 'update', '-qq']);
+  isPrepared = true;
 }
 
 /** The one package that a package without content of its own depends on. */

@@ -31,7 +31,7 @@ export function fetchHostKernel(root, tools) {
   if (existsSync(kernels)) return;
   const finish = (unpacked) => keepKernel(unpacked, kernels, tools);
   const why = 'for a machine with emulated adapters';
-  unpackNewer({ name: 'linux-image-amd64', suite: SUITE, withDependencies: false, why, finish }, join(root, 'build/sriov/apt'), tools);
+  unpackNewer({ name: 'linux-image-amd64', suite: SUITE, withDependencies: false, why, finish }, root, tools);
 }
 
 function keepKernel(unpacked, kernels, { run }) {

@@ -16,10 +16,10 @@ const newer = (await setupModule('newer_debian.mjs')) as NewerDebian;
 const sriov = (await setupModule('sriov.mjs')) as SriovSetup;
 
 test("apt touches nothing of the machine's own", (t) => {
-  const options = newer.aptOptions('/project/build/sriov/apt');
+  const options = newer.aptOptions('/project/build/debian.apt');
   const settings = new Map(options.filter((word) => word !== '-o').map((word) => word.split('=', 2) as [string, string]));
   for (const key of ['Dir::State', 'Dir::State::status', 'Dir::Cache', 'Dir::Etc::sourcelist'])
-    t.true(settings.get(key)?.startsWith('/project/build/sriov/apt'), key);
+    t.true(settings.get(key)?.startsWith('/project/build/debian.apt'), key);
   t.is(settings.get('Dir::Etc::sourceparts'), '/dev/null');
 });
 
