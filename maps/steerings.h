@@ -15,7 +15,8 @@ struct steering {
 	__u32 queues;			/* real number of queues of the port; 0 and 1: nothing to choose */
 	enum hash_type hash_types;	/* which frames are hashed over what */
 	__u8 rss_row;			/* whose key and tables: row of `rss` */
-	__u8 reserved[2];
+	__u8 nic_hash;			/* 1: the uplink's NIC has that key, so its hash is ours where it hashed the same fields */
+	__u8 reserved;
 	__u8 reta[RETA_SIZE];		/* low 7 bits of the RSS hash -> queue */
 	__u16 queue_cpus[MAX_QUEUES];	/* queue -> a CPU congruent to it modulo `queues`, or QUEUE_UNREACHABLE */
 };

@@ -29,7 +29,7 @@ import { listenForScrapes, type MetricsListener } from './metrics/listener.js';
 import { Metrics } from './metrics/registry.js';
 import { ensureBpffs } from './native/bpffs.js';
 import { onlineCpus } from './native/cpus.js';
-import { hostObjectPath } from './paths.js';
+import { boundObjectPath, hostObjectPath } from './paths.js';
 import { systemClock } from './reconcile/clock.js';
 import { QuarantineFile } from './reconcile/quarantine_file.js';
 import { Reconciler } from './reconcile/reconciler.js';
@@ -153,6 +153,7 @@ async function start(config: Config, configFile: string, sockets: readonly Contr
   const listener = await scrapeListener(config, () => scraped);
   const dataPlane = await openDataPlane({
     objectPath: hostObjectPath,
+    boundObjectPath,
     pinsRoot: settings.pins,
     flowsPerVnic: settings.flowsPerVnic,
     rssKey: /^[0-9a-f]+$/.test(desired.rss.key) ? Buffer.from(desired.rss.key, 'hex') : 'random',

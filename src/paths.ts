@@ -16,6 +16,8 @@ function findPackageRoot(): string {
 export const packageRoot = findPackageRoot();
 /** The host's programs: uplink, guest, queue, observe, linked into one object. */
 export const hostObjectPath = join(packageRoot, 'bpf', 'unipath.bpf.o');
+/** The uplink's program for one device. */
+export const boundObjectPath = join(packageRoot, 'bpf', 'uplink_hw.bpf.o');
 /** The guest plug-in's programs. */
 export const pluginObjectPath = join(packageRoot, 'bpf', 'plugin.bpf.o');
 /** What the bench compares with. */

@@ -10,6 +10,11 @@
 #include "tag.h"
 #include "vnic.h"
 
+/* The NIC's hash of a frame; only a program of one device can ask for it (nic_hash.h). */
+#ifndef NIC_HASH
+#define NIC_HASH(ctx, tuple, types, hash) 0
+#endif
+
 /* What was decided about the queue. */
 struct choice {
 	__u32 queue;
@@ -35,7 +40,8 @@ static __always_inline int is_usable(const struct steering *s, __u32 queue)
 
 static __always_inline void choose_by_hash(struct xdp_md *ctx, const struct steering *s, const struct tuple *t, struct choice *choice)
 {
-	choice->hash = toeplitz_hash(ctx, t, s->rss_row, s->hash_types);
+	if (!s->nic_hash || !NIC_HASH(ctx, t, s->hash_types, &choice->hash))
+		choice->hash = toeplitz_hash(ctx, t, s->rss_row, s->hash_types);
 	choice->queue = s->reta[choice->hash & (RETA_SIZE - 1)];
 	choice->reason = REASON_REDIRECT_RSS;
 }

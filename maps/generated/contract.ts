@@ -865,6 +865,7 @@ export interface Steering {
   readonly queues: number;
   readonly hashTypes: HashType;
   readonly rssRow: number;
+  readonly nicHash: number;
   readonly reta: Uint8Array;
   readonly queueCpus: readonly number[];
 }
@@ -875,6 +876,7 @@ export const steeringCodec: Codec<Steering> = {
     queues: buffer.readUInt32LE(offset),
     hashTypes: buffer.readUInt8(offset + 4) as HashType,
     rssRow: buffer.readUInt8(offset + 5),
+    nicHash: buffer.readUInt8(offset + 6),
     reta: bytes128.read(buffer, offset + 8),
     queueCpus: u16x64.read(buffer, offset + 136),
   }),
@@ -882,7 +884,8 @@ export const steeringCodec: Codec<Steering> = {
     buffer.writeUInt32LE(value.queues, offset);
     buffer.writeUInt8(value.hashTypes, offset + 4);
     buffer.writeUInt8(value.rssRow, offset + 5);
-    buffer.fill(0, offset + 6, offset + 8);
+    buffer.writeUInt8(value.nicHash, offset + 6);
+    buffer.fill(0, offset + 7, offset + 8);
     bytes128.write(value.reta, buffer, offset + 8);
     u16x64.write(value.queueCpus, buffer, offset + 136);
   },
@@ -1331,7 +1334,8 @@ export const hostFingerprint: Fingerprint = {
     'steering.queues': { offset: 0, type: '__u32' },
     'steering.hash_types': { offset: 4, type: 'enum hash_type' },
     'steering.rss_row': { offset: 5, type: '__u8' },
-    'steering.reserved': { offset: 6, type: '__u8[2]' },
+    'steering.nic_hash': { offset: 6, type: '__u8' },
+    'steering.reserved': { offset: 7, type: '__u8' },
     'steering.reta': { offset: 8, type: '__u8[128]' },
     'steering.queue_cpus': { offset: 136, type: '__u16[64]' },
     'tap_program': { size: 4 },

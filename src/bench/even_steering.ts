@@ -9,5 +9,6 @@ export function evenSteering(queues: number, cpus: readonly number[]): SteeringR
     queueCpus: Array.from({ length: queues }, (_, queue) => cpus.find((cpu) => cpu % queues === queue) ?? null),
     hashTypes: HashType.DEFAULT,
     rssRow: 0,
+    nicHash: false,
   };
 }

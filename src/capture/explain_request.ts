@@ -4,6 +4,7 @@ import { hostMaps, PathBit, VnicPath } from '../../maps/generated/contract.js';
 import { encode, u32 } from '../btf/codec.js';
 import type { ExplainFlow, ExplainReply, ExplainRequest } from '../control/protocol.js';
 import type { Arrival } from '../core/packet/model.js';
+import { openBound } from '../dataplane/bound_program.js';
 import { openPacketState } from '../dataplane/packet_state.js';
 import type { Site, SiteVnic } from '../dataplane/site.js';
 import { interfaceNamed, LookupError, vnicNamed } from '../dataplane/site_names.js';
@@ -65,7 +66,10 @@ function programsOf(site: Site): (ifindex: number) => Arrival['program'] | null 
     const link = XdpLink.fromPin(site.pins.link(ifindex));
     const { programId } = link.info();
     link.close();
-    return names[ids.indexOf(programId)] ?? null;
+    const bound = openBound(site.pins, ifindex);
+    const asksNic = bound?.id === programId;
+    bound?.close();
+    return asksNic ? 'steer_uplink' : (names[ids.indexOf(programId)] ?? null);
   };
 }
 

@@ -111,7 +111,7 @@ const hashTypes = listOf(hashType, 'hash type', HASH_TYPE_NAMES.length).transfor
 const rss = z.strictObject({
   key: rssKey
     .prefault('random')
-    .describe('Toeplitz key of the host: `random` is drawn once and kept while the pins are, `nic` is that of the first adapter\'s uplink, or 80 hexadecimal digits'),
+    .describe('Toeplitz key of the host: `random` is drawn once and kept while the pins are, `nic` is that of the first adapter\'s uplink (whose own hash of a frame is then taken where its driver tells it), or 80 hexadecimal digits'),
   hash_types: hashTypes
     .prefault(hashTypeNames(DEFAULT_HASH_TYPES))
     .describe('what is hashed over which fields (`maps/hash_types.h`); a type that is not listed is hashed over its addresses, or not at all'),

@@ -1,4 +1,5 @@
 /** Every condition that a vNIC must meet to be accelerated, each looked at by itself, in the order in which they are asked. Pure. */
+import { isUplinkProgram } from './nic_hash.js';
 import { mayTry, type Trouble } from './backoff.js';
 import { RESOURCES, type Account, type Resource } from './budget.js';
 import { guestName, type Desired, type GuestState, type NotAcceleratedReason, type Observed, type PathState } from './model.js';
@@ -84,7 +85,7 @@ const ASK: Readonly<Record<ConditionName, (seen: Seen) => Answer>> = {
     if (trouble !== undefined) return no(`none could be put on ${adapter.uplink}`, 'attach_refused', trouble.message);
     const uplink = observed.links.get(adapter.uplink);
     if (uplink === undefined) return untold(`needs ${adapter.uplink || 'the uplink'}`);
-    return observed.programs.get(uplink.ifindex) === 'steer_uplink'
+    return isUplinkProgram(observed.programs.get(uplink.ifindex))
       ? yes(`steer_uplink is on ${adapter.uplink}`)
       : untold(`steer_uplink is put on ${adapter.uplink} at the next look`);
   },

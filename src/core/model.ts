@@ -245,6 +245,8 @@ export interface ObservedLink {
   readonly xdpFeatures: { readonly multiBufferTransmit: boolean } | null;
   /** Does it take frames that a program on another device redirects to it? null: the kernel does not say. */
   readonly takesRedirects: boolean | null;
+  /** Does its driver tell programs the RSS hash of a frame? null: the kernel does not say. */
+  readonly tellsHash: boolean | null;
   /** Does it take TCP frames that are larger than its MTU and cut them itself (tx-tcp-segmentation)? null: the kernel does not say. */
   readonly takesAggregates: boolean | null;
   /** Of a bridge that looks at VLAN tags: the VLAN in which a new port's untagged frames are, 0 = in none. Null: it does not look. */
@@ -284,7 +286,8 @@ export interface VfFilter {
 
 /** How a program is put on a device: as the configuration has it (`xdp_mode`), or in generic mode whatever that says. */
 export type AttachMode = 'as-configured' | 'generic';
-export type ProgramName = 'steer_uplink' | 'steer_guest';
+/** `steer_uplink_hw` is steer_uplink for one device, and takes its NIC's RSS hash where that is ours. */
+export type ProgramName = 'steer_uplink' | 'steer_uplink_hw' | 'steer_guest';
 
 /** What the packet programs are told of a vNIC. ifindex 0: no such port. */
 export interface VnicRow {
@@ -337,6 +340,8 @@ export interface SteeringRow {
   readonly hashTypes: number;
   /** Row of the RSS key and its tables. */
   readonly rssRow: number;
+  /** The uplink's NIC has that key, too: where it tells its hash of a frame, that is taken. */
+  readonly nicHash: boolean;
 }
 
 /** The owner of a guest-facing port. */

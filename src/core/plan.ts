@@ -4,7 +4,8 @@
  */
 import type { Action, Sequence } from './actions.js';
 import type { Timing } from './backoff.js';
-import type { AdapterSpec, Observed } from './model.js';
+import type { AdapterSpec, Desired, Observed } from './model.js';
+import { hasNicKey, uplinkProgram } from './nic_hash.js';
 import { storedOf } from './rows.js';
 import { planSweep } from './sweep.js';
 import { duplicateNames, matchTenants, type Tenant } from './tenant.js';
@@ -43,12 +44,13 @@ export function earliestWake(tenants: Iterable<Tenant>, busy: ReadonlySet<string
 }
 
 /** Attaches to uplinks, once, and lets frames be redirected to them while they are up. */
-export function planAdapter(adapter: AdapterSpec, observed: Observed): Sequence | null {
+export function planAdapter(adapter: AdapterSpec, desired: Desired, observed: Observed): Sequence | null {
   const uplink = observed.links.get(adapter.uplink);
   if (uplink === undefined) return null;
   const actions: Action[] = [];
-  if (observed.programs.get(uplink.ifindex) !== 'steer_uplink') {
-    actions.push({ kind: 'attach-program', program: 'steer_uplink', ifindex: uplink.ifindex, device: uplink.name, mode: 'as-configured' });
+  const program = uplinkProgram(uplink, hasNicKey(observed.rss.wish.keyRow, adapter, desired, observed));
+  if (observed.programs.get(uplink.ifindex) !== program) {
+    actions.push({ kind: 'attach-program', program, ifindex: uplink.ifindex, device: uplink.name, mode: 'as-configured' });
   }
   actions.push(...writeTxPortUnless(observed, uplink.ifindex, uplink.name, uplink.up));
   return actions.length === 0 ? null : { purpose: 'adapter', actions, onFailure: 'undo' };

@@ -26,9 +26,11 @@ export interface Spread {
   readonly hashTypes: number;
   /** Row of the RSS key in force. */
   readonly rssRow: number;
+  /** The uplink's NIC has that key, too. */
+  readonly nicHash: boolean;
 }
 
-export const DEFAULT_SPREAD: Spread = { weights: [], hashTypes: DEFAULT_HASH_TYPES, rssRow: 0 };
+export const DEFAULT_SPREAD: Spread = { weights: [], hashTypes: DEFAULT_HASH_TYPES, rssRow: 0, nicHash: false };
 
 /**
  * How flows are spread over a port; null when it has no queue. A port with more queues than can be told apart is not spread over.
@@ -44,8 +46,8 @@ export function planSteering(
   if (queues < 1) return null;
   const told = queues > MAX_QUEUES ? 1 : queues;
   const queueCpus = planQueueCpus(told, cpus, salt);
-  const { weights, hashTypes, rssRow } = spread;
-  return { queues: told, queueCpus, reta: buildReta(queueCpus, weights, before?.reta), hashTypes, rssRow };
+  const { weights, hashTypes, rssRow, nicHash } = spread;
+  return { queues: told, queueCpus, reta: buildReta(queueCpus, weights, before?.reta), hashTypes, rssRow, nicHash };
 }
 
 /** Queues that no CPU reaches: no flow is steered to them. */
@@ -60,6 +62,7 @@ export function sameSteering(a: SteeringRow | null, b: SteeringRow | null): bool
     a.queues === b.queues &&
     a.hashTypes === b.hashTypes &&
     a.rssRow === b.rssRow &&
+    a.nicHash === b.nicHash &&
     a.reta.length === b.reta.length &&
     a.reta.every((queue, index) => queue === b.reta[index]) &&
     [...new Set(a.reta)].every((queue) => a.queueCpus[queue] === b.queueCpus[queue])

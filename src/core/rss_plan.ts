@@ -90,7 +90,8 @@ export function planKeyChange(choice: KeyChoice, wish: HostRssWish, observed: Ob
     kind: 'write-steering',
     vnic,
     role,
-    row: { ...before, rssRow: row },
+    // Until the next look knows that the NIC has this key, too.
+    row: { ...before, rssRow: row, nicHash: false },
     before,
   });
   const actions: Action[] = [

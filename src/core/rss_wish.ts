@@ -31,8 +31,8 @@ export function weightsFor(own: RssWish, host: RssWish, { weights }: Pick<VnicSp
   return { value: weights, source: weights.length === 0 ? 'default' : 'configuration' };
 }
 
-/** How the flows of a vNIC shall be spread. */
-export function spreadFor(own: VnicRssWish, host: HostRssWish, spec: RssSpec, vnic: Pick<VnicSpec, 'weights'>): Spread {
+/** How the flows of a vNIC shall be spread, whoever hashes. */
+export function spreadFor(own: VnicRssWish, host: HostRssWish, spec: RssSpec, vnic: Pick<VnicSpec, 'weights'>): Omit<Spread, 'nicHash'> {
   return {
     hashTypes: hashTypesFor(own, host, spec).value,
     weights: weightsFor(own, host, vnic).value,

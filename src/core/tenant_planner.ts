@@ -5,6 +5,7 @@ import { settingsNow } from './adopt.js';
 import { mayTry, type Timing, type Trouble } from './backoff.js';
 import { MAX_VNICS } from './limits.js';
 import { fdbKey, guestName, type Desired, type NotAcceleratedReason, type Observed } from './model.js';
+import { hasNicKey } from './nic_hash.js';
 import { spreadFor } from './rss_wish.js';
 import { storedOf } from './rows.js';
 import type { Quarantines } from './quarantine.js';
@@ -116,7 +117,8 @@ export class TenantPlanner {
     const tap = observed.links.get(tenant.spec.tap);
     const uplink = observed.links.get(tenant.adapter.uplink);
     if (tap === undefined || uplink === undefined || tenant.id === null) return null;
-    return { id: tenant.id, tap, uplink, spread: spreadFor(tenant.rssWish, observed.rss.wish, desired.rss, tenant.spec) };
+    const spread = spreadFor(tenant.rssWish, observed.rss.wish, desired.rss, tenant.spec);
+    return { id: tenant.id, tap, uplink, spread: { ...spread, nicHash: hasNicKey(spread.rssRow, tenant.adapter, desired, observed) } };
   }
 
   #blocked(tenant: Tenant): NotAcceleratedReason | null {

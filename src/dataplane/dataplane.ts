@@ -4,6 +4,7 @@ import { encode, u32 } from '../btf/codec.js';
 import type { RawMap } from '../native/map.js';
 import { Pins } from '../native/pins.js';
 import type { XdpModeChoice } from './attachments.js';
+import { loadBound } from './bound_program.js';
 import { fillCpus } from './cpus.js';
 import { ownNetns } from './identity.js';
 import { KernelDataPlane } from './kernel_data_plane.js';
@@ -19,6 +20,8 @@ const FIRST_ROW = encode(u32, 0);
 export interface DataPlaneOptions {
   /** bpf/unipath.bpf.o */
   readonly objectPath: string;
+  /** bpf/uplink_hw.bpf.o; absent: no NIC is asked for its hash. */
+  readonly boundObjectPath?: string;
   /** Folder on a bpffs; the contract version is appended. */
   readonly pinsRoot: string;
   /** Learnt flows per vNIC, a power of two. */
@@ -39,7 +42,7 @@ export interface DataPlaneOptions {
  * @throws VerifierError, NativeError when the kernel refuses
  */
 export async function openDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
-  const { flowsPerVnic, maxVnics = MAX_VNICS, rssKey, warn = (message: string) => console.error(message) } = options;
+  const { flowsPerVnic, maxVnics = MAX_VNICS, rssKey, boundObjectPath: boundPath = null, warn = (message: string) => console.error(message) } = options;
   checkOptions(flowsPerVnic, maxVnics, rssKey);
   const pins = new Pins(options.pinsRoot, CONTRACT_VERSION);
   const settings = { flowsPerVnic, maxVnics, netns: ownNetns() };
@@ -48,10 +51,11 @@ export async function openDataPlane(options: DataPlaneOptions): Promise<DataPlan
     const wish = { hashTypes: null, weights: null, keyRow: 0, keyByOperator: false, keyIsRandom: rssKey === 'random' };
     map('rss_wishes').set(FIRST_ROW, encode(rssWishCodec, toHostWishRow(wish)));
   };
-  const started = await startFromPins(pins, options.objectPath, settings, prepare, warn);
+  const started = await startFromPins(pins, options.objectPath, boundPath, settings, prepare, warn);
   // For new programs, and for CPUs that came since.
   if (started.how !== 'fresh') fillCpus(started.maps.cpus, started.programs.steer_queue);
-  return new KernelDataPlane(pins, started, options.xdpMode, settings);
+  const bind = boundPath === null ? null : (ifindex: number) => loadBound(pins, boundPath, settings, ifindex);
+  return new KernelDataPlane(pins, started, options.xdpMode, settings, { bind, warn });
 }
 
 function checkOptions(flowsPerVnic: number, maxVnics: number, rssKey: 'random' | Buffer): void {

@@ -19,13 +19,15 @@ export function ownNetns(): number {
 }
 
 /**
- * SHA-256 over the object file and the settings, 32 bytes.
+ * SHA-256 over the object files and the settings, 32 bytes.
+ * @param boundPath of the programs that are loaded for one device; null: there are none
  * @throws ContractMismatchError when the object is of other headers than maps/generated/contract.ts
  */
-export function identify(objectPath: string, settings: ProgramSettings): Buffer {
+export function identify(objectPath: string, boundPath: string | null, settings: ProgramSettings): Buffer {
   const elf = readFileSync(objectPath);
   const btf = findElfSection(elf, '.BTF');
   if (btf === null) throw new Error(`${objectPath} has no BTF; it must be compiled with clang -g`);
   verifyContract(btf, hostFingerprint, objectPath);
-  return createHash('sha256').update(elf).update(JSON.stringify([settings.flowsPerVnic, settings.maxVnics, settings.netns])).digest();
+  const bound = boundPath === null ? '' : readFileSync(boundPath);
+  return createHash('sha256').update(elf).update(bound).update(JSON.stringify([settings.flowsPerVnic, settings.maxVnics, settings.netns])).digest();
 }

@@ -9,6 +9,7 @@ import { ifindexOf, portKey, vnicKey } from '../core/packet/keys.js';
 import { waitForRunningPrograms } from '../native/grace_period.js';
 import { BpfMap } from '../native/map.js';
 import type { Pins } from '../native/pins.js';
+import type { BpfProgram } from '../native/program.js';
 import { fromVnicAddresses, toVnicAddresses } from './address_row.js';
 import { Attachments, type XdpModeChoice } from './attachments.js';
 import { fromNoteRow, toNoteRow } from './bridge_vlan_row.js';
@@ -64,6 +65,13 @@ function typed(maps: Started['maps']) {
   };
 }
 
+/** How programs come to be that are for one device. */
+export interface Binding {
+  /** null: there are none. */
+  readonly bind: ((ifindex: number) => Promise<BpfProgram>) | null;
+  readonly warn: (message: string) => void;
+}
+
 export class KernelDataPlane implements DataPlane {
   readonly adopted: boolean;
   readonly #pins: Pins;
@@ -71,6 +79,7 @@ export class KernelDataPlane implements DataPlane {
   readonly #maps: ReturnType<typeof typed>;
   readonly #attachments: Attachments;
   readonly #settings: ProgramSettings;
+  readonly #binding: Binding;
   readonly #index: VnicIndex;
   readonly #counters: CounterRows;
   readonly #paths: PathWords;
@@ -81,8 +90,9 @@ export class KernelDataPlane implements DataPlane {
   /** Ids that a program may still hold for another MAC address: let go of since the last wait. */
   readonly #releasedIds = new Set<number>();
 
-  constructor(pins: Pins, started: Started, mode: XdpModeChoice, settings: ProgramSettings) {
+  constructor(pins: Pins, started: Started, mode: XdpModeChoice, settings: ProgramSettings, binding: Binding) {
     const { maps, programs } = started;
+    this.#binding = binding;
     this.adopted = started.how === 'adopted';
     this.#pins = pins;
     this.#started = started;
@@ -101,7 +111,9 @@ export class KernelDataPlane implements DataPlane {
   }
 
   async attach(program: ProgramName, ifindex: number, name: string, mode: AttachMode = 'as-configured'): Promise<Attachment> {
-    return this.#attachments.attach(program, ifindex, name, mode);
+    if (program !== 'steer_uplink_hw') return this.#attachments.attach(program, ifindex, name, mode);
+    const { bind, warn } = this.#binding;
+    return this.#attachments.attachBound(ifindex, name, bind, (why) => warn(`${name}: its NIC is not asked for its hash: ${why}`));
   }
 
   detach(ifindex: number): void {
@@ -364,7 +376,8 @@ export class KernelDataPlane implements DataPlane {
   }
 
   programRuns(): readonly ProgramRuns[] {
-    return Object.entries(this.#started.programs).map(([program, handle]) => ({ program, ...handle.runs() }));
+    const shared = Object.entries(this.#started.programs).map(([program, handle]) => ({ program, ...handle.runs() }));
+    return [...shared, ...this.#attachments.boundRuns()];
   }
 
   onEvent(listener: (event: DataPlaneEvent) => void): () => void {

@@ -37,6 +37,15 @@ export function mapSizes(settings: ProgramSettings): Readonly<Partial<Record<Map
   };
 }
 
+/** What becomes constant in the programs. */
+export function knobs(settings: ProgramSettings): Readonly<Record<string, Buffer>> {
+  return {
+    flows_per_vnic: encode(hostKnobs.flows_per_vnic, settings.flowsPerVnic),
+    tick_shift: encode(hostKnobs.tick_shift, tickShift(timerFrequencyHz())),
+    own_netns: encode(hostKnobs.own_netns, settings.netns),
+  };
+}
+
 /**
  * @param pins maps to take from there instead of making them
  * @param warn told when the kernel refuses the tracing programs; the others are then loaded without them
@@ -47,11 +56,7 @@ export async function loadObject(
 ): Promise<LoadedObject> {
   const options: OpenOptions = {
     maxEntries: mapSizes(settings) as Record<string, number>,
-    rodata: {
-      flows_per_vnic: encode(hostKnobs.flows_per_vnic, settings.flowsPerVnic),
-      tick_shift: encode(hostKnobs.tick_shift, tickShift(timerFrequencyHz())),
-      own_netns: encode(hostKnobs.own_netns, settings.netns),
-    },
+    rodata: knobs(settings),
     pins,
   };
   const object = BpfObject.open(path, options);

@@ -6,6 +6,7 @@ import { MAP_TYPES } from '../btf/codec.js';
 import { RawMap } from '../native/map.js';
 import type { Pins } from '../native/pins.js';
 import { BpfProgram } from '../native/program.js';
+import { boundPin, listBound } from './bound_program.js';
 import { MAP_NAMES, type MapName, OBSERVER_PREFIX, PINNED_PROGRAMS, type PinnedProgram } from './loader.js';
 
 export interface PinnedHandles {
@@ -31,6 +32,7 @@ export function refuseStrangers(pins: Pins): void {
   const own = new Set([
     ...MAP_NAMES.flatMap((name) => [pins.map(name), pins.map(name + NEXT)]),
     ...PINNED_PROGRAMS.flatMap((name) => [pins.program(name), pins.program(name + NEXT)]),
+    ...listBound(pins).map((ifindex) => boundPin(pins, ifindex)),
     ...pins.listLinks().map((ifindex) => pins.link(ifindex)),
     ...pins.listEgressLinks().map((ifindex) => pins.egressLink(ifindex)),
     ...pins.listTracing().filter((name) => name.startsWith(OBSERVER_PREFIX)).map((name) => pins.tracing(name)),

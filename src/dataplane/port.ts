@@ -19,6 +19,8 @@ export interface Attachment {
   readonly mode: XdpMode;
   /** Why it is not native, in words; null when it is. */
   readonly fallbackReason: string | null;
+  /** The program that was asked for and cannot run there; null: this one was. */
+  readonly insteadOf: ProgramName | null;
 }
 
 /** What the kernel has counted. Beyond 2^53 the last digits are lost: after 9 PB, or 140 years at 2 million frames per second. */

@@ -7,7 +7,8 @@ import type { LinkHandle } from '../native/link_handle.js';
 import { BpfProgram } from '../native/program.js';
 import { ProgramType } from '../native/program_types.js';
 import { TcxLink } from '../native/tcx_link.js';
-import { PINNED_PROGRAMS, type PinnedProgram } from './loader.js';
+import { listBound } from './bound_program.js';
+import { PINNED_PROGRAMS } from './loader.js';
 import type { XdpMode } from './port.js';
 import { NoDataPlaneError, type Site } from './site.js';
 
@@ -48,7 +49,8 @@ interface Place extends ProgramAttachment {
 export function allProgramFacts(site: Site): readonly ProgramFacts[] {
   const places = [...xdpPlaces(site), ...cpuPlaces(site), ...egressPlaces(site)];
   const observers = site.pins.listTracing().map((name) => observerFacts(site, name));
-  return [...PINNED_PROGRAMS.map((name) => pinnedFacts(site, name, places)), ...observers.filter((facts) => facts !== null)];
+  const bound = listBound(site.pins).map((ifindex) => pinnedFacts(site, `steer_uplink_hw-${ifindex}`, places));
+  return [...PINNED_PROGRAMS.map((name) => pinnedFacts(site, name, places)), ...bound, ...observers.filter((facts) => facts !== null)];
 }
 
 function factsOf(program: BpfProgram, name: string, attached: readonly ProgramAttachment[]): ProgramFacts {
@@ -56,7 +58,7 @@ function factsOf(program: BpfProgram, name: string, attached: readonly ProgramAt
   return { name, id, type: TYPE_NAMES[type] ?? String(type), tag, attached, runs: program.runs() };
 }
 
-function pinnedFacts(site: Site, name: PinnedProgram, places: readonly Place[]): ProgramFacts {
+function pinnedFacts(site: Site, name: string, places: readonly Place[]): ProgramFacts {
   let program: BpfProgram;
   try {
     program = BpfProgram.fromPin(site.pins.program(name));

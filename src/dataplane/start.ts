@@ -29,10 +29,10 @@ type Prepare = (map: (name: MapName) => RawMap) => void;
  * @throws NotOnBpffsError, ContractMismatchError, PinnedStateError, VerifierError, NativeError
  */
 export async function startFromPins(
-  pins: Pins, objectPath: string, settings: ProgramSettings, prepare: Prepare, warn: Warn,
+  pins: Pins, objectPath: string, boundPath: string | null, settings: ProgramSettings, prepare: Prepare, warn: Warn,
 ): Promise<Started> {
   ensureBpffs(pins.root);
-  const identity = identify(objectPath, settings);
+  const identity = identify(objectPath, boundPath, settings);
   refuseStrangers(pins);
   const pinnedIdentity = readIdentity(pins);
   if (pinnedIdentity === null) {

@@ -6,7 +6,7 @@ import type { SteeringRow } from './port.js';
 const { MAX_QUEUES, MAX_CPUS, RETA_SIZE, QUEUE_UNREACHABLE, PORTS_PER_VNIC, RSS_ROWS } = ContractLimit;
 
 export const unusedSteering: Steering = {
-  queues: 0, hashTypes: 0 as HashType, rssRow: 0, reta: Buffer.alloc(RETA_SIZE), queueCpus: new Array<number>(MAX_QUEUES).fill(0),
+  queues: 0, hashTypes: 0 as HashType, rssRow: 0, nicHash: 0, reta: Buffer.alloc(RETA_SIZE), queueCpus: new Array<number>(MAX_QUEUES).fill(0),
 };
 
 /** Row number of a port. */
@@ -16,7 +16,7 @@ export function steeringKey(vnic: number, role: Role): number {
 
 /** @throws RangeError for a row that the packet programs could not follow */
 export function toSteering(row: SteeringRow): Steering {
-  const { queues, reta, queueCpus, hashTypes, rssRow } = row;
+  const { queues, reta, queueCpus, hashTypes, rssRow, nicHash } = row;
   if (!Number.isInteger(hashTypes) || hashTypes < 0 || hashTypes > 0xff) throw new RangeError(`${hashTypes} is not a set of hash types`);
   if (!Number.isInteger(rssRow) || rssRow < 0 || rssRow >= RSS_ROWS) throw new RangeError(`there is no row ${rssRow} of RSS keys`);
   if (!Number.isInteger(queues) || queues < 1 || queues > MAX_QUEUES) throw new RangeError(`${queues} queues; a port has 1..${MAX_QUEUES}`);
@@ -33,13 +33,13 @@ export function toSteering(row: SteeringRow): Steering {
   const folded = reta.find((queue) => queueCpus[queue] === null);
   if (folded !== undefined) throw new RangeError(`the indirection table names queue ${folded}, which no CPU reaches`);
   const cpus = Array.from({ length: MAX_QUEUES }, (_, queue) => queueCpus[queue] ?? QUEUE_UNREACHABLE);
-  return { queues, hashTypes: hashTypes as HashType, rssRow, reta: Uint8Array.from(reta), queueCpus: cpus };
+  return { queues, hashTypes: hashTypes as HashType, rssRow, nicHash: nicHash ? 1 : 0, reta: Uint8Array.from(reta), queueCpus: cpus };
 }
 
 /** Null for a row that is not in use. */
 export function fromSteering(steering: Steering): SteeringRow | null {
   if (steering.queues === 0) return null;
   const cpus = steering.queueCpus.slice(0, steering.queues).map((cpu) => (cpu === QUEUE_UNREACHABLE ? null : cpu));
-  const { queues, hashTypes, rssRow } = steering;
-  return { queues, reta: Array.from(steering.reta), queueCpus: cpus, hashTypes, rssRow };
+  const { queues, hashTypes, rssRow, nicHash } = steering;
+  return { queues, reta: Array.from(steering.reta), queueCpus: cpus, hashTypes, rssRow, nicHash: nicHash !== 0 };
 }

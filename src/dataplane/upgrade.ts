@@ -7,6 +7,7 @@ import { XdpLink } from '../native/link.js';
 import { RawMap } from '../native/map.js';
 import type { Pins } from '../native/pins.js';
 import { BpfProgram } from '../native/program.js';
+import { boundPin, listBound } from './bound_program.js';
 import type { ProgramSettings } from './identity.js';
 import { type LoadedObject, MAP_NAMES, type MapName, mapSizes, PINNED_PROGRAMS } from './loader.js';
 import { NO_IDENTITY, writeIdentity } from './meta_row.js';
@@ -52,7 +53,13 @@ export function upgrade(pins: Pins, loaded: LoadedObject, identity: Buffer, warn
     rollBack(pins);
     copyTxPorts(pins, object.map('tx_ports'));
     for (const name of PINNED_PROGRAMS) object.program(name).pin(pins.program(name + NEXT));
-    swapInLinks(pins, PINNED_PROGRAMS.map((name) => [pins.program(name), pins.program(name + NEXT)]));
+    // Those for one device are loaded anew, by whoever wants them.
+    const bound = listBound(pins).map((ifindex) => boundPin(pins, ifindex));
+    swapInLinks(pins, [
+      ...PINNED_PROGRAMS.map((name) => [pins.program(name), pins.program(name + NEXT)] as const),
+      ...bound.map((path) => [path, pins.program(`steer_uplink${NEXT}`)] as const),
+    ]);
+    for (const path of bound) pins.remove(path);
     for (const name of PINNED_PROGRAMS) renameSync(pins.program(name + NEXT), pins.program(name));
     for (const name of MAP_NAMES) pinAnew(object.map(name), name, pins);
     attachObservers(pins, loaded, warn);

@@ -101,6 +101,7 @@ export function anySteering(random: Random): Steering {
   return {
     queues,
     hashTypes: (random.chance(0.5) ? 0x77 : random.chance(0.5) ? 0xff : random.below(256)) as HashType,
+    nicHash: random.chance(0.3) ? 1 : 0,
     rssRow: random.weighted({ row: 30, beyond: 1 }) === 'row' ? random.below(RSS_ROWS) : random.pick([RSS_ROWS, 255]),
     reta: Uint8Array.from({ length: RETA_SIZE }, () => (random.chance(weight) ? favourite : random.below(told))),
     queueCpus: Array.from({ length: MAX_QUEUES }, (_, queue) => queueCpu(random, queue, Math.max(1, queues))),

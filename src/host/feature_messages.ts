@@ -37,6 +37,8 @@ const ETHTOOL_A_RSS_HKEY = 5;
 const NETDEV_CMD_DEV_GET = 1;
 const NETDEV_A_DEV_IFINDEX = 1;
 const NETDEV_A_DEV_XDP_FEATURES = 3;
+const NETDEV_A_DEV_XDP_RX_METADATA_FEATURES = 5;
+const NETDEV_XDP_RX_METADATA_HASH = 2n;
 /** What a device can do of XDP, by bit number; `ethtool` and `xdp-loader features` have the same names. */
 const XDP_FEATURES = ['basic', 'redirect', 'ndo-xmit', 'xsk-zerocopy', 'hw-offload', 'rx-sg', 'ndo-xmit-sg'] as const;
 export type XdpFeature = (typeof XDP_FEATURES)[number];
@@ -126,21 +128,25 @@ export function xdpFeatureDumpPayload(): Buffer {
   return genlHeader(NETDEV_CMD_DEV_GET);
 }
 
-/** What a driver takes of frames that a native program on another device redirects to it. */
-export interface TransmitFeatures {
+/** What a driver takes of frames that native programs on other devices redirect to it, and tells programs of its own. */
+export interface XdpFeatures {
   readonly ifindex: number;
   readonly transmit: boolean;
   /** Also those that lie in several buffers. */
   readonly multiBufferTransmit: boolean;
+  /** The RSS hash of a frame; null: the kernel does not say (before Linux 6.6). */
+  readonly hash: boolean | null;
 }
 
-export function readXdpFeatures(payload: Buffer): TransmitFeatures | null {
+export function readXdpFeatures(payload: Buffer): XdpFeatures | null {
   const attributes = readAttributes(payload.subarray(GENLMSGHDR_SIZE));
   const ifindex = readNumber(attributes.get(NETDEV_A_DEV_IFINDEX));
   const features = attributes.get(NETDEV_A_DEV_XDP_FEATURES);
   if (ifindex === null || features === undefined || features.length < 8) return null;
   const bits = features.readBigUInt64LE();
-  return { ifindex, transmit: (bits & NETDEV_XDP_ACT_NDO_XMIT) !== 0n, multiBufferTransmit: (bits & NETDEV_XDP_ACT_NDO_XMIT_SG) !== 0n };
+  const metadata = attributes.get(NETDEV_A_DEV_XDP_RX_METADATA_FEATURES);
+  const hash = metadata === undefined || metadata.length < 8 ? null : (metadata.readBigUInt64LE() & NETDEV_XDP_RX_METADATA_HASH) !== 0n;
+  return { ifindex, hash, transmit: (bits & NETDEV_XDP_ACT_NDO_XMIT) !== 0n, multiBufferTransmit: (bits & NETDEV_XDP_ACT_NDO_XMIT_SG) !== 0n };
 }
 
 /** Payload of the question for the XDP features of one device, to family `netdev`; since Linux 6.3. */

@@ -48,7 +48,7 @@ export function linkPayload(ifindex: number): Buffer {
 }
 
 /** What rtnetlink says of a link; what it takes is asked elsewhere. */
-export type DumpedLink = Omit<ObservedLink, 'xdpFeatures' | 'takesRedirects' | 'takesAggregates'>;
+export type DumpedLink = Omit<ObservedLink, 'xdpFeatures' | 'takesRedirects' | 'tellsHash' | 'takesAggregates'>;
 
 function readXdp(buf: Buffer | undefined): ObservedLink['xdp'] {
   if (buf === undefined) return null;

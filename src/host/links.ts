@@ -10,7 +10,7 @@ import {
   readRssKey,
   readXdpFeatures,
   rssKeyPayload,
-  type TransmitFeatures,
+  type XdpFeatures,
   xdpFeatureDumpPayload,
 } from './feature_messages.js';
 import { type DumpedLink, linkDumpPayload, readLink, RTM_GETLINK, RTM_NEWLINK } from './link_messages.js';
@@ -60,6 +60,7 @@ export class Links {
         ...queues,
         takesAggregates: aggregates.get(link.ifindex) ?? null,
         takesRedirects: this.#programs === 'generic' ? true : (features?.transmit ?? null),
+        tellsHash: features?.hash ?? null,
         xdpFeatures: features === undefined ? null : { multiBufferTransmit: features.multiBufferTransmit },
       });
     }
@@ -138,7 +139,7 @@ export class Links {
   }
 
   /** By ifindex, what redirected frames a device takes. */
-  async #dumpXdpFeatures(): Promise<ReadonlyMap<number, TransmitFeatures>> {
+  async #dumpXdpFeatures(): Promise<ReadonlyMap<number, XdpFeatures>> {
     const without = 'redirecting no frame that lies in several buffers, and others to whatever runs programs natively';
     const answers = await this.#families.dump('netdev', xdpFeatureDumpPayload(), 'XDP features of devices', without);
     const features = (answers ?? []).flatMap((payload) => readXdpFeatures(payload) ?? []);

@@ -21,6 +21,7 @@ const signatures = {
   bpf_map__name: ['cstr', ['ptr']],
   bpf_map__fd: ['i32', ['ptr']],
   bpf_map__set_max_entries: ['i32', ['ptr', 'u32']],
+  bpf_map__reuse_fd: ['i32', ['ptr', 'i32']],
   bpf_map__set_pin_path: ['i32', ['ptr', 'str']],
   bpf_map__initial_value: ['ptr', ['ptr', 'ptr']],
   bpf_map__set_initial_value: ['i32', ['ptr', 'ptr', 'u64']],
@@ -29,6 +30,9 @@ const signatures = {
   bpf_program__set_log_buf: ['i32', ['ptr', 'ptr', 'u64']],
   bpf_program__set_autoload: ['i32', ['ptr', 'i32']],
   bpf_program__set_expected_attach_type: ['i32', ['ptr', 'u32']],
+  bpf_program__flags: ['u32', ['ptr']],
+  bpf_program__set_flags: ['i32', ['ptr', 'u32']],
+  bpf_program__set_ifindex: ['void', ['ptr', 'u32']],
   // maps
   bpf_map_create: ['i32', ['u32', 'str', 'u32', 'u32', 'u32', 'ptr']],
   bpf_map_lookup_elem: ['i32', ['i32', 'ptr', 'ptr']],

@@ -19,8 +19,12 @@ export interface OpenOptions {
   readonly rodata?: Readonly<Record<string, Buffer>>;
   /** By map name: load() takes the map pinned there, or makes and pins it. It must have the same type and sizes. */
   readonly pins?: Readonly<Record<string, string>>;
+  /** By map name: descriptors of maps that load() takes as they are, as long as the object has such a map. They stay the caller's. */
+  readonly maps?: Readonly<Record<string, number>>;
   /** If given, only these programs are loaded. */
   readonly programs?: readonly string[];
+  /** ifindex of the device that the XDP programs are for: they can ask its driver for what it knows of a frame, and run nowhere else. Since Linux 6.3. */
+  readonly boundTo?: number;
   /** Programs for cpumap or devmap entries, to be loaded as plain XDP programs: only as such can they be run on a frame. */
   readonly asPlainXdp?: readonly string[];
   /** Room for the verifier's words at first; it grows when that is not enough. */
@@ -79,12 +83,25 @@ function configure(path: string, object: Address, options: OpenOptions): void {
   for (const [name, pin] of Object.entries(options.pins ?? {})) {
     check('bpf_map__set_pin_path', libbpf().bpf_map__set_pin_path(findMap(object, name, path), pin), name);
   }
+  const own = new Set(listMapNames(object));
+  for (const [name, fd] of Object.entries(options.maps ?? {})) {
+    if (own.has(name)) check('bpf_map__reuse_fd', libbpf().bpf_map__reuse_fd(findMap(object, name, path), fd), name);
+  }
   if (options.rodata !== undefined) setRodata(path, object, options.rodata);
   if (options.programs !== undefined) selectPrograms(path, object, options.programs);
+  if (options.boundTo !== undefined) for (const name of listProgramNames(object)) bind(findProgram(object, name, path), options.boundTo, name);
   for (const name of options.asPlainXdp ?? []) {
     const program = findProgram(object, name, path);
     check('bpf_program__set_expected_attach_type', libbpf().bpf_program__set_expected_attach_type(program, AttachType.XDP), name);
   }
+}
+
+/** linux/bpf.h */
+const BPF_F_XDP_DEV_BOUND_ONLY = 1 << 6;
+
+function bind(program: Address, ifindex: number, name: string): void {
+  libbpf().bpf_program__set_ifindex(program, ifindex);
+  check('bpf_program__set_flags', libbpf().bpf_program__set_flags(program, libbpf().bpf_program__flags(program) | BPF_F_XDP_DEV_BOUND_ONLY), name);
 }
 
 function setRodata(path: string, object: Address, values: Readonly<Record<string, Buffer>>): void {

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { COMPLETION_SCRIPTS } from '../cli/completion.js';
 import { MAN_FOLDER } from '../cli/docs/files.js';
 import { runtimeFiles, runtimePackages } from '../guest/kit/runtime_files.js';
-import { hostObjectPath, packageRoot, pluginObjectPath } from '../paths.js';
+import { boundObjectPath, hostObjectPath, packageRoot, pluginObjectPath } from '../paths.js';
 import { changelog, copyright } from './texts.js';
 
 export interface PackageFile {
@@ -40,6 +40,7 @@ function library(version: string, arch: string, node: string): PackageFile[] {
   const files = [
     join(packageRoot, 'src', 'setup', 'requirements.mjs'),
     hostObjectPath,
+    boundObjectPath,
     pluginObjectPath,
     ...runtimeFiles(join(packageRoot, 'build', 'src'), skip),
     ...runtimeFiles(join(packageRoot, 'build', 'maps')),

@@ -103,7 +103,7 @@ export class Observer {
       bridgeVlanNotes: dataPlane.bridgeVlanNotes(),
       cpus: this.#cpus(),
       stored: this.#stored(),
-      programs: new Map(dataPlane.attachments().map(({ ifindex, program }) => [ifindex, program])),
+      programs: new Map(dataPlane.attachments().map(({ ifindex, program, insteadOf }) => [ifindex, insteadOf ?? program])),
       ports: dataPlane.ports(),
       txPorts: dataPlane.txPorts(),
       tapPrograms: dataPlane.tapAttachments(),

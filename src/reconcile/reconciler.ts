@@ -500,7 +500,7 @@ export class Reconciler implements Controller {
     }
     for (const adapter of desired.adapters) {
       const trouble = this.#adapterTroubles.get(adapter.name) ?? null;
-      const sequence = planAdapter(adapter, this.#observer.complete(view));
+      const sequence = planAdapter(adapter, this.#desired, this.#observer.complete(view));
       if (sequence === null) {
         this.#adapterTroubles.delete(adapter.name);
         continue;

@@ -105,7 +105,7 @@ export function mostQueues(tenants: readonly Tenant[], observed: Observed): numb
 
 /** How flows would be spread with other wishes. */
 function planned(tenant: Tenant, { link, row }: SpreadPort, own: VnicRssWish, host: HostRssWish, desired: Desired, observed: Observed): SteeringRow {
-  const spread = { ...spreadFor(own, host, desired.rss, tenant.spec), rssRow: row.rssRow };
+  const spread = { ...spreadFor(own, host, desired.rss, tenant.spec), rssRow: row.rssRow, nicHash: row.nicHash };
   return planSteering(link.txQueues, observed.cpus, tenant.id ?? 0, spread, row) ?? row;
 }
 

@@ -1,4 +1,5 @@
 /** What is told about vNICs and adapters, from what is known of them. Pure. */
+import { isUplinkProgram } from '../core/nic_hash.js';
 import type { QueueBrief, VnicBrief, VnicPorts } from '../control/controller.js';
 import type { AdapterStatus, QueueStatus, QuotaStatus, VnicStatus } from '../control/protocol.js';
 import { isPassedThrough } from '../core/adapter_vf.js';
@@ -129,7 +130,7 @@ function vfStatus({ seen, state, client, amounts }: PooledVf, view: PoolView): A
 /** @param view null: nothing has been seen yet */
 export function adapterStatus(adapter: AdapterSpec, view: PoolView | null, attachments: readonly Attachment[]): AdapterStatus {
   const uplink = view?.observed.links.get(adapter.uplink);
-  const attachment = attachments.find(({ ifindex, program }) => ifindex === uplink?.ifindex && program === 'steer_uplink');
+  const attachment = attachments.find(({ ifindex, program }) => ifindex === uplink?.ifindex && isUplinkProgram(program));
   const pool = view === null ? null : poolFor(view);
   const usage = pool?.usageOf(adapter.name) ?? NOTHING;
   const limits = limitsOf(adapter);

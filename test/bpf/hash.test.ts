@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import test from 'ava';
-import { hostMaps } from '../../maps/generated/contract.js';
+import { HashType, hostMaps } from '../../maps/generated/contract.js';
 import { encode, u32 } from '../../src/btf/codec.js';
 import { rssInput2Tuple, rssInput4Tuple, toeplitzHash } from '../../src/core/toeplitz.js';
 import { rssRow } from '../../src/dataplane/rss_table.js';
@@ -242,4 +242,47 @@ hashTest.serial('a partial checksum is recognised, and nothing else is', (t) => 
     t.is(result('probe_partial', make(ip)), looksPartial || isTunnel ? 1 : 0);
     t.is(result('probe_partial', make(ip.noChecksum())), l4 === 'udp' ? 1 : 0);
   }), { numRuns: 300 });
+});
+
+/** enum xdp_rss_hash_type of include/net/xdp.h. */
+const Told = { ipv4: 1, ipv6: 2, options: 4, l4: 8, tcp: 16, udp: 32, sctp: 64 } as const;
+const told = (...fields: readonly (keyof typeof Told)[]): number => fields.reduce((bits, field) => bits | Told[field], 0);
+
+function tell({ hash = 0x1234_5678, fields, types = HashType.DEFAULT as number, error = 0 }: { hash?: number; fields: number; types?: number; error?: number }): void {
+  const bytes = Buffer.alloc(16);
+  for (const [i, word] of [error, hash, fields, types].entries()) bytes.writeUInt32LE(word >>> 0, 4 * i);
+  probe.map('told').set(encode(u32, 0), bytes);
+}
+
+hashTest.serial("a NIC's hash is taken when it is over just the fields that would be hashed here", (t) => {
+  const v4 = { source: '192.0.2.1', destination: '192.0.2.2', sourcePort: 1, destinationPort: 2 };
+  const v6 = { ...v4, source: '2001:db8::1', destination: '2001:db8::2' };
+  const sctp = ethernet.ip(v4.source, v4.destination).sctp(1, 2);
+  const arp = ethernet.arp({ senderMac: STATION, sender: v4.source, target: v4.destination });
+  const [echo4, fragment4] = portless(v4) as [FrameBuilder, FrameBuilder];
+  const all = 0xff;
+  const frames: readonly (readonly [what: string, frame: FrameBuilder, types: number, fields: number])[] = [
+    ['TCP over IPv4', tcp(v4), all, told('ipv4', 'l4', 'tcp')],
+    ['UDP over IPv4', udp(v4), all, told('ipv4', 'l4', 'udp')],
+    ['SCTP over IPv4', sctp, all, told('ipv4', 'l4', 'sctp')],
+    ['SCTP, whose ports are not hashed', sctp, HashType.DEFAULT, told('ipv4')],
+    ['TCP over IPv6', tcp(v6), all, told('ipv6', 'l4', 'tcp')],
+    ['UDP, whose ports are not hashed', udp(v6), HashType.IPV6 | HashType.TCP_IPV6, told('ipv6')],
+    ['an echo', echo4, all, told('ipv4')],
+    ['a fragment', fragment4, all, told('ipv4')],
+  ];
+  for (const [what, built, types, fields] of frames) {
+    for (let said = 0; said < 128; said++) {
+      tell({ fields: said, types });
+      t.is(result('probe_nic_hash', built), said === fields ? 0x1234_5678 : 0, `${what}, NIC says ${said}`);
+    }
+  }
+  for (const [what, built, types] of [['ARP', arp, all], ['nothing is hashed', tcp(v4), 0]] as const) {
+    for (const fields of [0, told('ipv4'), told('ipv4', 'l4', 'tcp')]) {
+      tell({ fields, types });
+      t.is(result('probe_nic_hash', built), 0, what);
+    }
+  }
+  tell({ fields: told('ipv4', 'l4', 'tcp'), error: -95 });
+  t.is(result('probe_nic_hash', tcp(v4)), 0, 'the driver has none of this frame');
 });

@@ -28,6 +28,47 @@ int probe_toeplitz(struct xdp_md *ctx)
 	return parse(ctx, &t) ? 0 : toeplitz_hash(ctx, &t, 0, HASH_DEFAULT);
 }
 
+/* What a NIC would tell of any frame, for programs that hash these types. */
+struct told {
+	__u32 error;
+	__u32 hash;
+	__u32 fields;
+	__u32 types;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct told);
+} told SEC(".maps");
+
+static __always_inline int tell_hash(__u32 *hash, __u32 *fields)
+{
+	__u32 zero = 0;
+	struct told *t = bpf_map_lookup_elem(&told, &zero);
+
+	if (!t)
+		return -1;
+	*hash = t->hash;
+	*fields = t->fields;
+	return t->error;
+}
+
+#define RX_HASH(ctx, hash, fields) tell_hash(hash, (__u32 *)(fields))
+#include "nic_hash.h"
+
+/* Returns 0 where the NIC's hash is not to be had. */
+SEC("xdp")
+int probe_nic_hash(struct xdp_md *ctx)
+{
+	__u32 zero = 0, hash = 0;
+	struct told *n = bpf_map_lookup_elem(&told, &zero);
+	struct tuple t;
+
+	return n && !parse(ctx, &t) && nic_hash(ctx, &t, n->types, &hash) ? hash : 0;
+}
+
 SEC("xdp")
 int probe_partial(struct xdp_md *ctx)
 {

@@ -66,13 +66,13 @@ kernelTest('rows of the vNIC and steering maps', (t) => {
   t.deepEqual(slotRow.shown, { key: 0x123456789, vnic: 77, role: 'PORT_VF', reserved: [0, 0, 0] });
 
   const steering: contract.Steering = {
-    queues: 3, hashTypes: contract.HashType.DEFAULT, rssRow: 1, reta: Buffer.from(Array.from({ length: 128 }, (_, i) => i % 3)),
+    queues: 3, hashTypes: contract.HashType.DEFAULT, rssRow: 1, nicHash: 0, reta: Buffer.from(Array.from({ length: 128 }, (_, i) => i % 3)),
     queueCpus: Array.from({ length: 64 }, (_, i) => i * 1000),
   };
   const steeringRow = writeAndShow(maps, contract.hostMaps.steerings, steering);
   t.deepEqual(steeringRow.read, steering);
   t.deepEqual(steeringRow.shown, {
-    queues: 3, hash_types: 'HASH_DEFAULT', rss_row: 1, reserved: [0, 0], reta: [...steering.reta], queue_cpus: [...steering.queueCpus],
+    queues: 3, hash_types: 'HASH_DEFAULT', rss_row: 1, nic_hash: 0, reserved: 0, reta: [...steering.reta], queue_cpus: [...steering.queueCpus],
   });
 
   const flow: contract.Flow = {

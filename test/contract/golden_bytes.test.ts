@@ -162,10 +162,10 @@ const rows: Readonly<Record<string, Golden>> = {
   steeringCodec: golden(
     contract.steeringCodec,
     {
-      queues: 4, hashTypes: contract.HashType.DEFAULT, rssRow: 1, reta: Buffer.alloc(128, 3).fill(1, 127),
+      queues: 4, hashTypes: contract.HashType.DEFAULT, rssRow: 1, nicHash: 1, reta: Buffer.alloc(128, 3).fill(1, 127),
       queueCpus: Array.from({ length: 64 }, (_, i) => (i === 0 ? 0x0102 : contract.ContractLimit.QUEUE_UNREACHABLE)),
     },
-    bytes('04000000', '77', '01', '0000', ['03', 127], '01', '0201', ['ffff', 63]),
+    bytes('04000000', '77', '01', '01', '00', ['03', 127], '01', '0201', ['ffff', 63]),
   ),
   rssCodec: golden(
     contract.rssCodec,
@@ -240,7 +240,7 @@ test('values that do not fit are refused', (t) => {
   t.throws(() => contract.vnicSlotCodec.write({ key: 1n << 64n, vnic: 0, role: 0 }, slot), { instanceOf: RangeError });
   t.throws(() => contract.vnicSlotCodec.write({ key: 0n, vnic: -1, role: 0 }, slot), { instanceOf: RangeError });
   const steering: contract.Steering = {
-    queues: 1, hashTypes: contract.HashType.DEFAULT, rssRow: 0, reta: Buffer.alloc(127), queueCpus: Array.from({ length: 64 }, () => 0),
+    queues: 1, hashTypes: contract.HashType.DEFAULT, rssRow: 0, nicHash: 0, reta: Buffer.alloc(127), queueCpus: Array.from({ length: 64 }, () => 0),
   };
   t.throws(() => encode(contract.steeringCodec, steering), { instanceOf: RangeError, message: '127 bytes where the contract has 128' });
   t.throws(() => encode(contract.steeringCodec, { ...steering, reta: Buffer.alloc(128), queueCpus: [0] }), {

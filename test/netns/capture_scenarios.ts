@@ -105,7 +105,7 @@ async function openWorld(): Promise<DataPlane> {
   ] as const)
     dataPlane.writePort(at(device), { vnic, role });
   const reta = Array.from({ length: ContractLimit.RETA_SIZE }, (_, bucket) => bucket % 2);
-  const many = { queues: QUEUES, reta, queueCpus: [0, 1, null, null], hashTypes: DEFAULT_HASH_TYPES, rssRow: 0 };
+  const many = { queues: QUEUES, reta, queueCpus: [0, 1, null, null], hashTypes: DEFAULT_HASH_TYPES, rssRow: 0, nicHash: false };
   const single = { ...many, queues: 1, reta: reta.map(() => 0), queueCpus: [0] };
   dataPlane.writeSteering(1, 'vf', many);
   dataPlane.writeSteering(1, 'tap', many);

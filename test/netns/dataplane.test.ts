@@ -186,6 +186,42 @@ kernelTest('modes: native first, generic with the reason, never without being al
   t.like(seen.asked, { mode: 'generic', fallbackReason: 'configured' });
 });
 
+testWith(...NEEDS, needs.kernel('6.9')).serial("an uplink's own program, which may ask its NIC: attached, adopted, exchanged, upgraded, and gone", async (t) => {
+  interface Step {
+    readonly called: string | null;
+    readonly pins: readonly string[];
+    readonly adopted?: boolean;
+    readonly attachment?: Attachment;
+    readonly attachments?: readonly Attachment[];
+    readonly runs?: readonly string[];
+  }
+  interface Bound {
+    readonly tells: boolean; readonly counted: readonly string[]; readonly failed: Attachment; readonly steps: Record<string, Step>;
+    readonly left: readonly unknown[]; readonly warnings: readonly string[];
+  }
+  const { tells, counted, failed, steps, left, warnings } = await makeBed(t).run<Bound>('bound');
+  t.log(JSON.stringify(warnings));
+  t.true(tells, 'a veth tells programs the hash');
+  const isBound = (what: string, bound: boolean): void => {
+    t.is(steps[what]?.called, bound ? 'steer_uplink_hw' : 'steer_uplink', what);
+    t.is(steps[what]?.pins.some((name) => name.startsWith('steer_uplink_hw-')), bound, what);
+  };
+  for (const what of ['attached', 'adopted', 'again']) isBound(what, true);
+  for (const what of ['plain', 'upgraded']) isBound(what, false);
+  t.like(steps['attached']?.attachment, { program: 'steer_uplink_hw', mode: 'native', insteadOf: null });
+  t.true(steps['attached']?.runs?.includes('steer_uplink_hw'));
+  t.deepEqual(counted, ['pass_unknown_mac']);
+  t.like(failed, { program: 'steer_uplink', mode: 'generic', insteadOf: 'steer_uplink_hw' });
+  t.deepEqual(warnings, ['lo: its NIC is not asked for its hash: it runs in generic mode']);
+  t.like(steps['adopted'], { adopted: true });
+  t.like(steps['adopted']?.attachments?.[0], { program: 'steer_uplink_hw' });
+  t.like(steps['upgraded'], { adopted: false });
+  t.like(steps['upgraded']?.attachments?.[0], { program: 'steer_uplink' });
+  t.like(steps['detached'], { called: null });
+  t.false(steps['detached']?.pins.some((name) => name.startsWith('steer_uplink_hw-')));
+  t.deepEqual(left, [null, []]);
+});
+
 kernelTest('a foreign program is named and left where it is', async (t) => {
   const seen = await makeBed(t).run('foreign');
   const { programId } = seen.before as { programId: number };

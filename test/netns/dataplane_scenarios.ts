@@ -19,7 +19,8 @@ import { RawMap } from '../../src/native/map.js';
 import { Pins } from '../../src/native/pins.js';
 import { BpfProgram } from '../../src/native/program.js';
 import { PacketSocket } from '../../src/native/socket.js';
-import { hostObjectPath } from '../../src/paths.js';
+import { LinuxHostNetwork } from '../../src/host/network.js';
+import { boundObjectPath, hostObjectPath } from '../../src/paths.js';
 import { frame } from '../support/packet_builder.js';
 import { asText, printScenario } from '../support/scenario.js';
 
@@ -61,7 +62,7 @@ async function equip(dataPlane: DataPlane): Promise<void> {
   for (const ifindex of [pf0, tap0, vf0]) dataPlane.writeTxPort(ifindex, true);
   dataPlane.writeTxPort(pf0, true);
   const reta = new Array<number>(ContractLimit.RETA_SIZE).fill(0);
-  dataPlane.writeSteering(1, 'vf', { queues: 1, reta, queueCpus: [0], hashTypes: DEFAULT_HASH_TYPES, rssRow: 0 });
+  dataPlane.writeSteering(1, 'vf', { queues: 1, reta, queueCpus: [0], hashTypes: DEFAULT_HASH_TYPES, rssRow: 0, nicHash: false });
   dataPlane.changePath(1, { path: 'accelerated', vfAllowed: true });
 }
 
@@ -225,6 +226,49 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     return { ...seen, missing, left, exchanged, afterwards, refused, asked };
   },
 
+  /** The uplink's program for one device, through restarts and an upgrade. */
+  async bound() {
+    const withBound = { boundObjectPath };
+    const network = new LinuxHostNetwork();
+    const tells = (await network.links()).get('pf0')?.tellsHash;
+    network.close();
+    const now = () => {
+      const programId = queryXdp(linkIndex('pf0'))?.programId ?? 0;
+      const program = BpfProgram.fromId(programId);
+      const { name: called } = program ?? { name: null };
+      program?.close();
+      return { called, pins: pins.listPrograms() };
+    };
+    const steps: Record<string, object> = {};
+    const dataPlane = await open(withBound);
+    const attachment = await dataPlane.attach('steer_uplink_hw', linkIndex('pf0'), 'pf0');
+    steps['attached'] = { ...now(), attachment, runs: dataPlane.programRuns().map(({ program }) => program) };
+    // It works on the pinned maps: a frame from the wire is counted there.
+    const socket = new PacketSocket();
+    socket.send(linkIndex('pf0-wire'), frame().ethernet({ from: REMOTE, to: MAC }).ip('192.0.2.9', '192.0.2.1').udp(1, 2).fillTo(100).build());
+    await sleep(50);
+    socket.close();
+    const counted = dataPlane.tallies().flatMap(({ reasons }) => Object.entries(reasons).filter(([, { packets }]) => packets > 0).map(([reason]) => reason));
+    const failed = await dataPlane.attach('steer_uplink_hw', linkIndex('lo'), 'lo');
+    dataPlane.detach(linkIndex('lo'));
+    dataPlane.close();
+    const adopted = await open(withBound);
+    steps['adopted'] = { ...now(), adopted: adopted.adopted, attachments: adopted.attachments() };
+    await adopted.attach('steer_uplink', linkIndex('pf0'), 'pf0');
+    steps['plain'] = now();
+    await adopted.attach('steer_uplink_hw', linkIndex('pf0'), 'pf0');
+    steps['again'] = now();
+    adopted.close();
+    const upgraded = await open({ ...withBound, flowsPerVnic: 512 });
+    steps['upgraded'] = { ...now(), adopted: upgraded.adopted, attachments: upgraded.attachments() };
+    await upgraded.attach('steer_uplink_hw', linkIndex('pf0'), 'pf0');
+    upgraded.detach(linkIndex('pf0'));
+    steps['detached'] = now();
+    await upgraded.attach('steer_uplink_hw', linkIndex('pf0'), 'pf0');
+    upgraded.remove();
+    return { tells, counted, failed, steps, left: [now().called, pins.versions()], warnings };
+  },
+
   /** A second data plane, whose programs are foreign to the first one's. */
   async foreign() {
     const other = await open({ pinsRoot: `${pinsRoot}-other` });
@@ -320,7 +364,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
   async learntFlows() {
     const dataPlane = await open();
     await equip(dataPlane);
-    const queues = { queues: 2, reta: new Array<number>(ContractLimit.RETA_SIZE).fill(0), queueCpus: [0, 1], hashTypes: DEFAULT_HASH_TYPES, rssRow: 0 };
+    const queues = { queues: 2, reta: new Array<number>(ContractLimit.RETA_SIZE).fill(0), queueCpus: [0, 1], hashTypes: DEFAULT_HASH_TYPES, rssRow: 0, nicHash: false };
     const socket = new PacketSocket();
     const rfsHits = (id: number): number => dataPlane.tallies().find((tally) => tally.id === id)?.reasons.redirect_rfs?.packets ?? 0;
     const seeds = [1, 2, 3].map((id) => dataPlane.learntFlows(id).seed);

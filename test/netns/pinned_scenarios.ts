@@ -40,7 +40,7 @@ async function world(): Promise<void> {
     uplinkFrameMax: 1514, tapMultiBuffer: false, vfMultiBuffer: false, uplinkMultiBuffer: false, vfNoTransmit: false, uplinkNoTransmit: false, cutThrough: true, plugin: true, maxRate: null, operatorWant: null,
   });
   dataPlane.writePort(tap0, { vnic: 1, role: 'tap' });
-  dataPlane.writeSteering(1, 'tap', { queues: 1, reta: new Array<number>(RETA_SIZE).fill(0), queueCpus: [0], hashTypes: DEFAULT_HASH_TYPES, rssRow: 0 });
+  dataPlane.writeSteering(1, 'tap', { queues: 1, reta: new Array<number>(RETA_SIZE).fill(0), queueCpus: [0], hashTypes: DEFAULT_HASH_TYPES, rssRow: 0, nicHash: false });
   const program = BpfProgram.fromPin(pins.program('steer_guest'));
   const spoofed = frame().ethernet({ from: '02:00:00:00:00:09', to: '02:00:00:00:00:02' }).ip('10.0.0.1', '10.0.0.2').udp(1, 2).build();
   program.testRun({ data: spoofed, ingressIfindex: tap0 });

@@ -128,7 +128,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     const input = rssInput4Tuple(Uint8Array.of(66, 9, 149, 187), Uint8Array.of(161, 142, 100, 80), 2794, 1766);
     const hashes = keys.map((key) => toeplitzHash(Buffer.from(key, 'hex'), input));
     const reta = Array.from({ length: RETA_SIZE }, (_, bucket) => (hashes.some((hash) => hash % RETA_SIZE === bucket) ? 0 : 1));
-    const steering: SteeringRow = { queues: 2, queueCpus: [0, 1], reta, hashTypes: DEFAULT_HASH_TYPES, rssRow: 1 };
+    const steering: SteeringRow = { queues: 2, queueCpus: [0, 1], reta, hashTypes: DEFAULT_HASH_TYPES, rssRow: 1, nicHash: false };
     dataPlane.writeRssKey(1, firstKey);
     dataPlane.writeSteering(1, 'tap', steering);
     capture();
@@ -147,7 +147,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     for (let now = 1; !done; changes++) {
       const next = 3 - now;
       dataPlane.writeRssKey(next, keys[changes % 2 === 0 ? 1 : 0] ?? '');
-      dataPlane.writeSteering(1, 'tap', { ...steering, rssRow: next });
+      dataPlane.writeSteering(1, 'tap', { ...steering, rssRow: next, nicHash: false });
       now = next;
       await sleep(1);
     }

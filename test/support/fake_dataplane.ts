@@ -106,7 +106,7 @@ export class FakeDataPlane implements DataPlane {
       if (this.foreign.has(name)) throw new Error(`${name} has a program of somebody else`);
       this.#programs.set(ifindex, program);
     });
-    return { ifindex, program, mode: 'native', fallbackReason: null };
+    return { ifindex, program, mode: 'native', fallbackReason: null, insteadOf: null };
   }
 
   detach(ifindex: number): void {
@@ -115,7 +115,7 @@ export class FakeDataPlane implements DataPlane {
 
   attachments(): readonly Attachment[] {
     this.#dropDead();
-    return [...this.#programs].map(([ifindex, program]) => ({ ifindex, program, mode: 'native', fallbackReason: null }));
+    return [...this.#programs].map(([ifindex, program]) => ({ ifindex, program, mode: 'native', fallbackReason: null, insteadOf: null }));
   }
 
   vnics(): ReadonlyMap<number, VnicRow> {

@@ -23,6 +23,7 @@ interface FakeLink {
   queues: number;
   vlanFiltering: boolean;
   takesRedirects: boolean;
+  tellsHash: boolean;
   takesAggregates: boolean;
   multiBufferTransmit: boolean;
 }
@@ -40,6 +41,7 @@ export interface LinkOptions {
   /** Of a bridge. */
   readonly vlanFiltering?: boolean;
   readonly takesRedirects?: boolean;
+  readonly tellsHash?: boolean;
   readonly takesAggregates?: boolean;
   readonly multiBufferTransmit?: boolean;
 }
@@ -70,8 +72,8 @@ export class FakeHost implements HostNetwork {
   addLink(name: string, options: LinkOptions = {}): number {
     const { mtu = 1500, up = true, kind = null, queues = 1 } = options;
     const ifindex = this.#nextIfindex++;
-    const { vlanFiltering = false, takesRedirects = true, takesAggregates = false, multiBufferTransmit = false } = options;
-    const features = { vlanFiltering, takesRedirects, takesAggregates, multiBufferTransmit };
+    const { vlanFiltering = false, takesRedirects = true, tellsHash = false, takesAggregates = false, multiBufferTransmit = false } = options;
+    const features = { vlanFiltering, takesRedirects, tellsHash, takesAggregates, multiBufferTransmit };
     this.#links.set(name, { ifindex, name, mtu, up, cut: false, master: null, kind, queues, ...features });
     if (options.bridge !== undefined) this.#join(name, options.bridge);
     this.#changed();
@@ -259,11 +261,11 @@ export class FakeHost implements HostNetwork {
   // ---
 
   #observed(link: FakeLink): ObservedLink {
-    const { ifindex, name, mtu, up, cut, master, kind, queues, takesRedirects, takesAggregates, multiBufferTransmit } = link;
+    const { ifindex, name, mtu, up, cut, master, kind, queues, takesRedirects, tellsHash, takesAggregates, multiBufferTransmit } = link;
     const xdp = { xdp: null, xdpFeatures: { multiBufferTransmit } };
     const vlanFiltering = link.vlanFiltering ? { defaultPvid: DEFAULT_PVID } : null;
     const seen = { ifindex, name, mac: '', mtu, up, carrier: up && !cut, master, kind, rxQueues: queues, txQueues: queues };
-    return { ...seen, ...xdp, takesRedirects, takesAggregates, vlanFiltering };
+    return { ...seen, ...xdp, takesRedirects, tellsHash, takesAggregates, vlanFiltering };
   }
 
   #link(name: string): FakeLink {

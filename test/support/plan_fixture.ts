@@ -21,7 +21,7 @@ export const adapter: AdapterSpec = {
 };
 
 /** A kernel that does not say what a device takes. */
-const SILENT = { xdpFeatures: null, takesRedirects: null, takesAggregates: null, vlanFiltering: null };
+const SILENT = { xdpFeatures: null, takesRedirects: null, tellsHash: null, takesAggregates: null, vlanFiltering: null };
 
 export function link(name: string, ifindex: number, more: Partial<ObservedLink> = {}): ObservedLink {
   const up = more.up ?? true;

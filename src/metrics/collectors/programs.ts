@@ -5,7 +5,7 @@ import type { Readings } from '../readings.js';
 
 const CONDITION = 'counted by the kernel only while sysctl kernel.bpf_stats_enabled is 1.';
 
-const ATTACHED = ['steer_uplink', 'steer_guest'] as const;
+const ATTACHED = ['steer_uplink', 'steer_uplink_hw', 'steer_guest'] as const;
 const MODES = ['native', 'generic'] as const;
 
 export interface ProgramSource {

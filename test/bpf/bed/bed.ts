@@ -336,6 +336,7 @@ export class Bed {
       queues,
       hashTypes,
       rssRow: 0,
+      nicHash: 0,
       reta: Uint8Array.from({ length: ContractLimit.RETA_SIZE }, (_, bucket) => reta(bucket)),
       queueCpus: Array.from({ length: ContractLimit.MAX_QUEUES }, (_, queue) => queueCpus[queue] ?? ContractLimit.QUEUE_UNREACHABLE),
     };

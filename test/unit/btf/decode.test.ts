@@ -68,7 +68,7 @@ test('what the codecs write, in words', (t) => {
   t.deepEqual(decodeRow('struct redirect_error_key', encode(redirectErrorKeyCodec, { ifindex: 3, error: -28, kind: 1 })), { ifindex: 3, error: -28, kind: 'devmap' });
   t.deepEqual(decodeRow('struct bridge_vlan_note', encode(bridgeVlanNoteCodec, { before: 5 })), { before: ['present', 'untagged'] });
   const steering = encode(steeringCodec, {
-    queues: 2, hashTypes: 0x77, rssRow: 1, reta: Buffer.from(Array.from({ length: 128 }, (_, i) => i % 2)), queueCpus: [0, 1, ...new Array<number>(62).fill(0)],
+    queues: 2, hashTypes: 0x77, rssRow: 1, nicHash: 0, reta: Buffer.from(Array.from({ length: 128 }, (_, i) => i % 2)), queueCpus: [0, 1, ...new Array<number>(62).fill(0)],
   });
   t.regex(rowText(decodeRow('struct steering', steering)), /^queues=2 hash_types=ipv4,tcp_ipv4,.*,udp_ipv6 rss_row=1 reta=(0001){64} queue_cpus=0,1$/);
 });

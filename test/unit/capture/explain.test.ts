@@ -41,7 +41,7 @@ function steering(change: Partial<Steering> = {}): Steering {
   return {
     queues: 4,
     hashTypes: HashType.DEFAULT,
-    rssRow: 0,
+    rssRow: 0, nicHash: 0,
     reta,
     queueCpus: [0, 1, 2, 3, ...new Array<number>(60).fill(0xffff)],
     ...change,

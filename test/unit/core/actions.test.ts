@@ -25,7 +25,7 @@ const row: VnicRow = {
   operatorWant: null,
 };
 const flags = { learning: false, flood: false, multicastFlood: false, broadcastFlood: false };
-const steering = { queues: 1, reta: [], queueCpus: [0], hashTypes: 0x77, rssRow: 0 };
+const steering = { queues: 1, reta: [], queueCpus: [0], hashTypes: 0x77, rssRow: 0, nicHash: false };
 
 /** Whose undo's undo is the action itself. */
 const reversible: readonly Action[] = [

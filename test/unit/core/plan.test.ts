@@ -458,7 +458,7 @@ test('nothing is planned for a vNIC that something is being done for, and nothin
 });
 
 test('the uplink is attached to once, and redirected to while it is up', (t) => {
-  const kinds = (observed: Observed): unknown => planAdapter(adapter, observed)?.actions.map((action) => action.kind) ?? null;
+  const kinds = (observed: Observed): unknown => planAdapter(adapter, desired(), observed)?.actions.map((action) => action.kind) ?? null;
   t.deepEqual(kinds({ ...untouched(), programs: new Map(), txPorts: new Set() }), ['attach-program', 'write-tx-port']);
   t.is(kinds(untouched()), null);
   t.deepEqual(kinds(withLinks(untouched(), link('pf0', 2, { up: false }))), ['write-tx-port']);

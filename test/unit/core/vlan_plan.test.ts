@@ -3,6 +3,7 @@ import test from 'ava';
 import { PLUGIN_GUEST } from '../../../src/core/model.js';
 import { undosOf, type Action } from '../../../src/core/actions.js';
 import type { BridgeVlan, BridgeVlanNote, Desired, Observed, ObservedLink, VnicSpec } from '../../../src/core/model.js';
+import { planAdapter } from '../../../src/core/plan.js';
 import { reasonText } from '../../../src/core/reasons.js';
 import { reasonOf } from '../../../src/core/vnic_reason.js';
 import { vnicSpec } from '../../support/fake_site.js';
@@ -196,6 +197,30 @@ test('a VF port that takes no redirected frames is in the row, and the tap gets 
   t.true(words(planFor({ observed: told, desired: wanted })).some((line) => line === 'attach steer_tap to the egress of tap-g1'));
   const takes: Observed = { ...onVf(), tapPrograms: new Set([3]) };
   t.true(words(planFor({ observed: takes, desired: wanted })).some((line) => line === 'detach steer_tap from the egress of tap-g1'));
+});
+
+test("a NIC that has our key and tells its hash is asked for it: its uplink's program, and what the steerings say", (t) => {
+  const { keys, wish } = onVf().rss;
+  const withNic = (key: string | null, tellsHash: boolean | null): Observed => {
+    const observed = withLinks(onVf(), link('pf0', 2, { master: 1, tellsHash }));
+    return { ...observed, rss: { keys, wish, nicKey: key === null ? null : { key } } };
+  };
+  const wanted = desired({ policy: 'accelerated' });
+  const [adapter] = wanted.adapters;
+  const own = keys[wish.keyRow] ?? '';
+  const program = (observed: Observed, of: Desired = wanted) =>
+    adapter === undefined ? [] : planAdapter(adapter, of, observed)?.actions.flatMap((each) => (each.kind === 'attach-program' ? [each.program] : [])) ?? [];
+  t.deepEqual(program(withNic(own, true)), ['steer_uplink_hw']);
+  for (const [key, tells] of [[own, false], [own, null], ['bb'.repeat(40), true], [null, true]] as const) t.deepEqual(program(withNic(key, tells)), [], String(key));
+  const asked: Observed = { ...withNic('bb'.repeat(40), true), programs: new Map([...onVf().programs, [2, 'steer_uplink_hw']]) };
+  t.deepEqual(program(asked), ['steer_uplink'], 'another key: not any more');
+  const second: Desired = { ...wanted, adapters: [{ ...wanted.adapters[0]!, name: 'other' }, ...wanted.adapters] };
+  t.deepEqual(program(withNic(own, true), second), [], 'the key is that of the first adapter');
+
+  const believed = (observed: Observed) => planFor({ observed, desired: wanted }).vnics.flatMap(({ sequence }) =>
+    sequence.actions.flatMap((each) => (each.kind === 'write-steering' ? [[each.role, each.row?.nicHash]] : [])));
+  t.deepEqual(believed(withNic(own, true)), [['tap', true], ['vf', true]]);
+  t.deepEqual(believed(withNic('bb'.repeat(40), true)), []);
 });
 
 test('cut-through follows the tap', (t) => {

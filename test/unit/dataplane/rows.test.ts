@@ -81,7 +81,7 @@ test('an all-zero row is not in use', (t) => {
 });
 
 const steering: SteeringRow = {
-  queues: 3, reta: Array.from({ length: 128 }, (_, i) => i % 2), queueCpus: [0, 4, null], hashTypes: HashType.DEFAULT, rssRow: 1,
+  queues: 3, reta: Array.from({ length: 128 }, (_, i) => i % 2), queueCpus: [0, 4, null], hashTypes: HashType.DEFAULT, rssRow: 1, nicHash: false,
 };
 
 test('a steering row comes back as it was written; unreachable queues are marked to the end', (t) => {
@@ -104,7 +104,7 @@ test('a steering row that the programs could not follow is refused', (t) => {
   refuse({ queueCpus: [513, null, null] }, /^CPU 513 is not in/);
   refuse({ reta: Array.from({ length: 128 }, (_, i) => (i === 127 ? 2 : 0)) }, /names queue 2, which no CPU reaches$/);
   refuse({ hashTypes: 256 }, /^256 is not a set of hash types/);
-  refuse({ rssRow: 16 }, /^there is no row 16 of RSS keys/);
+  refuse({ rssRow: 16, nicHash: false }, /^there is no row 16 of RSS keys/);
 });
 
 test('counters are summed over CPUs, field by field, past 2^53', (t) => {

@@ -17,6 +17,7 @@ const link = (ifindex: number, more: Partial<ObservedLink> = {}): ObservedLink =
   xdp: null,
   xdpFeatures: null,
   takesRedirects: null,
+  tellsHash: null,
   takesAggregates: null,
   vlanFiltering: null,
   ...more,

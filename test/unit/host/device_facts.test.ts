@@ -29,16 +29,24 @@ test('a feature is on when its bit is', (t) => {
   t.is(readFeature(answer(), 17), null);
 });
 
-test('a device says whether it transmits redirected frames, and those that lie in several buffers', (t) => {
+test('a device says whether it transmits redirected frames, and those that lie in several buffers; and whether it tells the hash', (t) => {
   const device = (features: bigint): Buffer => {
     const bytes = Buffer.alloc(8);
     bytes.writeBigUInt64LE(features);
     return answer(writeAttribute(1, bytesOfU32(5)), writeAttribute(3, bytes));
   };
-  t.deepEqual(readXdpFeatures(device(0x44n)), { ifindex: 5, transmit: true, multiBufferTransmit: true });
-  t.deepEqual(readXdpFeatures(device(~0x40n & 0xffffn)), { ifindex: 5, transmit: true, multiBufferTransmit: false });
-  t.deepEqual(readXdpFeatures(device(~0x44n & 0xffffn)), { ifindex: 5, transmit: false, multiBufferTransmit: false });
+  t.deepEqual(readXdpFeatures(device(0x44n)), { ifindex: 5, hash: null, transmit: true, multiBufferTransmit: true });
+  t.deepEqual(readXdpFeatures(device(~0x40n & 0xffffn)), { ifindex: 5, hash: null, transmit: true, multiBufferTransmit: false });
+  t.deepEqual(readXdpFeatures(device(~0x44n & 0xffffn)), { ifindex: 5, hash: null, transmit: false, multiBufferTransmit: false });
   t.is(readXdpFeatures(answer(writeAttribute(1, bytesOfU32(5)))), null);
+  const u64 = (value: bigint): Buffer => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64LE(value);
+    return bytes;
+  };
+  const tells = (metadata: bigint): Buffer => answer(writeAttribute(1, bytesOfU32(5)), writeAttribute(3, u64(0n)), writeAttribute(5, u64(metadata)));
+  t.is(readXdpFeatures(tells(3n))?.hash, true);
+  t.is(readXdpFeatures(tells(5n))?.hash, false, 'time stamps and VLAN tags only');
 });
 
 test('an RSS key by netlink', (t) => {

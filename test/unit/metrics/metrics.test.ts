@@ -69,10 +69,10 @@ class FakeCounts {
 
   attachments(): readonly Attachment[] {
     return [
-      { ifindex: 2, program: 'steer_uplink', mode: 'native', fallbackReason: null },
-      { ifindex: 3, program: 'steer_guest', mode: 'native', fallbackReason: null },
-      { ifindex: 4, program: 'steer_guest', mode: 'generic', fallbackReason: 'a reason' },
-      { ifindex: 5, program: 'steer_guest', mode: 'native', fallbackReason: null },
+      { ifindex: 2, program: 'steer_uplink', mode: 'native', fallbackReason: null, insteadOf: null },
+      { ifindex: 3, program: 'steer_guest', mode: 'native', fallbackReason: null, insteadOf: null },
+      { ifindex: 4, program: 'steer_guest', mode: 'generic', fallbackReason: 'a reason', insteadOf: null },
+      { ifindex: 5, program: 'steer_guest', mode: 'native', fallbackReason: null, insteadOf: null },
     ];
   }
 

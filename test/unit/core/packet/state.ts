@@ -39,7 +39,7 @@ export interface TestState extends MutablePacketState {
 /** Everything in one queue unless said otherwise; CPU q serves queue q. */
 export function steering(change: Partial<Steering> = {}): Steering {
   return {
-    queues: 1, hashTypes: 0x77 as HashType, rssRow: 0, reta: new Uint8Array(128),
+    queues: 1, hashTypes: 0x77 as HashType, rssRow: 0, nicHash: 0, reta: new Uint8Array(128),
     queueCpus: Array.from({ length: 64 }, (_, queue) => queue), ...change,
   };
 }
