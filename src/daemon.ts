@@ -170,7 +170,7 @@ async function start(config: Config, configFile: string, sockets: readonly Contr
   const adapters = new LinuxAdapters(settings.state);
   const timing = patientTiming(settings.patience);
   const controller = new Reconciler({ desired, dataPlane, host, hypervisor, adapters, timing, cpus: onlineCpus, log, quarantines });
-  const vms = new VmControl({ machines, vnics: () => controller.vnicStatus(), changed: () => controller.lookAgain() });
+  const vms = new VmControl({ machines, vnics: () => controller.vnicStatus(), changed: () => controller.lookAgain(), partingMs: timing.partingMs });
   const metrics = new Metrics({
     version,
     controller,

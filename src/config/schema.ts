@@ -380,7 +380,7 @@ export const configSchema = z.strictObject({
     .min(1)
     .max(MAX_PATIENCE)
     .prefault(1)
-    .describe('so many times longer than usual guests may take to take a VF, or let go of it; from the next start'),
+    .describe('so many times longer than usual guests may take to take a VF, to let go of it, or to answer; from the next start'),
   xdp_mode: z
     .enum(['auto', 'native', 'generic'])
     .prefault('auto')

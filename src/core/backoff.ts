@@ -23,6 +23,8 @@ export interface Timing {
   readonly holdSettleMs: number;
   /** A guest that was asked to let go of its VF must have done so within this time. */
   readonly ejectMs: number;
+  /** A guest that unipath is to migrate must have given its VFs back within this time. */
+  readonly partingMs: number;
   /** Between two questions to a guest whose frames wait. */
   readonly askMs: number;
   /** Between two questions to a guest on its VF, whether it hears by its tap and so not there; the first is due so long after the switch. */
@@ -46,6 +48,7 @@ export const DEFAULT_TIMING: Timing = {
   driverMs: 4000,
   holdSettleMs: 3,
   ejectMs: 3000,
+  partingMs: 15_000,
   askMs: 5,
   livenessMs: 1000,
   holdReserveMs: 5000,
@@ -55,16 +58,12 @@ export const DEFAULT_TIMING: Timing = {
   stableMs: 10_000,
 };
 
+/** What guests make us wait for. */
+const GUEST_WAITS = ['guestSilentMs', 'drainDeadlineMs', 'plugHoldMs', 'driverMs', 'ejectMs', 'partingMs', 'askMs', 'livenessMs'] as const satisfies readonly (keyof Timing)[];
+
 /** With so many times longer waits for what guests do. */
-export function patientTiming(times: number): Pick<Timing, 'guestSilentMs' | 'drainDeadlineMs' | 'plugHoldMs' | 'driverMs' | 'ejectMs'> {
-  const { guestSilentMs, drainDeadlineMs, plugHoldMs, driverMs, ejectMs } = DEFAULT_TIMING;
-  return {
-    guestSilentMs: guestSilentMs * times,
-    drainDeadlineMs: drainDeadlineMs * times,
-    plugHoldMs: plugHoldMs * times,
-    driverMs: driverMs * times,
-    ejectMs: ejectMs * times,
-  };
+export function patientTiming(times: number): Timing {
+  return { ...DEFAULT_TIMING, ...Object.fromEntries(GUEST_WAITS.map((wait) => [wait, DEFAULT_TIMING[wait] * times])) };
 }
 
 /** What went wrong last, how often in a row, and when the next attempt is due. */

@@ -28,9 +28,10 @@ export interface VmControlParts {
   readonly vnics: () => readonly VnicStatus[];
   /** Something changed: look again. */
   readonly changed: () => void;
+  /** How long a guest may take to give its VFs back. */
+  readonly partingMs: number;
 }
 
-const DRAIN_DEADLINE_MS = 15_000;
 const POLL_MS = 20;
 /** Attempts to read how long a completed migration took. */
 const TIMES_READ = 25;
@@ -47,11 +48,13 @@ export class VmControl {
   readonly #machines: MachineHypervisor;
   readonly #vnics: () => readonly VnicStatus[];
   readonly #changed: () => void;
+  readonly #partingMs: number;
 
   constructor(parts: VmControlParts) {
     this.#machines = parts.machines;
     this.#vnics = parts.vnics;
     this.#changed = parts.changed;
+    this.#partingMs = parts.partingMs;
   }
 
   status(): Omit<VmsReply, 'schema'> {
@@ -139,11 +142,11 @@ export class VmControl {
   async #drained(live: LiveMachine): Promise<void> {
     const macs = new Set(live.machine.nics.map(({ mac }) => mac));
     const holders = (): VnicStatus[] => this.#vnics().filter(({ mac, vf }) => macs.has(mac) && vf !== null);
-    const deadline = performance.now() + DRAIN_DEADLINE_MS;
+    const deadline = performance.now() + this.#partingMs;
     while (holders().length > 0) {
       if (performance.now() > deadline) {
         const left = holders().map(({ name, reason_text }) => `${name}: ${reason_text}`);
-        throw new VmError(`${live.name} did not give its VFs back within ${DRAIN_DEADLINE_MS / 1000} s (${left.join('; ')}); it was not migrated`, 'vm_refused');
+        throw new VmError(`${live.name} did not give its VFs back within ${this.#partingMs / 1000} s (${left.join('; ')}); it was not migrated`, 'vm_refused');
       }
       await sleep(POLL_MS);
     }

@@ -1,7 +1,7 @@
 /** A guest that hears on one path only: its frames are kept back while it changes it. */
 import test from 'ava';
 import fc from 'fast-check';
-import { DEFAULT_TIMING } from '../../../src/core/backoff.js';
+import { DEFAULT_TIMING, patientTiming } from '../../../src/core/backoff.js';
 import {
   asked, claimedVf, INITIAL_STATE, next, wakeAt, type ClaimedVf, type Effect, type VnicEvent, type VnicFacts, type VnicState,
 } from '../../../src/core/vnic_state.js';
@@ -152,6 +152,17 @@ test('whom to ask, where, and how often', (t) => {
   t.deepEqual(at(toAccelerated), { ports: ['tap'], intervalMs: livenessMs });
   t.is(at(unplugged), null);
   t.deepEqual(at([...unplugged, [5003, tick]]), { ports: ['tap'], intervalMs: askMs });
+});
+
+test('with patience an answer by the tap may come so many times later, and a slow guest is asked less often', (t) => {
+  const times = 20;
+  const timing = patientTiming(times);
+  const { state } = live(toAccelerated);
+  const after = (ms: number): string => stageOf(next(state, heard('software'), 201 + ms, timing).state);
+  t.is(after(times * livenessMs - 1), 'accelerated');
+  t.is(after(times * livenessMs), 'draining/holding');
+  t.is(asked(state, timing)?.intervalMs, times * livenessMs);
+  t.is(asked(live(toWaiting).state, timing)?.intervalMs, times * askMs);
 });
 
 const anyEvent: fc.Arbitrary<VnicEvent> = fc.oneof(
