@@ -15,6 +15,7 @@ export interface Migrated {
 
 const EVENTS = { capabilities: [{ capability: 'events', state: true }] };
 const DEADLINE_MS = 60_000;
+const POLL_MS = 20;
 
 export class Migration {
   readonly source: QmpClient;
@@ -29,8 +30,13 @@ export class Migration {
   }
 
   /** @param to waits for it (`incoming: 'defer'`) */
-  static async prepare(from: RunningGuest, to: RunningGuest, folder: string): Promise<Migration> {
-    const migration = new Migration(await QmpClient.connect(from.qemu.labQmpSocket), await QmpClient.connect(to.qemu.labQmpSocket));
+  static prepare(from: RunningGuest, to: RunningGuest, folder: string): Promise<Migration> {
+    return Migration.between(from.qemu.labQmpSocket, to.qemu.labQmpSocket, folder);
+  }
+
+  /** The same by the QMP sockets of the two. */
+  static async between(from: string, to: string, folder: string): Promise<Migration> {
+    const migration = new Migration(await QmpClient.connect(from), await QmpClient.connect(to));
     for (const client of [migration.source, migration.target]) await client?.execute('migrate-set-capabilities', EVENTS);
     await migration.target?.execute('migrate-incoming', { uri: `unix:${join(folder, 'migration')}` });
     await migration.source.execute('migrate-set-parameters', { 'max-bandwidth': 10_000_000_000, 'downtime-limit': 100 });
@@ -46,8 +52,8 @@ export class Migration {
   }
 
   /** Resolves when it is over, either way. */
-  async end(): Promise<Migrated> {
-    const deadline = Date.now() + DEADLINE_MS;
+  async end({ deadlineMs = DEADLINE_MS, pollMs = POLL_MS } = {}): Promise<Migrated> {
+    const deadline = Date.now() + deadlineMs;
     for (;;) {
       const { status, 'total-time': totalMs = 0 } = await this.status();
       if (['completed', 'failed', 'cancelled'].includes(status)) {
@@ -58,8 +64,8 @@ export class Migration {
         const events = this.events.map(({ side, event }) => `${event.timeMs} ${side} ${event.name} ${JSON.stringify(event.data)}`);
         return { outcome: status, stoppedMs, totalMs, events };
       }
-      if (Date.now() > deadline) throw new Error(`the migration is ${status} after ${DEADLINE_MS} ms`);
-      await sleep(20);
+      if (Date.now() > deadline) throw new Error(`the migration is ${status} after ${deadlineMs} ms`);
+      await sleep(pollMs);
     }
   }
 

@@ -15,7 +15,7 @@ const DRIVERS = ['igb', 'igbvf', 'virtio_net', 'tun'];
 /** Emulated CPUs on a busy machine: the boot alone may take a minute. */
 const TIMEOUT_MS = 280_000;
 /** One command of unipath there. */
-const COMMAND_MS = 120_000;
+const COMMAND_MS = 320_000;
 
 const SERVER = { input: '/run/unipath-test.in', output: '/run/unipath-test.out', log: '/run/unipath-test.log' } as const;
 
@@ -58,9 +58,13 @@ test.after.always('the machine is taken away', async () => {
 });
 
 /** A test with the machine, which is as the test before it left it. `long`: only where there is time (needs.time()). */
-export function sriovTest(title: string, body: (t: ExecutionContext, machine: HostMachine) => Promise<void>, { long = false } = {}): void {
+export function sriovTest(
+  title: string,
+  body: (t: ExecutionContext, machine: HostMachine) => Promise<void>,
+  { long = false, timeoutMs = TIMEOUT_MS }: { readonly long?: boolean; readonly timeoutMs?: number } = {},
+): void {
   (long ? declareLong : declare).serial(title, async (t) => {
-    t.timeout(TIMEOUT_MS + (kind.bootMs ?? 0));
+    t.timeout(timeoutMs + (kind.bootMs ?? 0));
     const before = performance.now();
     const machine = await hostMachine(t);
     const ready = performance.now();
