@@ -226,8 +226,9 @@ export interface Answers {
   readonly station: string;
   readonly sent: number;
   readonly answered: number;
-  /** Longest time without an answer, seconds. */
+  /** Longest time without an answer, seconds, and how long after the first question it began. */
   readonly silence: number;
+  readonly since: number;
 }
 
 export async function answers(machine: HostMachine): Promise<Answers[]> {
@@ -236,11 +237,14 @@ export async function answers(machine: HostMachine): Promise<Answers[]> {
   for (const station of STATIONS) {
     const said = await machine.run(`cat /run/ping-${station}.log`);
     const numbers = [...new Set([...said.matchAll(/seq=(\d+) /g)].map(([, seq]) => Number(seq)))].sort((a, b) => a - b);
-    const gaps = numbers.slice(1).map((seq, i) => seq - (numbers[i] ?? 0) - 1);
-    all.push({ station, sent: Number(/(\d+) packets transmitted/.exec(said)?.[1] ?? 0), answered: numbers.length, silence: Math.max(0, ...gaps) * INTERVAL_S });
+    const sent = Number(/(\d+) packets transmitted/.exec(said)?.[1] ?? 0);
+    const edges = [-1, ...numbers, sent];
+    const gaps = edges.slice(1).map((seq, i) => ({ from: (edges[i] ?? 0) + 1, length: seq - (edges[i] ?? 0) - 1 }));
+    const longest = gaps.reduce((most, gap) => (gap.length > most.length ? gap : most));
+    all.push({ station, sent, answered: numbers.length, silence: longest.length * INTERVAL_S, since: longest.from * INTERVAL_S });
   }
   return all;
 }
 
-export const answersText = ({ station, sent, answered, silence }: Answers): string =>
-  `${station}: ${answered} of ${sent} answered, none for ${silence.toFixed(1)} s at most`;
+export const answersText = ({ station, sent, answered, silence, since }: Answers): string =>
+  `${station}: ${answered} of ${sent} answered, none for ${silence.toFixed(1)} s at most, from ${since.toFixed(1)} s on`;
