@@ -21,7 +21,7 @@ export function reconcileCollector(readings: Readings, source: HealthSource): Co
       const attached = source.adapterStatus().every((adapter) => adapter.attached);
       up.set({}, lastReconcileAgeMs !== null && error === null && attached ? 1 : 0);
       failed.set({}, error === null ? 0 : 1);
-      if (lastReconcileAgeMs !== null) age.set({}, lastReconcileAgeMs / 1000);
+      if (lastReconcileAgeMs !== null) age.set({}, Math.round(lastReconcileAgeMs) / 1000);
     },
   };
 }
