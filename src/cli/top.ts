@@ -25,7 +25,7 @@ interface TopOptions {
 }
 
 const KEYS = `
-Keys: q quit; p b d u n sort by packets, bits, drops, unevenness of queues, name (again: the other way around); / filter by name,
+Keys: q quit; p b d i n sort by packets, bits, drops, imbalance of queues, name (again: the other way around); / filter by name,
 a by path; up, down, page up, page down scroll; space pauses; + - set the pace; Esc shows all.
 Columns: TAP and VF are frames from the guest by that port, and redirected to it; BRIDGE are frames left to the bridge, either way;
 QUEUES-% is how frames to the guest were spread over the queues of its current path.

@@ -21,7 +21,7 @@ export interface Picture {
 
 const NAME_WIDTH = 14;
 const REASON_WIDTH = 24;
-const KEYS = 'q quit  sort: p pps b bps d drops u uneven n name  / filter  a paths  +- pace';
+const KEYS = 'q quit  sort: p pps b bps d drops i imbalance n name  / filter  a paths  +- pace';
 /** With less, rows are worth more than events. */
 const LINES_FOR_EVENTS = 12;
 

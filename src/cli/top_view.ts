@@ -1,7 +1,7 @@
 /** What is looked at in `unipath top`, and what keys do to it. Pure. */
 import type { TopRow } from './top_rates.js';
 
-export const SORTS = ['pps', 'bps', 'drops', 'spread', 'name'] as const;
+export const SORTS = ['pps', 'bps', 'drops', 'imbalance', 'name'] as const;
 export type Sort = (typeof SORTS)[number];
 
 export const FILTERS = ['all', 'accelerated', 'software', 'not as wanted'] as const;
@@ -67,8 +67,8 @@ export function press(view: View, key: Key, page: number): View | null {
       return sortedBy(view, 'bps');
     case 'd':
       return sortedBy(view, 'drops');
-    case 'u':
-      return sortedBy(view, 'spread');
+    case 'i':
+      return sortedBy(view, 'imbalance');
     case 'n':
       return sortedBy(view, 'name');
     case 'a':
@@ -99,7 +99,7 @@ export function press(view: View, key: Key, page: number): View | null {
 }
 
 /** Largest share of a queue, in shares of an even spread: 1 = even. 0: nothing was spread. */
-export function spreadOf({ queue_percents }: TopRow): number {
+export function imbalanceOf({ queue_percents }: TopRow): number {
   return queue_percents.length === 0 ? 0 : (Math.max(...queue_percents) * queue_percents.length) / 100;
 }
 
@@ -108,7 +108,7 @@ const SIZES: Readonly<Record<Exclude<Sort, 'name'>, (row: TopRow) => number>> = 
   pps: ({ tap, vf }) => tap.packets_per_second + vf.packets_per_second,
   bps: ({ tap, vf }) => tap.bits_per_second + vf.bits_per_second,
   drops: ({ drops_per_second }) => drops_per_second,
-  spread: spreadOf,
+  imbalance: imbalanceOf,
 };
 
 const PASSES: Readonly<Record<PathFilter, (row: TopRow) => boolean>> = {

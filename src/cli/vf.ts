@@ -60,10 +60,10 @@ async function show(context: Context, port: string | undefined): Promise<void> {
   );
 }
 
-/** Why it is not handed out, or until when it is kept. */
+/** Why it is not handed out, or for how long it is reserved. */
 function noteOf({ quarantine, lease_seconds }: VfStatus): string {
   if (quarantine !== null) return `${quarantine.by === 'operator' ? 'by the operator' : 'by unipathd'}: ${quarantine.reason}`;
-  return lease_seconds === null ? '-' : `kept for ${lease_seconds} s more`;
+  return lease_seconds === null ? '-' : `for ${lease_seconds} s more`;
 }
 
 function printOne(context: Context, vf: NamedVf): void {

@@ -43,10 +43,10 @@ export function registerVnic(program: Command, context: (command: Command) => Co
 function registerReserve(vnic: Command, context: (command: Command) => Context): void {
   vnic
     .command('reserve')
-    .description('keep a VF for a vNIC whose guest is not here yet; it ends by itself, and when the vNIC gets its VF')
+    .description('reserve a VF for a vNIC whose guest is not here yet; it ends by itself, and when the vNIC gets its VF')
     .argument('<name>')
     .option('--lease <seconds>', `for at most this long, ${MAX_WAIT_MS / 1000} at the most`, '120')
-    .option('--end', 'keep nothing any more')
+    .option('--end', 'reserve nothing any more')
     .option('--dry-run', 'only say what would be done')
     .action(async (name: string, options: ReserveOptions, command: Command) => reserve(context(command), name, options));
 }
@@ -189,14 +189,14 @@ async function reserve(context: Context, name: string, { lease, end = false, dry
   const before = named('vNIC', name, (await client.status()).vnics);
   const leaseMs = end ? 0 : milliseconds(lease, '--lease', 1, MAX_WAIT_MS);
   if (dryRun) {
-    const what = end ? `nothing would be kept for ${name} any more` : `a VF would be kept for ${name} for ${leaseMs / 1000} s`;
+    const what = end ? `nothing would be reserved for ${name} any more` : `a VF would be reserved for ${name} for ${leaseMs / 1000} s`;
     return context.json ? context.printJson({ dry_run: true, what, vnic: before }) : context.printLine(what);
   }
   const { vnic } = await client.reserve(name, leaseMs);
   if (context.json) return context.printJson({ dry_run: false, vnic });
-  if (vnic.vf !== null) context.printLine(`${name} has ${vnic.vf}: nothing is to be kept for it`);
-  else if (vnic.reservation === null) context.printLine(`nothing is kept for ${name}`);
-  else context.printLine(`kept for ${name}: ${reservationText(vnic.reservation)}`);
+  if (vnic.vf !== null) context.printLine(`${name} has ${vnic.vf}: nothing is to be reserved for it`);
+  else if (vnic.reservation === null) context.printLine(`nothing is reserved for ${name}`);
+  else context.printLine(`reserved for ${name}: ${reservationText(vnic.reservation)}`);
 }
 
 const WANTED: Readonly<Record<Verb, string>> = {

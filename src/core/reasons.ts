@@ -44,7 +44,7 @@ const SENTENCES: Readonly<Record<NotAcceleratedReason, (vnic: VnicSpec, bridge: 
     `a further VF of adapter ${vnic.adapter} would exceed its limit of MSI-X vectors; raise limits.vectors, or free a VF`,
   quota_exhausted: (vnic) =>
     `${vnic.terms.quota === null ? `the quota of adapter ${vnic.adapter}` : `quota ${vnic.terms.quota}, or that of its adapter,`} is used up; raise it in quotas, or free a VF`,
-  vf_reserved: (vnic) => `what is free of adapter ${vnic.adapter} is kept for vNICs whose guests are on their way here; see: unipath vf show`,
+  vf_reserved: (vnic) => `what is free of adapter ${vnic.adapter} is reserved for vNICs whose guests are on their way here; see: unipath vf show`,
   vf_quarantined: (vnic) => `a VF of adapter ${vnic.adapter} is in quarantine, and the others are in use or lost; see: unipath vf show`,
   preempted: () => 'while it was idle its VF went to a vNIC of higher priority; it gets the next one that is given back',
   hypervisor_unreachable: () => "the guest's monitor cannot be reached; check that its socket is there and that nobody else holds it",

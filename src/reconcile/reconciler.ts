@@ -232,7 +232,7 @@ export class Reconciler implements Controller {
   async reserve(name: string, leaseMs: number): Promise<VnicStatus> {
     const tenant = await this.#known(name);
     const reservation = leaseMs === 0 ? null : { port: null, untilMs: this.#clock.nowMs() + leaseMs, by: 'operator' as const };
-    const what = leaseMs === 0 ? 'nothing is kept any more' : `a VF is kept for ${leaseMs / 1000} s`;
+    const what = leaseMs === 0 ? 'nothing is reserved any more' : `a VF is reserved for ${leaseMs / 1000} s`;
     this.#report.event('config', name, tenant.spec.adapter, `${what} for ${name}`, { lease_ms: leaseMs });
     this.#setTenant({ ...tenant, reservation });
     this.#touched.set(tenant.key, this.#looks);

@@ -30,7 +30,7 @@ test('commands, what is below them, options, and what an option may say', async 
   t.deepEqual(await words('completion '), ['bash', 'zsh', 'fish']);
   t.deepEqual(await words('completion bash '), []);
   t.deepEqual(await words('nothing of this kind '), []);
-  t.deepEqual(await words('top --sort '), ['pps', 'bps', 'drops', 'spread', 'name']);
+  t.deepEqual(await words('top --sort '), ['pps', 'bps', 'drops', 'imbalance', 'name']);
   t.deepEqual(await words('capture --reason redirect_rs'), ['redirect_rss']);
   t.deepEqual(await words('capture --verdict drop,p'), ['drop,pass']);
   t.deepEqual(await words('capture --verdict=drop,p'), ['--verdict=drop,pass']);

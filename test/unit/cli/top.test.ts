@@ -110,7 +110,7 @@ test('rows: sorted either way, by name among equals, filtered by name, adapter a
   t.is(names({ reverse: true }), 'g2 g9 g10');
   t.is(names({ sort: 'bps' }), 'g9 g10 g2');
   t.is(names({ sort: 'drops' }), 'g2 g9 g10');
-  t.is(names({ sort: 'spread' }), 'g2 g9 g10');
+  t.is(names({ sort: 'imbalance' }), 'g2 g9 g10');
   t.is(names({ sort: 'name' }), 'g2 g9 g10');
   t.is(names({ sort: 'name', reverse: true }), 'g10 g9 g2');
   t.is(names({ filter: 'G1' }), 'g10');
@@ -146,7 +146,7 @@ ${''}
 vNIC x: no VF (and 1 more)
 03:04:05 g1: first
 03:04:05 nic0: second
-q quit  sort: p pps b bps d drops u uneven n name  / filter  a paths  +- pace`,
+q quit  sort: p pps b bps d drops i imbalance n name  / filter  a paths  +- pace`,
   );
   t.regex(picture(page({ rows, columns: 120 }))[3] ?? '', / -           no_free_vf$/);
   t.is(picture(page({ view: { ...FIRST_VIEW, typing: true, filter: 'we' } })).at(-1), 'filter: we_   Enter keeps it, Esc clears it');

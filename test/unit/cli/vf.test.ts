@@ -19,7 +19,7 @@ test('vf show: whose each is, for whom it is kept, why it is not handed out', as
     [
       'PORT  ADAPTER  DEVICE  STATE        QUEUES  MSI-X  PF            NUMA  VNIC  NOTE',
       'vfp0  nic0     vf0     used              4      3  0000:03:00.0     1  g1    -',
-      'vfp1  nic0     vf1     reserved          4      -  -                -  g2    kept for 90 s more',
+      'vfp1  nic0     vf1     reserved          4      -  -                -  g2    for 90 s more',
       'vfp2  nic0     vf2     quarantined       4      -  -                -  -     by the operator: drops frames',
       '',
     ].join('\n'),
@@ -46,11 +46,11 @@ test('vf quarantine and release: what would be done, what was done, and what is 
 
 test('vnic reserve: for how long, until when, and the end of it', async (t) => {
   const { socket, controller } = await fakeDaemon(t);
-  t.is((await run(`-S ${socket} vnic reserve g2 --lease 30 --dry-run`)).out, 'a VF would be kept for g2 for 30 s\n');
+  t.is((await run(`-S ${socket} vnic reserve g2 --lease 30 --dry-run`)).out, 'a VF would be reserved for g2 for 30 s\n');
   t.deepEqual(controller.calls, []);
-  t.is((await run(`-S ${socket} vnic reserve g2`)).out, 'kept for g2: vfp1, as the operator asked, for 120 s more at most\n');
-  t.is((await run(`-S ${socket} vnic reserve g2 --end`)).out, 'nothing is kept for g2\n');
-  t.is((await run(`-S ${socket} vnic reserve g1`)).out, 'g1 has vfp0: nothing is to be kept for it\n');
+  t.is((await run(`-S ${socket} vnic reserve g2`)).out, 'reserved for g2: vfp1, as the operator asked, for 120 s more at most\n');
+  t.is((await run(`-S ${socket} vnic reserve g2 --end`)).out, 'nothing is reserved for g2\n');
+  t.is((await run(`-S ${socket} vnic reserve g1`)).out, 'g1 has vfp0: nothing is to be reserved for it\n');
   for (const lease of ['0', '3601']) t.like(await run(`-S ${socket} vnic reserve g2 --lease ${lease}`), { code: 2, err: `unipath: --lease ${lease}: not from 0.001 to 3600 seconds\n` });
   controller.vnics = [vnicStatus({ terms: { quota: 'blue', priority: 7, numa_node: null }, reservation: { vf: null, lease_seconds: 9, by: 'migration' } })];
   const shown = (await run(`-S ${socket} vnic show g1`)).out;
