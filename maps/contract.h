@@ -23,7 +23,7 @@
 
 /* Sizes fixed by the contract. */
 enum contract_limit {
-	CONTRACT_VERSION = 4,
+	CONTRACT_VERSION = 5,
 	/* vNIC ids are 1 .. MAX_VNICS - 1; id 0 stands for "no vNIC known". */
 	MAX_VNICS = 1024,
 	/* Queues of one port that can be told apart. */

@@ -39,7 +39,7 @@ export const vnicPathNames = {
 
 /** enum contract_limit. */
 export const ContractLimit = {
-  CONTRACT_VERSION: 4,
+  CONTRACT_VERSION: 5,
   MAX_VNICS: 1024,
   MAX_QUEUES: 64,
   RETA_SIZE: 128,
@@ -1383,7 +1383,7 @@ export const hostFingerprint: Fingerprint = {
     'enum vnic_path': { size: 1, PATH_SOFTWARE: 0, PATH_ACCELERATED: 1 },
     'enum contract_limit': {
       size: 4,
-      CONTRACT_VERSION: 4,
+      CONTRACT_VERSION: 5,
       MAX_VNICS: 1024,
       MAX_QUEUES: 64,
       RETA_SIZE: 128,
