@@ -10,6 +10,7 @@ import { driftOf } from './pool_plan.js';
 const CAPABILITIES: readonly (readonly [bit: number, name: string, why: string])[] = [
   [12, 'CAP_NET_ADMIN', 'attach programs, set links'],
   [13, 'CAP_NET_RAW', 'send control frames to guests'],
+  [19, 'CAP_SYS_PTRACE', 'see which process holds a VF'],
   [21, 'CAP_SYS_ADMIN', 'enter network namespaces of guests'],
   [38, 'CAP_PERFMON', 'count frames that the kernel drops'],
   [39, 'CAP_BPF', 'load programs'],

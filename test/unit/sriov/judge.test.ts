@@ -17,7 +17,7 @@ test('a host that is ready', (t) => {
   t.deepEqual(said({}), [
     'ok kernel: Linux 6.12.0, with BTF',
     'ok bpffs: there is a bpf file system at /sys/fs/bpf',
-    'ok rights: all capabilities are here: CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF',
+    'ok rights: all capabilities are here: CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF',
     'ok tools: all that unipath calls is here',
     'ok KVM: guests run with KVM',
     'ok IOMMU: 9 groups',
