@@ -20,7 +20,8 @@ export function tenantEvents(before: Tenant | null, after: Tenant, path: VnicPat
   if (wasPhase !== phase) events.push({ kind: 'phase', message: `${name} is ${phase}`, fields: { phase, was: wasPhase } });
   const reason = reasonOfTenant(after, path);
   const wasReason = before === null ? null : reasonOfTenant(before, path);
-  if (wasReason !== reason) events.push({ kind: 'reason', message: `${name}: ${reason}`, fields: { reason, was: wasReason } });
+  const said = reason === 'none' ? 'nothing keeps it from its VF any more' : reason;
+  if (wasReason !== reason) events.push({ kind: 'reason', message: `${name}: ${said}`, fields: { reason, was: wasReason } });
   const vf = claimedVf(after.state)?.port ?? null;
   const wasVf = before === null ? null : (claimedVf(before.state)?.port ?? null);
   if (wasVf !== vf) {
