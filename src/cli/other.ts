@@ -6,7 +6,7 @@ import type { Context } from './context.js';
 export function registerOther(program: Command, context: (command: Command) => Context): void {
   program
     .command('metrics')
-    .description('what a scrape gets')
+    .description("what a scrape gets, in Prometheus' text format, also with -j")
     .action(async (_options: object, command: Command) => {
       const here = context(command);
       here.io.out(await here.client().metrics());
