@@ -81,7 +81,7 @@ export interface VnicStatus {
   readonly max_rate: number | null;
   /** On what terms it gets one. `numa_node`: as configured, else where its guest was seen to be bound to; null: on any. */
   readonly terms: { readonly quota: string | null; readonly priority: number; readonly numa_node: number | null };
-  /** A VF is kept for it; `vf` null: none is to be had yet. */
+  /** A VF is reserved for it; `vf` null: none is to be had yet. */
   readonly reservation: { readonly vf: string | null; readonly lease_seconds: number; readonly by: 'migration' | 'operator' } | null;
   readonly generation: number;
   readonly tap_queues: QueueStatus;
@@ -91,7 +91,7 @@ export interface VnicStatus {
 export interface VfStatus {
   readonly port: string;
   readonly device: string;
-  /** `reserved`: kept for its owner, for `lease_seconds` more. `quarantined`: free, and not handed out. `lost`: nobody's, but not here. */
+  /** `reserved`: for its owner, for `lease_seconds` more. `quarantined`: free, and not handed out. `lost`: nobody's, but not here. */
   readonly state: 'free' | 'used' | 'reserved' | 'quarantined' | 'lost';
   readonly owner: string | null;
   readonly queues: number;
@@ -236,7 +236,7 @@ export interface ConfigReply {
 }
 
 export interface ReserveRequest {
-  /** 0: nothing is kept any more. */
+  /** 0: nothing is reserved any more. */
   readonly lease_ms: number;
 }
 

@@ -42,7 +42,7 @@ export function markdownOf({ commands }: Reference): string {
     'unipath [options] OBJECT COMMAND [arguments] [options]',
     '```',
     '',
-    `Data goes to standard output, messages to standard error. JSON has stable keys in snake_case and a schema number; so have errors with \`-j\`:`,
+    `Data goes to standard output, messages to standard error. JSON has stable keys in snake_case and a schema number ([JSON](json.md) has them all); so have errors with \`-j\`:`,
     '`{"schema":1,"error":{"code":...,"message":...,"hint":...}}`.',
     '',
     ...entries('option of every command', whole.options),

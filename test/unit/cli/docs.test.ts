@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { documentationFiles, MAN_FOLDER } from '../../../src/cli/docs/files.js';
+import { DOCUMENTS } from '../../../src/cli/docs/json_documents.js';
+import { jsonPage } from '../../../src/cli/docs/json_page.js';
 import { manPagesOf } from '../../../src/cli/docs/man.js';
 import { markdownOf } from '../../../src/cli/docs/markdown.js';
 import { type CommandReference, referenceOfUnipath } from '../../../src/cli/docs/reference.js';
@@ -77,6 +79,35 @@ test('whatever README and guides call a command of unipath is one, with these op
   t.true(seen > 30);
   t.is(understand('unipath vnic shaw', commands).command?.name, 'unipath vnic');
   t.deepEqual(understand('unipath -S /run/x vnic show g1 --nothing', commands).unknown, ['--nothing']);
+});
+
+test('each command that does something has its document, and no other', async (t) => {
+  const { commands } = await referenceOfUnipath();
+  const doing = commands.filter((command) => command.commands.length === 0).map(({ name }) => name.replace('unipath ', ''));
+  t.deepEqual(Object.keys(DOCUMENTS).sort(), doing.sort());
+});
+
+test('the page of JSON has the types that a document reaches, with what is said of them', (t) => {
+  const source = `
+    /** where it is. */
+    export interface Place {
+      readonly where: Side;
+      /** Of | both. */
+      readonly deepHole: readonly Hole[] | null;
+      readonly left?: Readonly<Record<string, number>>;
+    }
+    export interface Hole { readonly metres: number }
+    export interface Nobody { readonly asks: string }
+    export type Side = 'left' | 'right';`;
+  const page = jsonPage({ look: '{places: Place[]}' }, [source]);
+  const has = (line: string): void => void t.true(page.split('\n').includes(line), `${line} is not in:\n${page}`);
+  has('| `unipath look` | {places: [Place](#place)[]} |');
+  has('Where it is.');
+  has("| `where` | `'left' \\| 'right'` |  |");
+  has('| `deep_hole` | `Hole[] \\| null` | Of \\| both. |');
+  has('| `left` | `{[string]: number}` |  |');
+  has('## Hole');
+  t.false(page.includes('Nobody'));
 });
 
 test('troff gets no text for a macro, and Markdown none for a table', (t) => {
