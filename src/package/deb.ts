@@ -1,15 +1,16 @@
 /** The package as Debian has it, made by dpkg-deb(1). */
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../host/exec.js';
 import { packageRoot } from '../paths.js';
 import { version as ownVersion } from '../version.js';
 import { buildDate, glibcVersion, layOutFiles, type PackageOptions } from './lay_out.js';
+import { packageScript } from './scripts.js';
 import { controlFile, debianArchitecture } from './texts.js';
 import { CONFFILES, packageTree } from './tree.js';
 
-const SCRIPTS = ['postinst', 'prerm', 'postrm'];
+const SCRIPTS = ['preinst', 'postinst', 'prerm', 'postrm'];
 const BUILD_MS = 300_000;
 
 /** What dpkg-deb makes the package of: the files as on a host, and DEBIAN. @throws Error when something has not been built */
@@ -22,7 +23,7 @@ function layOut(folder: string, { version = ownVersion, node = process.execPath 
   writeFileSync(join(control, 'conffiles'), CONFFILES.map((path) => `${path}\n`).join(''));
   writeFileSync(join(control, 'md5sums'), sums);
   for (const script of SCRIPTS) {
-    cpSync(join(packageRoot, 'src/package/files/DEBIAN', script), join(control, script));
+    writeFileSync(join(control, script), packageScript(`DEBIAN/${script}`));
     chmodSync(join(control, script), 0o755);
   }
 }

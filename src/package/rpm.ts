@@ -1,11 +1,12 @@
 /** The package as Fedora, RHEL and SUSE have it, made by rpmbuild(8). */
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../host/exec.js';
 import { packageRoot } from '../paths.js';
 import { version as ownVersion } from '../version.js';
 import { buildDate, glibcVersion, layOutFiles, type PackageOptions } from './lay_out.js';
+import { packageScript } from './scripts.js';
 import { rpmArchitecture, type RpmScripts, specFile } from './spec.js';
 import { packageTree } from './tree.js';
 
@@ -13,8 +14,8 @@ const BUILD_MS = 300_000;
 /** rpm's words for how the files are packed. */
 const PAYLOADS = { xz: 'w6.xzdio', none: 'w.ufdio' } as const;
 
-const script = (name: string): string => readFileSync(join(packageRoot, 'src/package/files/RPM', name), 'utf8');
-const scripts = (): RpmScripts => ({ post: script('post'), preun: script('preun'), postun: script('postun'), posttrans: script('posttrans') });
+const script = (name: string): string => packageScript(`RPM/${name}`);
+const scripts = (): RpmScripts => ({ pre: script('pre'), post: script('post'), preun: script('preun'), postun: script('postun'), posttrans: script('posttrans') });
 
 /** @returns the package's path. @throws Error when something has not been built */
 export async function buildRpm(options: PackageOptions = {}): Promise<string> {

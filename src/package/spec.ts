@@ -16,6 +16,7 @@ export function rpmArchitecture(arch: string): string {
 
 /** Shell, without its first line. */
 export interface RpmScripts {
+  readonly pre: string;
   readonly post: string;
   readonly preun: string;
   readonly postun: string;
@@ -80,7 +81,7 @@ the daemon keeps them right and tells Prometheus what they do.
 mkdir -p "%{buildroot}"
 cp -a "${checkPath(folder)}/." "%{buildroot}/"
 
-${(['post', 'preun', 'postun', 'posttrans'] as const).map(section).join('\n')}
+${(['pre', 'post', 'preun', 'postun', 'posttrans'] as const).map(section).join('\n')}
 %files
 ${foldersOf(files).map((each) => `%dir %attr(0755, root, root) ${checkPath(each)}\n`).join('')}${files.map((file) => `${fileLine(file)}\n`).join('')}`;
 }

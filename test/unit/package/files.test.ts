@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'ava';
+import { ContractLimit } from '../../../maps/generated/contract.js';
 import { parseConfig } from '../../../src/config/load.js';
 import { DEFAULT_READ_SOCKET, DEFAULT_SOCKET } from '../../../src/control/usual_socket.js';
+import { packageScript } from '../../../src/package/scripts.js';
 import { contentOf, type PackageKind, packageTree } from '../../../src/package/tree.js';
 import { packageRoot } from '../../../src/paths.js';
 import { temporaryFolder } from '../../support/control_socket.js';
@@ -77,7 +79,19 @@ testWith(needs.tool('systemd-analyze'))('systemd takes the unit', (t) => {
 });
 
 testWith(needs.tool('sh'))('the scripts of the package are shell', (t) => {
-  for (const script of ['DEBIAN/postinst', 'DEBIAN/prerm', 'DEBIAN/postrm', 'RPM/post', 'RPM/preun', 'RPM/postun', 'RPM/posttrans', 'unipath.sh', 'unipathd.sh']) {
+  for (const script of ['DEBIAN/preinst', 'RPM/pre', 'DEBIAN/postinst', 'DEBIAN/prerm', 'DEBIAN/postrm', 'RPM/post', 'RPM/preun', 'RPM/postun', 'RPM/posttrans', 'unipath.sh', 'unipathd.sh']) {
     t.is(spawnSync('sh', ['-n', join(files, script)], { encoding: 'utf8' }).stderr, '', script);
+  }
+});
+
+test('over programs of another version nothing is installed, over those of its own it is', (t) => {
+  const pins = join(temporaryFolder(t), 'unipath');
+  const install = (script: string, folder: string | null): number | null => {
+    rmSync(pins, { recursive: true, force: true });
+    if (folder !== null) mkdirSync(join(pins, folder), { recursive: true });
+    return spawnSync('sh', ['-c', packageScript(script).replaceAll('/sys/fs/bpf/unipath', pins), 'sh', 'upgrade'], { stdio: 'ignore' }).status;
+  };
+  for (const script of ['DEBIAN/preinst', 'RPM/pre']) {
+    t.deepEqual([null, `v${ContractLimit.CONTRACT_VERSION}`, `v${ContractLimit.CONTRACT_VERSION - 1}`].map((folder) => install(script, folder)), [0, 0, 1], script);
   }
 });

@@ -3,7 +3,7 @@ import { rpmArchitecture, specFile } from '../../../src/package/spec.js';
 import type { PackageFile } from '../../../src/package/tree.js';
 
 const text = (to: string, change: Partial<PackageFile> = {}): PackageFile => ({ to, source: { text: '' }, ...change });
-const scripts = { post: 'echo 100%\n', preun: 'exit 0\n', postun: '', posttrans: '' };
+const scripts = { pre: '', post: 'echo 100%\n', preun: 'exit 0\n', postun: '', posttrans: '' };
 const spec = (files: readonly PackageFile[], version = '1.2.3'): string[] =>
   specFile({ version, files, glibc: '2.36', folder: '/tmp/unipath-package-x/unipath', scripts }).split('\n');
 
