@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { ControlClient } from '../control/client.js';
 import { type CopiedSteering, copySteering } from '../control/steering_copy.js';
 import type { Context } from './context.js';
-import { CliError, ExitCode } from './exit.js';
+import { CliError, ExitCode, ExitWith } from './exit.js';
 import { named } from './words.js';
 
 interface CopyOptions {
@@ -16,7 +16,7 @@ interface CopyOptions {
 export function registerFlowCopy(flow: Command, context: (command: Command) => Context): void {
   flow
     .command('copy')
-    .description("to another host's unipathd: learnt flows, and what was set of shares and hash types; unipath vm migrate --to does it by itself")
+    .description("to another host's unipathd: learnt flows, and what was set of shares and hash types; unipath vm migrate --to does it by itself; exit code 1 when nothing could be")
     .option('--vnic <name>', 'of this vNIC')
     .option('--vm <name>', 'of all vNICs of this virtual machine')
     .requiredOption('--to <socket>', 'control socket of the other unipathd')
@@ -30,9 +30,12 @@ async function copy(context: Context, { vnic, vm, to, dryRun }: CopyOptions): Pr
   const names = vm === undefined ? [named('vNIC', vnic ?? '', (await client.status()).vnics).name] : named('virtual machine', vm, (await client.vms()).vms).vnics;
   if (dryRun === true) return foresee(context, client, new ControlClient(to), names);
   const copied = await copySteering(client, new ControlClient(to), names);
-  if (context.json) return context.printJson(copied);
-  for (const one of copied.vnics) context.printLine(`${one.vnic}: ${one.flows} learnt flows${one.waits ? ', in use there as soon as its guest has arrived' : ''}`);
-  printNotes(context, copied);
+  if (context.json) context.printJson(copied);
+  else {
+    for (const one of copied.vnics) context.printLine(`${one.vnic}: ${one.flows} learnt flows${one.waits ? ', in use there as soon as its guest has arrived' : ''}`);
+    printNotes(context, copied);
+  }
+  if (copied.vnics.length === 0) throw new ExitWith(ExitCode.failed);
 }
 
 async function foresee(context: Context, from: ControlClient, to: ControlClient, names: readonly string[]): Promise<void> {

@@ -27,7 +27,7 @@ interface MigrateOptions {
 export function registerVm(program: Command, context: (command: Command) => Context): void {
   const vm = program.command('vm').description('virtual machines that were found');
   vm.command('show')
-    .description('all of them, or one')
+    .description('all of them, or everything about one')
     .argument('[name]')
     .action(async (name: string | undefined, _options: object, command: Command) => show(context(command), name));
   vm.command('receive')
@@ -85,7 +85,7 @@ async function show(context: Context, name: string | undefined): Promise<void> {
   if (context.json) return context.printJson({ vms: shown, problems: reply.problems });
   context.printTime();
   if (context.brief) context.printTable([], shown.map(({ name: vm, run_state, vnics }) => [vm, run_state, vnics.join(',') || '-']));
-  else if (context.details) printEach(context, shown);
+  else if (context.details || name !== undefined) printEach(context, shown);
   else printAll(context, shown);
   for (const [vm, problem] of Object.entries(reply.problems)) context.io.err(`${vm}: ${problem}\n`);
 }
@@ -139,7 +139,10 @@ async function migrate(context: Context, name: string, options: MigrateOptions):
   const destination = options.to === undefined ? null : new ControlClient(options.to);
   if (options.dryRun === true) return foreseeMigration(context, name, destination, uri);
   const vnics = destination === null ? [] : named('virtual machine', name, (await client.vms()).vms).vnics;
-  await destination?.receiveVm(name, { uri });
+  if (destination !== null) {
+    await thereIs(destination, name);
+    await destination.receiveVm(name, { uri });
+  }
   const migration = client.migrateVm(name, request, milliseconds(options.wait, '--wait'));
   const copied = destination === null ? null : await copyMeanwhile(client, destination, vnics, migration);
   const reply = await migration;
@@ -151,10 +154,18 @@ async function migrate(context: Context, name: string, options: MigrateOptions):
   if (reply.outcome !== 'completed') throw new ExitWith(ExitCode.failed);
 }
 
+/** @throws CliError that says of which host it speaks */
+async function thereIs(destination: ControlClient, name: string): Promise<void> {
+  const { vms } = await destination.vms();
+  if (vms.some((vm) => vm.name === name)) return;
+  const hint = `start its QEMU there with -incoming defer, where unipathd looks for it; there are: ${vms.map((vm) => vm.name).join(', ') || 'none'}`;
+  throw new CliError(`the destination has no virtual machine "${name}"`, 'unknown_vm', hint);
+}
+
 /** Also asks the destination whether it has the machine. */
 async function foreseeMigration(context: Context, name: string, destination: ControlClient | null, uri: string): Promise<void> {
   const vm = named('virtual machine', name, (await context.client().vms()).vms);
-  if (destination !== null) named('virtual machine', name, (await destination.vms()).vms);
+  if (destination !== null) await thereIs(destination, name);
   const { vnics } = await context.client().status();
   const held = vnics.filter((vnic) => vm.vnics.includes(vnic.name) && vnic.vf !== null).map((vnic) => `${vnic.vf} from ${vnic.name}`);
   const taken = held.length === 0 ? 'no VF has to be taken back' : `${held.join(', ')} taken back first`;

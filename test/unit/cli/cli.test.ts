@@ -121,6 +121,7 @@ test('-d: everything about each', async (t) => {
   t.regex(machine.out, /^version {5}7\.2\.0$/m);
   t.regex(machine.out, /^net0 {2}52:54:00:00:00:01 {2}tap-g1 +2 {2}on, unknown$/m);
   t.is(machine.err, 'db: no socket\n');
+  t.is((await run(`-S ${socket} vm show web`)).out, machine.out);
 });
 
 test('-t: when it was so, as a line or a key', async (t) => {

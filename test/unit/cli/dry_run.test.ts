@@ -64,7 +64,7 @@ test('vm: both ends are asked, and no guest is moved', async (t) => {
     (await run(`-S ${socket} vm migrate web --to ${there.socket} --uri tcp:192.0.2.1:4444 --dry-run`)).out,
     'web (running) would be sent to tcp:192.0.2.1:4444: vfp0 from g1 taken back first\n',
   );
-  t.regex((await run(`-S ${socket} vm migrate web --to ${elsewhere.socket} --dry-run`)).err, /there is no virtual machine "web"\n {2}there are: db/);
+  t.regex((await run(`-S ${socket} vm migrate web --to ${elsewhere.socket} --dry-run`)).err, /the destination has no virtual machine "web"\n {2}start its QEMU there with -incoming defer.*; there are: db/);
   t.is((await run(`-S ${socket} vm receive web --uri tcp:0.0.0.0:4444 --dry-run`)).out, 'web (running) would be told to wait for its guest at tcp:0.0.0.0:4444\n');
   t.is((await run(`-S ${socket} vm cancel web --dry-run`)).out, 'web is not being migrated: nothing would be stopped\n');
   t.regex((await run(`-S ${socket} vm cancel wep --dry-run`)).err, /did you mean "web"/);

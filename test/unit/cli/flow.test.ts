@@ -191,6 +191,8 @@ test('flow copy: whose, and where to', async (t) => {
   t.like(await copy(''), { code: 2, out: '' });
   t.like(await copy('--vnic g1 --vm web'), { code: 2, out: '' });
   t.is((await run(`-S ${from.socket} flow copy --vnic g1 --to /nonexistent/x.sock`)).code, 3);
+  to.controller.vnics = [];
+  t.like(await copy('--vnic g1'), { code: 1, out: '', err: 'the other host knows no vNIC with 52:54:00:00:00:01: nothing of g1 was brought there\n' });
 });
 
 test('filters: names to numbers, and near names', (t) => {
