@@ -11,7 +11,7 @@ import { controlFile, debianArchitecture } from './texts.js';
 import { CONFFILES, packageTree } from './tree.js';
 
 const SCRIPTS = ['preinst', 'postinst', 'prerm', 'postrm'];
-const BUILD_MS = 300_000;
+const BUILD_MS = 900_000;
 
 /** What dpkg-deb makes the package of: the files as on a host, and DEBIAN. @throws Error when something has not been built */
 function layOut(folder: string, { version = ownVersion, node = process.execPath }: PackageOptions = {}): void {

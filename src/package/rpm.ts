@@ -10,7 +10,7 @@ import { packageScript } from './scripts.js';
 import { rpmArchitecture, type RpmScripts, specFile } from './spec.js';
 import { packageTree } from './tree.js';
 
-const BUILD_MS = 300_000;
+const BUILD_MS = 900_000;
 /** rpm's words for how the files are packed. */
 const PAYLOADS = { xz: 'w6.xzdio', none: 'w.ufdio' } as const;
 
