@@ -135,7 +135,7 @@ test('the last events are kept, and no more than that', async (t) => {
   t.true(reconciler.recentEvents().some(({ kind, vnic }) => kind === 'path' && vnic === 'g1'));
   for (let i = 0; i < 120; i++) await site.clock.run(reconciler.want('g1', i % 2 === 0 ? 'software' : 'accelerated', 0));
   t.true(reconciler.recentEvents().length <= 200);
-  t.regex(reconciler.recentEvents().findLast(({ kind }) => kind === 'config')?.message ?? '', /wants g1 on accelerated$/);
+  t.regex(reconciler.recentEvents().findLast(({ kind }) => kind === 'config')?.message ?? '', /wants g1 on the accelerated path$/);
 });
 
 test('why a vNIC is on its path: of what was seen last, and of the maps as they are now', async (t) => {
