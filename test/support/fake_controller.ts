@@ -121,7 +121,7 @@ export class FakeController implements Controller {
       vf_queues: null,
     }),
   ];
-  state: ReconcileHealth = { lastReconcileAgeMs: 1500.4, error: null };
+  state: ReconcileHealth = { lastReconcileAgeMs: 1500, error: null };
   rss: RssStatus = rssStatus();
   /** Answer of `want`: whether the path was reached. */
   reached = true;

@@ -34,6 +34,7 @@ function raw(socketPath: string, method: string, path: string, body: string | Bu
 
 test('status has everything under a schema number', async (t) => {
   const { socket, controller, folder } = await fakeDaemon(t);
+  controller.state = { lastReconcileAgeMs: 1500.4, error: null };
   const status = await new ControlClient(socket).status();
   t.deepEqual(status, {
     schema: 1,
