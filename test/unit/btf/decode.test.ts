@@ -70,7 +70,7 @@ test('what the codecs write, in words', (t) => {
   const steering = encode(steeringCodec, {
     queues: 2, hashTypes: 0x77, rssRow: 1, nicHash: 0, reta: Buffer.from(Array.from({ length: 128 }, (_, i) => i % 2)), queueCpus: [0, 1, ...new Array<number>(62).fill(0)],
   });
-  t.regex(rowText(decodeRow('struct steering', steering)), /^queues=2 hash_types=ipv4,tcp_ipv4,.*,udp_ipv6 rss_row=1 reta=(0001){64} queue_cpus=0,1$/);
+  t.regex(rowText(decodeRow('struct steering', steering)), /^queues=2 hash_types=ipv4,tcp_ipv4,.*,udp_ipv6 rss_row=1 nic_hash=0 reta=(0001){64} queue_cpus=0,1$/);
 });
 
 test('counters by reason; only what is not zero is in the text', (t) => {
