@@ -1,12 +1,18 @@
 /**
  * Runs in the machine: a guest's address goes from the host's path to its VF and back while a station on the wire, the guest of another VF and
  * a guest of the host's bridge ask the guest 50 times a second. The guest, a namespace, hears on both of its NICs (a bond with
- * all_slaves_active), and sends on the one it is told to, as one with the plug-in does. Prints what became of the questions.
+ * all_slaves_active), and sends on the one it is told to, as one with the plug-in does. The packet programs run on the PF and on the host's taps: what the
+ * adapter gives back to the PF would else move the guests in the bridge. Prints what became of the questions.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { discoverPfs, findPf } from '../../src/sriov/discover.js';
-import { parseMacAddress } from '../../src/core/model.js';
+import { planSteering } from '../../src/core/queue_plan.js';
+import { parseMacAddress, type VnicPath } from '../../src/core/model.js';
+import { openDataPlane } from '../../src/dataplane/dataplane.js';
+import type { DataPlane } from '../../src/dataplane/port.js';
+import { onlineCpus } from '../../src/native/cpus.js';
+import { hostObjectPath } from '../../src/paths.js';
 import { addOwnAddress, deleteOwnAddress } from '../../src/host/own_addresses.js';
 import { LinuxAdapters } from '../../src/sriov/adapters.js';
 import { planPoolReset, planPoolSetup, resetPool, setUpPool } from '../../src/sriov/pool.js';
@@ -16,7 +22,7 @@ const PF = 'eth0';
 const STATE = '/run/unipath-state';
 const MAC = parseMacAddress('52:54:00:00:00:a0');
 const NEIGHBOUR_VF_MAC = '52:54:00:00:00:a1';
-const NEIGHBOUR_TAP_MAC = '52:54:00:00:00:b0';
+const NEIGHBOUR_TAP_MAC = parseMacAddress('52:54:00:00:00:b0');
 const ADDRESS = '10.0.0.10';
 const WIRE_MAC = '52:54:00:5a:00:ff';
 const QUESTIONS = 400;
@@ -82,6 +88,29 @@ function network(): void {
   );
 }
 
+const ifindex = (device: string): number => Number(sh(`cat /sys/class/net/${device}/ifindex`));
+const FRAME_MAX = 1514;
+const GUEST = 1;
+
+/** The guest and its neighbour, on the software path. */
+async function steer(): Promise<DataPlane> {
+  const dataPlane = await openDataPlane({ objectPath: hostObjectPath, pinsRoot: '/sys/fs/bpf/unipath-hand-over', flowsPerVnic: 256, rssKey: 'random', xdpMode: 'auto' });
+  const uplink = ifindex(PF);
+  const usual = { vlans: [0], access: false, addresses: null, maxRate: null, plugin: true, cutThrough: false, operatorWant: null } as const;
+  const frames = { tapFrameMax: FRAME_MAX, vfFrameMax: FRAME_MAX, uplinkFrameMax: FRAME_MAX } as const;
+  const takes = { tapMultiBuffer: false, vfMultiBuffer: false, uplinkMultiBuffer: false, vfNoTransmit: false, uplinkNoTransmit: false } as const;
+  for (const [id, mac, tap, vfIfindex] of [[GUEST, MAC, 'tap-g0', uplink], [2, NEIGHBOUR_TAP_MAC, 'tap-s', 0]] as const) {
+    dataPlane.writeVnic(id, { ...usual, ...frames, ...takes, mac, tapIfindex: ifindex(tap), vfIfindex, uplinkIfindex: uplink });
+    dataPlane.writePort(ifindex(tap), { vnic: id, role: 'tap' });
+    dataPlane.writeSteering(id, 'tap', planSteering(1, onlineCpus(), id));
+    await dataPlane.attach('steer_guest', ifindex(tap), tap);
+  }
+  dataPlane.writeSteering(GUEST, 'vf', planSteering(1, onlineCpus(), GUEST));
+  await dataPlane.attach('steer_uplink', uplink, PF);
+  dataPlane.writeTxPort(uplink, true);
+  return dataPlane;
+}
+
 const use = (nic: string): string => sh(`ip -n g0 link set bond0 type bond active_slave ${nic}`);
 const packets = (nic: string): number => Number(sh(`ip netns exec g0 cat /sys/class/net/${nic}/statistics/rx_packets`));
 const heard = (): { vf: number; tap: number } => ({ vf: packets('nic0'), tap: packets('eth0') });
@@ -119,6 +148,8 @@ await printScenario(
       await adapters.lend(PF, VF, MAC, {});
       await pool('kernel');
       network();
+      const dataPlane = await steer();
+      const bring = (path: VnicPath): unknown => dataPlane.changePath(GUEST, { path, vfAllowed: path === 'accelerated' });
       use('eth0');
       await sleep(3000);
       for (const netns of ['world', 'g1', 's']) sh(`ip netns exec ${netns} busybox ping -c 2 -w 5 ${ADDRESS} || true`);
@@ -130,7 +161,7 @@ await printScenario(
       const takeOverMs = await timed(async () => {
         await adapters.admit(PF, VF, 0);
         await deleteOwnAddress(PF, MAC);
-        sh(`bridge fdb replace ${MAC} dev ${PF} master static`);
+        bring('accelerated');
         use('nic0');
       });
       await sleep(300);
@@ -139,7 +170,7 @@ await printScenario(
       const onVf = heard();
       const giveBackMs = await timed(async () => {
         use('eth0');
-        sh(`bridge fdb replace ${MAC} dev tap-g0 master static`);
+        bring('software');
         await addOwnAddress(PF, MAC);
         await adapters.park(PF, VF);
       });
@@ -147,6 +178,7 @@ await printScenario(
       const given = heard();
       const answers = await Promise.all(asking);
       const end = heard();
+      dataPlane.remove();
       sh('ip netns del g0; ip netns del g1; sleep 1');
       await adapters.giveBack(PF, VF);
       const after = (await discoverPfs())[0]?.vfs[0]?.configuration;
