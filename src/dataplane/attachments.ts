@@ -2,9 +2,9 @@
 import { ForeignProgramError, NativeError } from '../native/errors.js';
 import { queryXdp, type XdpAttachMode, XdpLink } from '../native/link.js';
 import type { Pins } from '../native/pins.js';
-import type { BpfProgram } from '../native/program.js';
+import { BpfProgram } from '../native/program.js';
 import type { AttachMode } from '../core/model.js';
-import { boundPin, listBound, openBound } from './bound_program.js';
+import { boundPin, listBound } from './bound_program.js';
 import type { Attachment, ProgramName, ProgramRuns } from './port.js';
 
 /** `auto`: native, and generic where the driver refuses it. */
@@ -36,6 +36,7 @@ export class Attachments {
 
   /** Takes over the pinned links; drops those whose device is gone. @throws Error for a link whose program is not ours */
   adopt(): void {
+    for (const ifindex of listBound(this.#pins)) this.#bound.set(ifindex, BpfProgram.fromPin(boundPin(this.#pins, ifindex)));
     for (const ifindex of this.#pins.listLinks()) {
       const link = XdpLink.fromPin(this.#pins.link(ifindex));
       const { ifindex: present, programId } = link.info();
@@ -44,9 +45,7 @@ export class Attachments {
         this.#pins.remove(this.#pins.link(ifindex));
         continue;
       }
-      const bound = openBound(this.#pins, ifindex);
-      if (bound !== null) this.#bound.set(ifindex, bound);
-      const program = bound?.id === programId ? 'steer_uplink_hw' : PROGRAM_NAMES.find((name) => this.#programs[name].id === programId);
+      const program = this.#bound.get(ifindex)?.id === programId ? 'steer_uplink_hw' : PROGRAM_NAMES.find((name) => this.#programs[name].id === programId);
       if (program === undefined) {
         link.close();
         throw new Error(`${this.#pins.link(ifindex)} runs program ${programId}, which is none of unipath's; remove this pin to detach it`);
@@ -55,7 +54,7 @@ export class Attachments {
       const fallbackReason = mode === 'generic' ? 'attached in generic mode by an earlier daemon' : null;
       this.#attached.set(ifindex, { link, attachment: { ifindex, program, mode, fallbackReason, insteadOf: null } });
     }
-    for (const ifindex of listBound(this.#pins)) if (this.#attached.get(ifindex)?.attachment.program !== 'steer_uplink_hw') this.#unbind(ifindex);
+    for (const ifindex of [...this.#bound.keys()]) if (this.#attached.get(ifindex)?.attachment.program !== 'steer_uplink_hw') this.#unbind(ifindex);
   }
 
   /**
@@ -68,7 +67,7 @@ export class Attachments {
     const present = this.#attached.get(ifindex);
     if (present === undefined) return this.#attachNew(program, ifindex, name, mode);
     if (present.attachment.program !== program) present.link.replace(this.#programs[program], this.#handle(present.attachment));
-    this.#unbind(ifindex);
+    if (present.attachment.program === 'steer_uplink_hw') this.#unbind(ifindex);
     return this.#remember(present.link, { ...present.attachment, program, insteadOf: null });
   }
 
@@ -105,7 +104,7 @@ export class Attachments {
     // The pin first: as long as the descriptor is open, the link is whole.
     this.#pins.remove(this.#pins.link(ifindex));
     present.link.close();
-    this.#unbind(ifindex);
+    if (present.attachment.program === 'steer_uplink_hw') this.#unbind(ifindex);
   }
 
   list(): Attachment[] {

@@ -16,7 +16,7 @@ export const boundPin = (pins: Pins, ifindex: number): string => pins.program(`$
 
 /** The ifindexes that have one. */
 export function listBound(pins: Pins): number[] {
-  return pins.listPrograms().flatMap((name) => (PIN.exec(name)?.[1] === undefined ? [] : [Number(PIN.exec(name)?.[1])]));
+  return pins.listPrograms().flatMap((name) => PIN.exec(name)?.[1] ?? []).map(Number);
 }
 
 /** The one that is pinned for a device; null: there is none. */

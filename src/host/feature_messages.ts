@@ -42,7 +42,7 @@ const NETDEV_XDP_RX_METADATA_HASH = 2n;
 /** What a device can do of XDP, by bit number; `ethtool` and `xdp-loader features` have the same names. */
 const XDP_FEATURES = ['basic', 'redirect', 'ndo-xmit', 'xsk-zerocopy', 'hw-offload', 'rx-sg', 'ndo-xmit-sg'] as const;
 export type XdpFeature = (typeof XDP_FEATURES)[number];
-/** The device transmits redirected frames that lie in several buffers. */
+/** The device transmits redirected frames; also those that lie in several buffers. */
 const NETDEV_XDP_ACT_NDO_XMIT = 1n << BigInt(XDP_FEATURES.indexOf('ndo-xmit'));
 const NETDEV_XDP_ACT_NDO_XMIT_SG = 1n << BigInt(XDP_FEATURES.indexOf('ndo-xmit-sg'));
 
