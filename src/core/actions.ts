@@ -121,6 +121,8 @@ export type Action =
   | { readonly kind: 'announce'; readonly ifindex: number; readonly device: string; readonly mac: MacAddress; readonly vlans: readonly number[] }
   /** A VF behind the adapter's own switch gets the vNIC's address and limits, and is parked: it hears nothing. `pf`: its netdev. */
   | { readonly kind: 'lend-vf'; readonly pf: string; readonly vf: VfSpec; readonly mac: MacAddress; readonly settings: VfSettings }
+  /** Its guest has gone, but not who holds it: the adapter gives it nothing any more that is for the guest. */
+  | { readonly kind: 'take-vf-address'; readonly pf: string; readonly vf: VfSpec }
   /** As it was before it was lent; not before it is really released. */
   | { readonly kind: 'return-vf'; readonly pf: string; readonly vf: VfSpec }
   /** It hears: it is in the vNIC's VLAN. 0: untagged. */
@@ -205,6 +207,7 @@ export function undosOf(action: Action): readonly Action[] {
       return [{ ...action, kind: 'park-vf' }];
     case 'park-vf':
       return [{ ...action, kind: 'admit-vf' }];
+    case 'take-vf-address':
     case 'return-vf':
     case 'await-operational':
     case 'unprepare-vf':
@@ -319,6 +322,8 @@ export function describeAction(action: Action): string {
       return `announce ${action.mac} by ${action.device}`;
     case 'lend-vf':
       return `give VF ${action.vf.device} of ${action.pf} the address ${action.mac}, parked`;
+    case 'take-vf-address':
+      return `take its address from VF ${action.vf.device} of ${action.pf}`;
     case 'return-vf':
       return `set VF ${action.vf.device} of ${action.pf} as it was`;
     case 'admit-vf':

@@ -9,7 +9,7 @@
  */
 import { ContractLimit } from '../../maps/generated/contract.js';
 import type { Action } from './actions.js';
-import { type AdapterSpec, fdbKey, type FdbEntry, type GuestMode, macText, type Observed, type ObservedVf, type VfSpec, type VnicSpec } from './model.js';
+import { type AdapterSpec, fdbKey, type FdbEntry, guestName, type GuestMode, macText, type Observed, type ObservedVf, type VfSpec, type VnicSpec } from './model.js';
 import type { Tenant } from './tenant.js';
 import { claimedVf, type ClaimedVf, type Stage } from './vnic_state.js';
 
@@ -104,6 +104,14 @@ export function parkActions(tenant: Tenant, vf: ClaimedVf, keep: readonly Action
 /** The VF gets the vNIC's address and limits, parked. */
 export function lendAction({ adapter, spec }: Tenant, vf: VfSpec): Action {
   return { kind: 'lend-vf', pf: adapter.uplink, vf, mac: spec.mac, settings: { ...(spec.maxRate === null ? {} : { maxRate: spec.maxRate }), ...spec.vf } };
+}
+
+/** A machine whose guest has gone elsewhere holds it until it ends, and with the guest's address it would swallow what neighbours send there. */
+export const takeAddressAction = (pf: string, vf: VfSpec): Action => ({ kind: 'take-vf-address', pf, vf });
+
+/** Is it held by a machine whose guest is there no more, and has an address? */
+export function isLeftBehind({ filter, place }: ObservedVf, observed: Observed): boolean {
+  return filter?.lent === true && filter.mac !== null && place.kind === 'guest' && !observed.guests.has(guestName(place.guest));
 }
 
 /** It is as it was before, if nobody uses it any more. */

@@ -1,6 +1,6 @@
 /** What the maps still hold that belongs to nobody. */
 import type { Action, Sequence } from './actions.js';
-import { returnAction } from './adapter_vf.js';
+import { isLeftBehind, returnAction, takeAddressAction } from './adapter_vf.js';
 import { restoreVlanActions } from './bridge_vlans.js';
 import type { Desired, Observed } from './model.js';
 import { storedOf } from './rows.js';
@@ -37,12 +37,13 @@ export function planSweep(desired: Desired, tenants: readonly Tenant[], observed
   return actions.length === 0 ? null : { purpose: 'sweep', actions, onFailure: 'stop' };
 }
 
-/** VFs that were lent, and that no vNIC and no guest has any more. */
+/** VFs that were lent, and that no vNIC has any more, and no guest. */
 function orphanActions(desired: Desired, tenants: readonly Tenant[], observed: Observed): Action[] {
   const claims = claimedPorts(tenants);
-  return observed.vfs.flatMap(({ adapter, spec, filter, place }): Action[] => {
-    const uplink = desired.adapters.find(({ name }) => name === adapter)?.uplink;
-    if (filter?.lent !== true || place.kind !== 'host' || claims.has(spec.port) || uplink === undefined) return [];
-    return [returnAction(uplink, spec)];
+  return observed.vfs.flatMap((vf): Action[] => {
+    const uplink = desired.adapters.find(({ name }) => name === vf.adapter)?.uplink;
+    if (uplink === undefined || claims.has(vf.spec.port)) return [];
+    if (isLeftBehind(vf, observed)) return [takeAddressAction(uplink, vf.spec)];
+    return vf.filter?.lent === true && vf.place.kind === 'host' ? [returnAction(uplink, vf.spec)] : [];
   });
 }

@@ -3,7 +3,7 @@
  * last: a port that the maps give to a vNIC is one whose settings are unipath's to put back.
  */
 import type { Action, LinkChange } from './actions.js';
-import { driftActions, isPassedThrough, lendAction, questionEntry, returnAction } from './adapter_vf.js';
+import { driftActions, isLeftBehind, isPassedThrough, lendAction, questionEntry, returnAction, takeAddressAction } from './adapter_vf.js';
 import type { Timing } from './backoff.js';
 import { settingsNow } from './adopt.js';
 import { guestPortActions } from './bridge_vlans.js';
@@ -166,7 +166,8 @@ export function releaseActions(tenant: Tenant, vf: ClaimedVf, observed: Observed
   const unplug = migrates ? [] : unplugActions(vf, observed);
   const found = foundVf(vf, observed);
   actions.push(...unplug);
-  // A machine whose guest has gone holds it until it ends; then it is swept up.
+  // What is left behind is swept up when who holds it ends.
+  if (found !== undefined && isLeftBehind(found, observed)) actions.push(takeAddressAction(tenant.adapter.uplink, found.spec));
   if (found?.filter?.lent === true && (found.place.kind !== 'guest' || unplug.length > 0)) actions.push(returnAction(tenant.adapter.uplink, found.spec));
   if (stored !== null && stored.vfIfindex !== 0) {
     const before = rowOf(stored);

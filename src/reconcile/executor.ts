@@ -150,6 +150,8 @@ export class Executor {
       }
       case 'lend-vf':
         return adapters.lend(action.pf, action.vf.device, action.mac, action.settings);
+      case 'take-vf-address':
+        return adapters.takeAddress(action.pf, action.vf.device);
       case 'return-vf':
         return adapters.giveBack(action.pf, action.vf.device);
       case 'admit-vf':

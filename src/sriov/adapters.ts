@@ -15,7 +15,7 @@ import type { Adapters, LendableVf } from './port.js';
 import { whileLocked } from './setup_lock.js';
 import { numberAt, realSysfs } from './sysfs.js';
 import { hasVfNote, readVfNote, removeVfNote, writeVfNote } from './vf_notes.js';
-import { configurationOf, planVf, type VfPlan, type VfVlan, wishFor } from './vf_plan.js';
+import { configurationOf, planVf, settingText, type VfPlan, type VfSetting, type VfVlan, wishFor } from './vf_plan.js';
 import { applyVf, setOne } from './vf_settings.js';
 
 /** A process that has let a device go closes it a moment later. */
@@ -78,10 +78,18 @@ export class LinuxAdapters implements Adapters {
     return this.#setVlan(name, pci, PARKING_VLAN);
   }
 
+  async takeAddress(name: string, pci: string): Promise<void> {
+    const mac = (await this.#set(name, pci, { kind: 'mac', mac: null })).mac;
+    if (mac !== NO_MAC) throw new AdapterError(`VF ${pci} of ${name} was to have no address, but shows ${mac}`);
+  }
+
   async giveBack(name: string, pci: string): Promise<void> {
     const { pf, vf } = await this.#find(name, pci);
     if (!hasVfNote(this.#state, pf.pci, vf.index, 'lent')) return;
-    await this.#released(name, pf, vf);
+    await this.#released(name, pf, vf).catch(async (error: unknown) => {
+      await this.takeAddress(name, pci);
+      throw error;
+    });
     await this.#alone(() => this.#restore(name, pci));
   }
 
@@ -113,15 +121,21 @@ export class LinuxAdapters implements Adapters {
     }
   }
 
-  /** One command and one question: traffic waits meanwhile. */
   async #setVlan(name: string, pci: string, id: number): Promise<void> {
+    const { vlan } = await this.#set(name, pci, { kind: 'vlan', vlan: untaggedOr(id) });
+    if (vlan !== id) throw new AdapterError(`VF ${pci} of ${name} took VLAN ${id}, but shows ${vlan}`);
+  }
+
+  /** One command and one question: traffic waits meanwhile. @returns what the driver shows then */
+  async #set(name: string, pci: string, setting: VfSetting): Promise<DriverSettings> {
     const pf = pciOfNetdev(realSysfs, name);
     const vf = pf === null ? undefined : listVfs(realSysfs, pf).find((each) => each.pci === pci);
     const ifindex = numberAt(realSysfs, `/sys/class/net/${name}/ifindex`);
     if (vf === undefined || ifindex === null) throw noSuchVf(name, pci);
-    await setOne(name, vf.index, { kind: 'vlan', vlan: untaggedOr(id) });
-    const shown = (await readSettings(ifindex))?.find(({ index }) => index === vf.index)?.vlan;
-    if (shown !== id) throw new AdapterError(`VF ${pci} of ${name} took VLAN ${id}, but shows ${shown ?? 'nothing'}`);
+    await setOne(name, vf.index, setting);
+    const shown = (await readSettings(ifindex))?.find(({ index }) => index === vf.index);
+    if (shown === undefined) throw new AdapterError(`VF ${pci} of ${name} took ${settingText(setting)}, but its driver shows nothing`);
+    return shown;
   }
 
   async #find(name: string, pci: string): Promise<{ readonly pf: PfFacts; readonly vf: VfFacts }> {

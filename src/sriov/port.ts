@@ -18,7 +18,9 @@ export interface Adapters {
   admit(pf: string, pci: string, vlan: number): Promise<void>;
   /** It hears nothing. @throws AdapterError */
   park(pf: string, pci: string): Promise<void>;
-  /** As it was noted, once nobody uses it any more; nothing where nothing is noted. @throws AdapterError, when somebody still does */
+  /** It has no address: a frame to its guest, who has gone, is not for it. @throws AdapterError */
+  takeAddress(pf: string, pci: string): Promise<void>;
+  /** As it was noted, once nobody uses it any more; nothing where nothing is noted. @throws AdapterError, when somebody still does: it has no address then */
   giveBack(pf: string, pci: string): Promise<void>;
 }
 
@@ -28,5 +30,6 @@ export const NO_ADAPTERS: Adapters = {
   lend: () => Promise.resolve(),
   admit: () => Promise.resolve(),
   park: () => Promise.resolve(),
+  takeAddress: () => Promise.resolve(),
   giveBack: () => Promise.resolve(),
 };

@@ -13,6 +13,8 @@ import { answers, answersText, ask, BOOT_MS, createWorld, Side, VF_OF_GUEST, WAI
 const script = fileURLToPath(new URL('./nested_migrate.js', import.meta.url));
 const MIGRATION_MS = 320_000;
 const TIMEOUT_MS = 900_000;
+/** Questions, of two a second, that one station may have fewer answers to than another. */
+const UNEVEN = 15;
 
 useMachine({ adapters: PF_MACS.map((mac) => ({ mac })), bootMs: BOOT_MS });
 
@@ -102,10 +104,13 @@ class Story {
   }
 
   async #heard(what: string): Promise<void> {
-    for (const result of await answers(this.#machine)) {
+    const all = await answers(this.#machine);
+    for (const result of all) {
       this.#t.log(`${what}: ${answersText(result)}`);
       this.#t.true(result.answered > 10, result.station);
     }
+    const answered = all.map((result) => result.answered);
+    this.#t.true(Math.max(...answered) - Math.min(...answered) <= UNEVEN, `${what}: who asks from where makes a difference`);
   }
 }
 

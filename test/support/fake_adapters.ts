@@ -70,6 +70,10 @@ export class FakeAdapters implements Adapters {
     return this.#faults.around(`park ${pf} ${pci}`, () => void (this.#vf(pci).vlan = PARKING_VLAN));
   }
 
+  takeAddress(pf: string, pci: string): Promise<void> {
+    return this.#faults.around(`takeAddress ${pf} ${pci}`, () => void (this.#vf(pci).mac = null));
+  }
+
   giveBack(pf: string, pci: string): Promise<void> {
     return this.#faults.around(`giveBack ${pf} ${pci}`, () => {
       if (!this.#host.has(pci)) throw new Error(`VF ${pci} is still in use`);

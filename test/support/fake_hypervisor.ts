@@ -35,9 +35,11 @@ export class FakeHypervisor implements Hypervisor {
   readonly silent = new Set<string>();
   /** How many control frames each guest was sent. */
   readonly asked = new Map<string, number>();
-  /** Guests with net_failover: they hear on their VF only as long as they have one. */
   /** NUMA nodes that guests are bound to. */
   readonly nodes = new Map<string, number>();
+  /** Guests that have gone elsewhere; their machines stay, with what they hold. */
+  readonly departed = new Set<string>();
+  /** Guests with net_failover: they hear on their VF only as long as they have one. */
   readonly oneEared = new Set<string>();
   /** Of those, guests that never let go of a device. */
   readonly stubborn = new Set<string>();
@@ -112,7 +114,7 @@ export class FakeHypervisor implements Hypervisor {
   async look(guest: GuestSpec): Promise<GuestState | null> {
     await this.#clock.sleep(this.answerMs);
     this.#mustAnswer(guest);
-    if (!this.#guests.has(guestName(guest))) return null;
+    if (!this.#guests.has(guestName(guest)) || this.departed.has(guestName(guest))) return null;
     if (this.incoming.has(guestName(guest))) return { ...PLUGIN_GUEST, mode: null, refusal: 'guest_incoming', running: false, incoming: true };
     if (guest.kind === 'vm' && guest.mode === 'auto' && !this.oneEared.has(guestName(guest)))
       return { ...PLUGIN_GUEST, mode: null, refusal: 'guest_without_failover' };

@@ -81,6 +81,23 @@ test('taken back: the host hears before the VF no more does, and it is as it was
   t.deepEqual(world.faults.violations, []);
 });
 
+test('a guest goes elsewhere, and its machine stays with the VF: that one swallows nothing meanwhile, and is given back at the end', async (t) => {
+  const world = site();
+  const reconciler = await world.started();
+  const guest = `vm-g1/${MAC}`;
+  world.hypervisor.departed.add(guest);
+  await world.clock.advance(10_000);
+  t.regex(summary(reconciler).join(), /^g1 absent software guest_missing -$/);
+  t.like(world.adapters.at(VF0), { mac: null, before: { mac: null } });
+  t.is(hearers(world), '');
+  t.is(world.faults.calls.filter((call) => call.startsWith('takeAddress')).length, 1);
+  world.hypervisor.departed.delete(guest);
+  world.hypervisor.end(guest);
+  world.host.addLink(VF0);
+  await world.clock.advance(10_000);
+  t.is(world.adapters.at(VF0).before, null);
+});
+
 test('down puts everything back', async (t) => {
   const world = site();
   const before = world.host.snapshot();
