@@ -26,9 +26,13 @@ const started: { folder: string | null; machine: HostMachine | null; why: unknow
 type MachineKind = Omit<HostMachineStart, 'name' | 'folder'>;
 let kind: MachineKind = { adapters: PF_MACS.map((mac) => ({ mac })) };
 
+/** Makes the network namespace that QEMU runs in; null: that of the tests. */
+let makeOutside: ((t: ExecutionContext) => string) | null = null;
+
 /** Another machine for the tests of a file. To be called before they are declared. */
-export function useMachine(other: MachineKind): void {
+export function useMachine(other: MachineKind, outside: typeof makeOutside = null): void {
   kind = other;
+  makeOutside = outside;
 }
 
 async function hostMachine(t: ExecutionContext): Promise<HostMachine> {
@@ -37,7 +41,8 @@ async function hostMachine(t: ExecutionContext): Promise<HostMachine> {
   started.folder = mkdtempSync(join(tmpdir(), 'unipath-sriov-'));
   const before = performance.now();
   try {
-    const machine = await HostMachine.start({ name: 'kvm-host', folder: join(started.folder, 'host'), ...kind });
+    const outside = makeOutside === null ? {} : { netns: makeOutside(t) };
+    const machine = await HostMachine.start({ name: 'kvm-host', folder: join(started.folder, 'host'), ...outside, ...kind });
     started.machine = machine;
     t.log(`Linux ${machine.release} booted in ${((performance.now() - before) / 1000).toFixed(1)} s`);
     for (const driver of DRIVERS) await machine.run(`modprobe ${driver}`);

@@ -8,6 +8,11 @@ export interface HostMachineOptions {
   readonly adapters: readonly { readonly mac: string }[];
   /** One that is virtio-net itself, with as many VFs as it is to have (254 at most): no settings of VFs, but a large pool. */
   readonly pool?: { readonly mac: string; readonly vfs: number };
+  /**
+   * A NIC that tells its driver the RSS hash of each frame, on a tap outside of that name with so many queues: QEMU hands hashes on only with the header
+   * that a tap has, and a hub has none.
+   */
+  readonly hashing?: { readonly mac: string; readonly tap: string; readonly queues: number };
   /** Default 2. */
   readonly smp?: number;
   /** Default 2048. */
@@ -48,6 +53,17 @@ function poolArguments({ mac, vfs }: NonNullable<HostMachineOptions['pool']>, sl
   ];
 }
 
+/** No offload that keeps packet programs away. */
+function hashingArguments({ mac, tap, queues }: NonNullable<HostMachineOptions['hashing']>, slot: number): string[] {
+  const without = ['guest_tso4', 'guest_tso6', 'guest_ecn', 'guest_ufo'].map((feature) => `${feature}=off`).join(',');
+  return [
+    ...['-netdev', `tap,id=hashing,ifname=${tap},script=no,downscript=no,queues=${queues}`],
+    ...['-device', `pcie-root-port,id=port-hashing,chassis=${slot},slot=${slot}`],
+    // A vector for each queue of either direction, for changes, and for commands.
+    ...['-device', `virtio-net-pci,netdev=hashing,mac=${mac},bus=port-hashing,romfile=,mq=on,vectors=${2 * queues + 2},rss=on,hash=on,${without}`],
+  ];
+}
+
 /** @param project folder of this project, and @param modules of the kernel's modules, as the machine outside has them */
 export function hostMachineArguments(
   options: HostMachineOptions,
@@ -57,7 +73,7 @@ export function hostMachineArguments(
   project: string,
   modules: string,
 ): string[] {
-  const { name, adapters, pool, smp = 2, memoryMiB = 2048, accel } = options;
+  const { name, adapters, pool, hashing, smp = 2, memoryMiB = 2048, accel } = options;
   // Whether the timer works the kernel finds out by waiting, and panics where QEMU was not let run meanwhile.
   const words = [KERNEL_WORDS, 'no_timer_check', 'intel_iommu=on', 'iommu=pt', `unipath.name=${name}`, `unipath.project=${project}`, `unipath.modules=${modules}`];
   const nic = (id: string, model: string, mac: string, slot: number): string[] => [
@@ -77,5 +93,6 @@ export function hostMachineArguments(
     ...adapters.flatMap(({ mac }, i) => nic(`pf${i}`, 'igb', mac, i + 1)),
     ...nic('wire', 'virtio-net-pci', WIRE_MAC, adapters.length + 1),
     ...(pool === undefined ? [] : poolArguments(pool, adapters.length + 2)),
+    ...(hashing === undefined ? [] : hashingArguments(hashing, adapters.length + 3)),
   ];
 }

@@ -26,6 +26,8 @@ const BOOT_MS = 120_000;
 export interface HostMachineStart extends Omit<HostMachineOptions, 'accel'> {
   /** Made when it is not there; the machine's files go when it stops, and the folder when nothing else is in it. */
   readonly folder: string;
+  /** Network namespace that QEMU runs in; default: that of this process. */
+  readonly netns?: string;
   /** How long its boot may take; default 120 s. */
   readonly bootMs?: number;
   /** Release, or its beginning ("6.12"); default: the newest there is. */
@@ -62,7 +64,8 @@ export class HostMachine {
     mkdirSync(folder, { recursive: true });
     removeFiles(paths);
     const out = openSync(paths.log, 'a');
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...emulator(), ...args], {
+    const within = options.netns === undefined ? [] : ['nsenter', `--net=/run/netns/${options.netns}`];
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...within, ...emulator(), ...args], {
       stdio: ['ignore', out, out],
       env: commandEnvironment(),
     });
