@@ -27,6 +27,22 @@
 #define HASH_TYPES_IPV4 0
 #define HASH_TYPES_IPV6 4
 
+/* What of a frame is hashed. */
+enum hashed_fields {
+	HASHED_NOTHING = 0,
+	HASHED_ADDRESSES = 1,
+	HASHED_PORTS = 2,	/* and the addresses */
+};
+
+static __always_inline enum hashed_fields hashed_fields(__u32 family, __u32 l4, __u32 types)
+{
+	__u32 enabled = family == 6 ? types >> HASH_TYPES_IPV6 : types >> HASH_TYPES_IPV4;
+
+	if (l4 != L4_NONE && enabled >> (l4 & 3) & 1)
+		return HASHED_PORTS;
+	return enabled & 1 ? HASHED_ADDRESSES : HASHED_NOTHING;
+}
+
 /* How rss_hash() shall hash. */
 static __always_inline __u32 hash_request(__u32 row, __u32 types, const struct tuple *t)
 {
@@ -44,18 +60,15 @@ __weak __noinline __u32 rss_hash(struct xdp_md *ctx, __u32 offset, __u32 ports, 
 	const __u32 *a = (void *)(long)ctx->data + (offset & FRAME_OFFSET_MASK);
 	void *end = (void *)(long)ctx->data_end;
 	struct rss *r = bpf_map_lookup_elem(&rss, &row);
-	__u32 with_ports, enabled, h = 0;
+	enum hashed_fields fields = hashed_fields(family, l4, types);
+	__u32 h = 0;
 
-	if (!r)
-		return 0;
-	enabled = family == 6 ? types >> HASH_TYPES_IPV6 : types;
-	with_ports = l4 != L4_NONE && enabled >> (l4 & 3) & 1;
-	if (!with_ports && !(enabled & 1))
+	if (!r || fields == HASHED_NOTHING)
 		return 0;
 	if (family == 4 && (void *)(a + 2) <= end) {
 		TOEPLITZ_WORD(h, r->tables, 0, a);
 		TOEPLITZ_WORD(h, r->tables, 4, a + 1);
-		if (with_ports)
+		if (fields == HASHED_PORTS)
 			TOEPLITZ_WORD(h, r->tables, 8, &ports);
 	} else if (family == 6 && (void *)(a + 8) <= end) {
 		TOEPLITZ_WORD(h, r->tables, 0, a);
@@ -66,7 +79,7 @@ __weak __noinline __u32 rss_hash(struct xdp_md *ctx, __u32 offset, __u32 ports, 
 		TOEPLITZ_WORD(h, r->tables, 20, a + 5);
 		TOEPLITZ_WORD(h, r->tables, 24, a + 6);
 		TOEPLITZ_WORD(h, r->tables, 28, a + 7);
-		if (with_ports)
+		if (fields == HASHED_PORTS)
 			TOEPLITZ_WORD(h, r->tables, 32, &ports);
 	}
 	return h;

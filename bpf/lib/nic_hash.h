@@ -24,14 +24,18 @@ extern int bpf_xdp_metadata_rx_hash(const struct xdp_md *ctx, __u32 *hash, enum 
 #endif
 
 /* The fields that rss_hash() hashes of a frame, as a NIC says it; 0: none. */
-static __always_inline __u32 hashed_fields(const struct tuple *t, __u32 types)
+static __always_inline __u32 fields_of_nic(const struct tuple *t, __u32 types)
 {
-	__u32 enabled = t->family == 6 ? types >> HASH_TYPES_IPV6 : types >> HASH_TYPES_IPV4;
-	__u32 fields = t->family == 6 ? XDP_RSS_L3_IPV6 : XDP_RSS_L3_IPV4;
+	__u32 addresses = t->family == 6 ? XDP_RSS_L3_IPV6 : XDP_RSS_L3_IPV4;
 
-	if (t->l4 != L4_NONE && enabled >> (t->l4 & 3) & 1)
-		return fields | XDP_RSS_L4 | (t->l4 == L4_TCP ? XDP_RSS_L4_TCP : t->l4 == L4_UDP ? XDP_RSS_L4_UDP : XDP_RSS_L4_SCTP);
-	return enabled & 1 ? fields : 0;
+	switch (hashed_fields(t->family, t->l4, types)) {
+	case HASHED_PORTS:
+		return addresses | XDP_RSS_L4 | (t->l4 == L4_TCP ? XDP_RSS_L4_TCP : t->l4 == L4_UDP ? XDP_RSS_L4_UDP : XDP_RSS_L4_SCTP);
+	case HASHED_ADDRESSES:
+		return addresses;
+	default:
+		return 0;
+	}
 }
 
 /* Returns 1, or 0 where the NIC has no hash over just these fields. */
@@ -40,7 +44,7 @@ static __always_inline int nic_hash(struct xdp_md *ctx, const struct tuple *t, _
 	enum xdp_rss_hash_type fields = 0;
 	__u32 told = 0; /* of its own: the verifier forgets what lies beside a word that the kernel writes */
 
-	if (!t->family || RX_HASH(ctx, &told, &fields) || !fields || fields != hashed_fields(t, types))
+	if (!t->family || RX_HASH(ctx, &told, &fields) || !fields || fields != fields_of_nic(t, types))
 		return 0;
 	*hash = told;
 	return 1;
