@@ -163,12 +163,12 @@ async function start(config: Config, configFile: string, sockets: readonly Contr
   log.info({ adopted: dataPlane.adopted }, dataPlane.adopted ? 'took over the pinned programs' : 'loaded the programs');
 
   const host = new LinuxHostNetwork(warn, settings.xdpMode === 'generic' ? 'generic' : 'native');
-  const machines = new MachineHypervisor(machineSources(settings.hypervisors));
+  const timing = patientTiming(settings.patience);
+  const machines = new MachineHypervisor(machineSources(settings.hypervisors), timing);
   const hypervisor = new Hypervisors(new NetnsHypervisor(() => host.links()), machines);
   await machines.start();
   const quarantines = new QuarantineFile(settings.socket, (message) => log.warn(message));
   const adapters = new LinuxAdapters(settings.state);
-  const timing = patientTiming(settings.patience);
   const controller = new Reconciler({ desired, dataPlane, host, hypervisor, adapters, timing, cpus: onlineCpus, log, quarantines });
   const vms = new VmControl({ machines, vnics: () => controller.vnicStatus(), changed: () => controller.lookAgain(), partingMs: timing.partingMs });
   const metrics = new Metrics({

@@ -25,6 +25,8 @@ export interface Timing {
   readonly ejectMs: number;
   /** A guest that unipath is to migrate must have given its VFs back within this time. */
   readonly partingMs: number;
+  /** All guests must have given their VFs back within this time when everything is undone. */
+  readonly downMs: number;
   /** Between two questions to a guest whose frames wait. */
   readonly askMs: number;
   /** Between two questions to a guest on its VF, whether it hears by its tap and so not there; the first is due so long after the switch. */
@@ -49,6 +51,7 @@ export const DEFAULT_TIMING: Timing = {
   holdSettleMs: 3,
   ejectMs: 3000,
   partingMs: 15_000,
+  downMs: 20_000,
   askMs: 5,
   livenessMs: 1000,
   holdReserveMs: 5000,
@@ -59,7 +62,7 @@ export const DEFAULT_TIMING: Timing = {
 };
 
 /** What guests make us wait for. */
-const GUEST_WAITS = ['guestSilentMs', 'drainDeadlineMs', 'plugHoldMs', 'driverMs', 'ejectMs', 'partingMs', 'askMs', 'livenessMs'] as const satisfies readonly (keyof Timing)[];
+const GUEST_WAITS = ['guestSilentMs', 'drainDeadlineMs', 'plugHoldMs', 'driverMs', 'ejectMs', 'partingMs', 'downMs', 'askMs', 'livenessMs'] as const satisfies readonly (keyof Timing)[];
 
 /** With so many times longer waits for what guests do. */
 export function patientTiming(times: number): Timing {

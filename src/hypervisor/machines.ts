@@ -2,6 +2,7 @@
  * Virtual machines as guests: which NIC is a vNIC's, whether it can be given a VF, and the giving and taking. What QEMU tells by
  * itself is passed on at once.
  */
+import { DEFAULT_TIMING, type Timing } from '../core/backoff.js';
 import {
   parseMacAddress,
   type FoundNic,
@@ -20,8 +21,6 @@ import type { QemuMonitor, QmpEvent } from './qemu/monitor.js';
 
 type VmSpec = Extract<GuestSpec, { kind: 'vm' }>;
 
-/** How long `unplug` waits for a guest that was asked. */
-const UNPLUG_DEADLINE_MS = 3_000;
 const PRIMARY_PREFIX = 'unipath-primary-';
 const EMPTY: GuestState = { mode: null, refusal: null, detail: null, running: true, incoming: false, leaving: false, parked: false, numaNode: null };
 
@@ -152,8 +151,12 @@ export class MachineHypervisor implements Hypervisor {
   /** By NIC id, what FAILOVER_NEGOTIATED and RESET said. */
   readonly #negotiated = new WeakMap<QemuMonitor, Map<string, boolean>>();
 
-  constructor(sources: readonly MachineSource[]) {
+  /** How long `unplug` waits for a guest that was asked. */
+  readonly #ejectMs: number;
+
+  constructor(sources: readonly MachineSource[], { ejectMs }: Pick<Timing, 'ejectMs'> = DEFAULT_TIMING) {
     this.#sources = sources;
+    this.#ejectMs = ejectMs;
     for (const source of sources) source.onEvent((machine, event) => this.#heard(machine, event));
   }
 
@@ -255,7 +258,7 @@ export class MachineHypervisor implements Hypervisor {
     if (live === null) return;
     const id = deviceOf(live.machine, vf)?.id ?? idFor(this.#pairId(live, guest), vf);
     try {
-      await live.devices.remove(id, netdevIdOf(vf.port), UNPLUG_DEADLINE_MS);
+      await live.devices.remove(id, netdevIdOf(vf.port), this.#ejectMs);
     } finally {
       await live.refresh().catch(() => undefined);
     }

@@ -67,7 +67,6 @@ const AFTER_SWEEP_MS = 50;
 /** How long a command waits for what it set off, at most. */
 const START_DEADLINE_MS = 15_000;
 const RELOAD_DEADLINE_MS = 10_000;
-const DOWN_DEADLINE_MS = 20_000;
 const RSS_DEADLINE_MS = 5_000;
 const NO_KEY_ROW = `key: ${RSS_ROWS} keys are in use already; give vNICs that have one of their own the host's again (\`unipath rss set VNIC --reset\`)`;
 const RESERVE_DEADLINE_MS = 5_000;
@@ -334,7 +333,7 @@ export class Reconciler implements Controller {
     for (const key of this.#tenants.keys()) this.#dispatch(key, { kind: 'retry-now' });
     if (!this.#running) void this.start();
     this.#requestLook(0);
-    const isDown = await this.#waiters.until(() => this.#quiet && this.#tenants.size === 0, DOWN_DEADLINE_MS);
+    const isDown = await this.#waiters.until(() => this.#quiet && this.#tenants.size === 0, this.#timing.downMs);
     if (!isDown) throw new NotUndoneError([...this.#tenants.values()].map((tenant) => this.#leftOf(tenant)));
     await this.stop();
     this.#hands.dataPlane.remove();

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { patientTiming } from '../../../src/core/backoff.js';
 import { parseMacAddress, type GuestSpec, type VfSpec } from '../../../src/core/model.js';
 import { heard, NOTHING_HEARD } from '../../../src/hypervisor/live_state.js';
 import type { DeviceHands, LiveMachine, MachineSource } from '../../../src/hypervisor/machine_source.js';
@@ -46,7 +47,7 @@ class FakeSource implements MachineSource {
     },
     unprepare: async () => {},
     eject: async (id) => void this.asked.push(`eject ${id}`),
-    remove: async (id) => void this.asked.push(`remove ${id}`),
+    remove: async (id, _netdev, deadlineMs) => void this.asked.push(`remove ${id} within ${deadlineMs}`),
   };
 
   async start(): Promise<void> {}
@@ -150,13 +151,13 @@ test('a PCIe port is nobody else\'s while a device is being plugged into it', as
 
 test('a device is asked back by the id that it has, whoever gave it one', async (t) => {
   const source = new FakeSource();
-  const hypervisor = new MachineHypervisor([source]);
+  const hypervisor = new MachineHypervisor([source], patientTiming(20));
   await hypervisor.eject(guest, vf);
   source.machine = machine({ nics: [virtio, { ...primary, id: 'ua-unipath-vfp0' }] });
   t.true(await hypervisor.holds(guest, vf));
   await hypervisor.eject(guest, vf);
   await hypervisor.unplug(guest, vf);
-  t.deepEqual(source.asked, ['eject unipath-primary-net0', 'eject ua-unipath-vfp0', 'remove ua-unipath-vfp0']);
+  t.deepEqual(source.asked, ['eject unipath-primary-net0', 'eject ua-unipath-vfp0', 'remove ua-unipath-vfp0 within 60000']);
 });
 
 test('a machine that runs when a migration completes received it, also when its beginning was not heard', (t) => {
@@ -200,7 +201,7 @@ test('a VF that is passed through: plugged by its PCI address, and known again b
   t.false(await hypervisor.holds(guest, { ...passed, port: '0000:01:10.2', device: '0000:01:10.2' }));
   await hypervisor.eject(guest, passed);
   await hypervisor.unplug(guest, passed);
-  t.deepEqual(source.asked, ['eject unipath-primary-net0', 'remove unipath-primary-net0']);
+  t.deepEqual(source.asked, ['eject unipath-primary-net0', 'remove unipath-primary-net0 within 3000']);
 });
 
 test('that it has left is told by its PCI address; of a device that others passed through nothing is told', (t) => {
