@@ -231,7 +231,7 @@ function queueFacts(facts: Facts): QueueFacts {
     ...(decision.hash === null ? [] : [{ step: 'rss', text: rssText(decision.hash, hashed, steering, decision.bucket, bucketQueue) }]),
     { step: 'queue', text: queueText(decision, steering, facts) },
   ];
-  return { steps, hashed, rssRow: hashed === null ? null : steering.rssRow, bucketQueue, slot: slot?.row ?? null, learnt, steered };
+  return { steps, hashed, rssRow: hashed === null ? null : steering.rssRow, bucketQueue, slot: slot === null ? null : slot.row % state.knobs.flowsPerVnic, learnt, steered };
 }
 
 const round = (value: number): number => Math.round(value * 1000) / 1000;

@@ -28,6 +28,12 @@ export function withBrief(args: readonly string[]): readonly string[] {
   return args.map((arg, i) => (arg === '-br' && (end < 0 || i < end) ? '--brief' : arg));
 }
 
+/** "help vnic show" is "vnic show --help": commander's own help takes one word and leaves the others out. */
+export function withHelp(args: readonly string[]): readonly string[] {
+  const [first, ...words] = args;
+  return first === 'help' && words.length > 1 && words.every((word) => !word.startsWith('-')) ? [...words, '--help'] : args;
+}
+
 /** For commands that change the machine themselves. @throws CliError */
 export function needRoot(): void {
   if (process.getuid?.() !== 0) throw new CliError('root is needed to change adapters', 'not_root', 'run it with sudo');

@@ -4,7 +4,7 @@ import { DaemonUnreachableError, RequestError, RequestTimeoutError } from '../co
 import { LookupError } from '../dataplane/site_names.js';
 import { AdapterError } from '../sriov/error.js';
 import { registerAdapter } from './adapter.js';
-import { withBrief } from './arguments.js';
+import { withBrief, withHelp } from './arguments.js';
 import { registerBatch } from './batch.js';
 import { registerBugreport } from './bugreport.js';
 import { registerCompletion } from './completion.js';
@@ -49,7 +49,8 @@ export async function programFor(args: readonly string[], io: Io): Promise<Comma
 }
 
 /** Runs one command line. @returns its exit code */
-export async function runCli(args: readonly string[], io: Io): Promise<number> {
+export async function runCli(words: readonly string[], io: Io): Promise<number> {
+  const args = withHelp(words);
   try {
     const program = await programFor(args, io);
     await program.parseAsync([...withBrief(args)], { from: 'user' });

@@ -322,6 +322,7 @@ export interface Explanation {
   readonly rss_row: number | null;
   readonly bucket: number | null;
   readonly bucket_queue: number | null;
+  /** Within the vNIC's. */
   readonly flow_slot: number | null;
   readonly learnt: FlowRecordStatus | null;
   readonly steered: FlowRecordStatus | null;

@@ -113,6 +113,7 @@ test('RSS, by way of another CPU', (t) => {
     rss_row: 0,
     bucket: 120,
     bucket_queue: 2,
+    flow_slot: 0,
     learnt: null,
     steered: null,
     draining: false,

@@ -307,6 +307,13 @@ test('help is code 0 and names the exit codes', async (t) => {
     t.regex(out, new RegExp(`^  ${command} `, 'm'));
 });
 
+test('help of a command of several words is its own', async (t) => {
+  const help = await run('help vnic show');
+  t.deepEqual(help, await run('vnic show --help'));
+  t.regex(help.out, /^Usage: unipath vnic show /);
+  t.regex((await run('help vnic')).out, /^Usage: unipath vnic \[options\] \[command\]/);
+});
+
 test('no daemon is code 3, one that does not answer code 5', async (t) => {
   const { folder, socket, controller } = await fakeDaemon(t);
   t.deepEqual(await run(`-S ${folder}/none status`), {
