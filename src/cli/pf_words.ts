@@ -85,6 +85,7 @@ function nicList(nic: NicFacts): (readonly [string, string])[] {
     ['ntuple rules', factText(nic.ntuple)],
     ['tc offload', factText(nic.hwTcOffload)],
     ['XDP', factText(nic.xdpFeatures, (features) => features.join(', '))],
+    ['XDP hints', factText(nic.xdpHints, (hints) => hints.join(', '))],
     ['XDP program', nic.xdp === null ? 'none is attached' : `${nic.xdp.programId}, ${nic.xdp.mode}`],
   ];
 }

@@ -38,10 +38,13 @@ const NETDEV_CMD_DEV_GET = 1;
 const NETDEV_A_DEV_IFINDEX = 1;
 const NETDEV_A_DEV_XDP_FEATURES = 3;
 const NETDEV_A_DEV_XDP_RX_METADATA_FEATURES = 5;
-const NETDEV_XDP_RX_METADATA_HASH = 2n;
 /** What a device can do of XDP, by bit number; `ethtool` and `xdp-loader features` have the same names. */
 const XDP_FEATURES = ['basic', 'redirect', 'ndo-xmit', 'xsk-zerocopy', 'hw-offload', 'rx-sg', 'ndo-xmit-sg'] as const;
 export type XdpFeature = (typeof XDP_FEATURES)[number];
+/** What a driver can tell programs of a frame, by bit number; names as the kernel's netdev family has them. */
+const XDP_HINTS = ['timestamp', 'hash', 'vlan-tag'] as const;
+export type XdpHint = (typeof XDP_HINTS)[number];
+const NETDEV_XDP_RX_METADATA_HASH = 1n << BigInt(XDP_HINTS.indexOf('hash'));
 /** The device transmits redirected frames; also those that lie in several buffers. */
 const NETDEV_XDP_ACT_NDO_XMIT = 1n << BigInt(XDP_FEATURES.indexOf('ndo-xmit'));
 const NETDEV_XDP_ACT_NDO_XMIT_SG = 1n << BigInt(XDP_FEATURES.indexOf('ndo-xmit-sg'));
@@ -154,10 +157,15 @@ export function xdpFeaturePayload(ifindex: number): Buffer {
   return Buffer.concat([genlHeader(NETDEV_CMD_DEV_GET), writeAttribute(NETDEV_A_DEV_IFINDEX, bytesOfU32(ifindex))]);
 }
 
-/** Null: the answer does not say. */
-export function readXdpFeatureNames(payload: Buffer): readonly XdpFeature[] | null {
-  const features = readAttributes(payload.subarray(GENLMSGHDR_SIZE)).get(NETDEV_A_DEV_XDP_FEATURES);
-  if (features === undefined || features.length < 8) return null;
-  const bits = features.readBigUInt64LE();
-  return XDP_FEATURES.filter((_, bit) => ((bits >> BigInt(bit)) & 1n) === 1n);
+function readBitNames<T extends string>(payload: Buffer, attribute: number, names: readonly T[]): readonly T[] | null {
+  const set = readAttributes(payload.subarray(GENLMSGHDR_SIZE)).get(attribute);
+  if (set === undefined || set.length < 8) return null;
+  const bits = set.readBigUInt64LE();
+  return names.filter((_, bit) => ((bits >> BigInt(bit)) & 1n) === 1n);
 }
+
+/** Null: the answer does not say. */
+export const readXdpFeatureNames = (payload: Buffer): readonly XdpFeature[] | null => readBitNames(payload, NETDEV_A_DEV_XDP_FEATURES, XDP_FEATURES);
+
+/** Null: the answer does not say (before Linux 6.6). */
+export const readXdpHints = (payload: Buffer): readonly XdpHint[] | null => readBitNames(payload, NETDEV_A_DEV_XDP_RX_METADATA_FEATURES, XDP_HINTS);

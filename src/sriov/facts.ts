@@ -1,7 +1,7 @@
 /** What there is to know of a real adapter before anything is done with it. */
 import type { ChannelLimits } from '../host/channel_messages.js';
 import type { EswitchMode } from '../host/devlink.js';
-import type { XdpFeature } from '../host/feature_messages.js';
+import type { XdpFeature, XdpHint } from '../host/feature_messages.js';
 import type { VfLinkState, VlanProtocol } from '../host/vf_messages.js';
 import type { VfControl } from './controls.js';
 import type { RedirectWay } from './eswitch.js';
@@ -27,6 +27,8 @@ export interface NicFacts {
   readonly ntuple: FeatureFact;
   readonly hwTcOffload: FeatureFact;
   readonly xdpFeatures: Fact<readonly XdpFeature[]>;
+  /** What its driver can tell programs of a frame. */
+  readonly xdpHints: Fact<readonly XdpHint[]>;
   /** The XDP program that is attached. */
   readonly xdp: { readonly mode: string; readonly programId: number } | null;
 }

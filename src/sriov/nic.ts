@@ -11,6 +11,7 @@ import {
   readRssKey,
   readXdpFeatureNames,
   rssKeyPayload,
+  readXdpHints,
   xdpFeaturePayload,
 } from '../host/feature_messages.js';
 import { linkPayload, readLink, RTM_GETLINK } from '../host/link_messages.js';
@@ -48,6 +49,7 @@ export class NicReader {
       ntuple: await this.#feature(name, 'rx-ntuple-filter'),
       hwTcOffload: await this.#feature(name, 'hw-tc-offload'),
       xdpFeatures: await this.#xdpFeatures(name, ifindex),
+      xdpHints: await this.#xdpHints(name, ifindex),
     };
   }
 
@@ -118,6 +120,14 @@ export class NicReader {
       const features = readXdpFeatureNames(await this.#families.ask('netdev', xdpFeaturePayload(ifindex), `XDP features of ${name}`));
       if (features === null) return unknown('the kernel does not tell');
       return features.length === 0 ? no('the driver has no XDP of its own: programs run in generic mode') : yes(features);
+    });
+  }
+
+  async #xdpHints(name: string, ifindex: number): Promise<NicFacts['xdpHints']> {
+    return answered('the driver does not tell', async () => {
+      const hints = readXdpHints(await this.#families.ask('netdev', xdpFeaturePayload(ifindex), `XDP hints of ${name}`));
+      if (hints === null) return unknown('this kernel is too old to tell');
+      return hints.length === 0 ? no('its driver tells programs nothing but the frame') : yes(hints);
     });
   }
 }

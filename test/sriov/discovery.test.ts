@@ -54,11 +54,16 @@ sriovTest('without VFs: what the PFs are and what their driver can do', async (t
     t.like(pf, { controls: { mac: { answer: 'yes' }, spoof_check: { answer: 'yes' }, link_state: { answer: 'no' } } });
     t.is((pf as unknown as { iommu_group: FactJson<number> }).iommu_group.answer, 'yes');
   }
-  const { rss, xdp_features: xdp } = pfs[0]?.nic.value as { rss: FactJson<{ key: FactJson<string>; reta: number[] }>; xdp_features: FactJson<string[]> };
+  const { rss, xdp_features: xdp, xdp_hints: hints } = pfs[0]?.nic.value as {
+    readonly rss: FactJson<{ key: FactJson<string>; reta: number[] }>;
+    readonly xdp_features: FactJson<string[]>;
+    readonly xdp_hints: FactJson<string[]>;
+  };
   t.is(rss.value?.reta.length, 128);
   t.is(rss.value?.key.answer, 'no');
   // That it takes redirected frames igb says only while a program is attached.
   t.deepEqual(xdp.value, ['basic', 'redirect']);
+  t.is(hints.answer, 'no');
 });
 
 sriovTest('with VFs: each with its address, driver, IOMMU group and settings', async (t, machine) => {

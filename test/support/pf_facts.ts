@@ -12,6 +12,7 @@ export const nicFacts = (more: Partial<NicFacts> = {}): NicFacts => ({
   ntuple: no('the driver cannot do it'),
   hwTcOffload: no('the driver cannot do it'),
   xdpFeatures: yes(['basic', 'redirect', 'ndo-xmit']),
+  xdpHints: no('its driver tells programs nothing but the frame'),
   ...more,
 });
 

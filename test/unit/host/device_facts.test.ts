@@ -2,7 +2,7 @@
 import test from 'ava';
 import { parsePortVlans, portVlanArguments } from '../../../src/host/bridge.js';
 import { parseRssKeyText } from '../../../src/host/ethtool.js';
-import { featureNamesPayload, readFeature, readFeatureBit, readRssKey, readXdpFeatures, rssKeyPayload } from '../../../src/host/feature_messages.js';
+import { featureNamesPayload, readFeature, readFeatureBit, readRssKey, readXdpFeatures, readXdpHints, rssKeyPayload } from '../../../src/host/feature_messages.js';
 import { bytesOfU32, listAttributes, writeAttribute, writeNested } from '../../../src/host/netlink_messages.js';
 
 const GENL_HEADER = Buffer.from([1, 1, 0, 0]);
@@ -47,6 +47,8 @@ test('a device says whether it transmits redirected frames, and those that lie i
   const tells = (metadata: bigint): Buffer => answer(writeAttribute(1, bytesOfU32(5)), writeAttribute(3, u64(0n)), writeAttribute(5, u64(metadata)));
   t.is(readXdpFeatures(tells(3n))?.hash, true);
   t.is(readXdpFeatures(tells(5n))?.hash, false, 'time stamps and VLAN tags only');
+  t.deepEqual(readXdpHints(tells(5n)), ['timestamp', 'vlan-tag']);
+  t.deepEqual(readXdpHints(tells(0n)), []);
 });
 
 test('an RSS key by netlink', (t) => {
