@@ -210,7 +210,8 @@ testWith(...NEEDS, needs.kernel('6.9')).serial("an uplink's own program, which m
   for (const what of ['plain', 'upgraded']) isBound(what, false);
   t.like(steps['attached']?.attachment, { program: 'steer_uplink_hw', mode: 'native', insteadOf: null });
   t.true(steps['attached']?.runs?.includes('steer_uplink_hw'));
-  t.deepEqual(counted, ['pass_unknown_mac']);
+  // What the kernel itself says by IPv6 when a device is up comes when it will.
+  t.deepEqual(counted.filter((reason) => reason !== 'pass_multicast'), ['pass_unknown_mac']);
   t.like(failed, { program: 'steer_uplink', mode: 'generic', insteadOf: 'steer_uplink_hw' });
   t.deepEqual(warnings, ['lo: its NIC is not asked for its hash: it runs in generic mode']);
   t.like(steps['adopted'], { adopted: true });
