@@ -45,6 +45,12 @@ function isOnVf(stage: Stage): boolean {
   return stage.phase === 'accelerated' || (stage.phase === 'plugging' && stage.step === 'delivering') || (stage.phase === 'draining' && stage.step === 'staying');
 }
 
+/** Does the adapter's own switch take frames to the guest from the uplink to its VF? */
+export function isBehindUplink(tenant: Tenant): boolean {
+  const vf = claimedVf(tenant.state);
+  return vf !== null && isPassedThrough(vf) && isOnVf(tenant.state.stage);
+}
+
 /** That a vNIC's address is the PF's own. */
 export function ownEntry({ spec, adapter }: Tenant): FdbEntry {
   return { mac: spec.mac, vlan: 0, device: adapter.uplink, self: true };
@@ -67,7 +73,7 @@ export function neededEntries(tenant: Tenant): FdbEntry[] {
   if (!switchesItself(tenant.adapter)) return [];
   const vf = claimedVf(tenant.state);
   const passed = vf !== null && isPassedThrough(vf);
-  const own = passed && isOnVf(stage) ? [] : [ownEntry(tenant)];
+  const own = isBehindUplink(tenant) ? [] : [ownEntry(tenant)];
   return passed && stage.phase === 'plugging' && stage.step === 'waiting' && tenant.id !== null ? [...own, questionEntry(tenant.id, tenant)] : own;
 }
 
@@ -96,9 +102,9 @@ export function admitActions(tenant: Tenant, vf: ClaimedVf, deliver: Action): Ac
   ];
 }
 
-/** The host hears from here on, and then the VF no longer. `keep` comes between: what the host hears is kept back. */
-export function parkActions(tenant: Tenant, vf: ClaimedVf, keep: readonly Action[]): Action[] {
-  return [{ kind: 'add-fdb', entry: ownEntry(tenant) }, ...keep, { kind: 'park-vf', pf: tenant.adapter.uplink, vf: specOf(vf), vlan: vfVlan(tenant.spec) }];
+/** The host hears from here on, and then the VF no longer. `keep` comes between: what the host hears is kept back. `atTap`: where the bridge knows it. */
+export function parkActions(tenant: Tenant, vf: ClaimedVf, keep: readonly Action[], atTap: readonly FdbEntry[]): Action[] {
+  return [...[ownEntry(tenant), ...atTap].map((entry): Action => ({ kind: 'add-fdb', entry })), ...keep, { kind: 'park-vf', pf: tenant.adapter.uplink, vf: specOf(vf), vlan: vfVlan(tenant.spec) }];
 }
 
 /** The VF gets the vNIC's address and limits, parked. */

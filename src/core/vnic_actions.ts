@@ -1,7 +1,7 @@
 /** What is missing, or too much, of a vNIC's footing: its row, its tap's rows, program and FDB entry. */
 import { tapAttachMode } from './cut_through.js';
 import type { Action } from './actions.js';
-import { entryActions, possibleEntries } from './adapter_vf.js';
+import { entryActions, isBehindUplink, possibleEntries } from './adapter_vf.js';
 import {
   fdbKey,
   NO_RSS_WISH,
@@ -35,8 +35,15 @@ export function fdbEntries(mac: MacAddress, vlans: readonly number[], device: st
   return (filters ? vlans : vlans.slice(0, 1)).map((vlan) => ({ mac, vlan, device }));
 }
 
-export function fdbEntriesOf({ spec }: Tenant, links: Observed['links']): FdbEntry[] {
+/** Those at the tap of a vNIC. */
+export function tapEntries({ spec }: Tenant, links: Observed['links']): FdbEntry[] {
   return fdbEntries(spec.mac, spec.vlans, spec.tap, links);
+}
+
+/** Those that the bridge must have: where the guest is. On a VF behind the uplink it is heard there, and the bridge would learn it again and again. */
+export function fdbEntriesOf(tenant: Tenant, links: Observed['links']): FdbEntry[] {
+  const entries = tapEntries(tenant, links);
+  return isBehindUplink(tenant) ? entries.map((entry) => ({ ...entry, device: tenant.adapter.uplink })) : entries;
 }
 
 export function writePortUnless(observed: Observed, ifindex: number, device: string, owner: PortOwner | null): Action[] {
@@ -50,15 +57,18 @@ export function writeTxPortUnless(observed: Observed, ifindex: number, device: s
 }
 
 /** A static entry can only be at a bridge port, and only counts for the bridge that the uplink is in. */
-function inBridge(tenant: Tenant, tap: ObservedLink, observed: Observed): boolean {
+function inBridge(tenant: Tenant, port: ObservedLink, observed: Observed): boolean {
   const bridge = observed.links.get(tenant.adapter.bridge);
-  return bridge !== undefined && tap.master === bridge.ifindex;
+  return bridge !== undefined && port.master === bridge.ifindex;
 }
 
 /** What was there before unipath came is left alone. */
 function isOurs(tenant: Tenant, entry: FdbEntry): boolean {
   return tenant.fdbFound !== null && !tenant.fdbFound.includes(fdbKey(entry));
 }
+
+/** Those at its tap that unipath may write. */
+export const ownTapEntries = (tenant: Tenant, links: Observed['links']): FdbEntry[] => tapEntries(tenant, links).filter((entry) => isOurs(tenant, entry));
 
 /** With the VF that the stored row names; of a port that is gone nothing new can be said. */
 function keepVf(row: VnicRow, { vfIfindex, vfMultiBuffer, vfNoTransmit }: StoredVnic, { links }: Observed): VnicRow {
@@ -91,11 +101,14 @@ export function footingActions(tenant: Tenant, footing: Footing, observed: Obser
   if (inBridge(tenant, tap, observed)) {
     // A bridge refuses an entry of a VLAN that its port is not in.
     actions.push(...guestPortActions(tenant, tap, observed.links.get(tenant.adapter.bridge), false, observed));
+  }
+  actions.push(...uplinkActions(tenant, uplink, observed));
+  if (inBridge(tenant, isBehindUplink(tenant) ? uplink : tap, observed)) {
     for (const entry of fdbEntriesOf(tenant, observed.links)) {
-      if (isOurs(tenant, entry) && !observed.fdb.has(fdbKey(entry))) actions.push({ kind: 'add-fdb', entry });
+      if (isOurs(tenant, { ...entry, device: tap.name }) && !observed.fdb.has(fdbKey(entry))) actions.push({ kind: 'add-fdb', entry });
     }
   }
-  actions.push(...uplinkActions(tenant, uplink, observed), ...entryActions(tenant, observed, (entry) => isOurs(tenant, entry)));
+  actions.push(...entryActions(tenant, observed, (entry) => isOurs(tenant, entry)));
   if (observed.programs.get(tap.ifindex) !== 'steer_guest') {
     const mode = tapAttachMode(tenant.spec.cutThrough, tap);
     actions.push({ kind: 'attach-program', program: 'steer_guest', ifindex: tap.ifindex, device: tap.name, mode });
@@ -124,7 +137,7 @@ export function removeActions(tenant: Tenant, observed: Observed): Action[] {
     if (observed.programs.has(ifindex)) actions.push({ kind: 'detach-program', program: 'steer_guest', ifindex, device });
     if (observed.tapPrograms.has(ifindex)) actions.push({ kind: 'detach-tap', ifindex, device });
   }
-  const atTap = tap === undefined ? [] : fdbEntriesOf(tenant, observed.links);
+  const atTap = tap === undefined ? [] : tapEntries(tenant, observed.links);
   for (const entry of stored === null ? [] : [...atTap, ...possibleEntries(tenant)]) {
     if (isOurs(tenant, entry) && observed.fdb.has(fdbKey(entry))) actions.push({ kind: 'delete-fdb', entry });
   }

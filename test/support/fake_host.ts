@@ -128,6 +128,11 @@ export class FakeHost implements HostNetwork {
     return this.#fdb.has(`${mac} 0 ${device} self`);
   }
 
+  /** At which of the bridge's ports an address is. */
+  portOf(mac: string, vlan = 0): string | null {
+    return [...this.#fdb.values()].find((entry) => entry.self !== true && entry.mac === mac && entry.vlan === vlan)?.device ?? null;
+  }
+
   addStaticFdb(entry: FdbEntry): void {
     this.#fdb.set(fdbKey(entry), entry);
   }
@@ -231,6 +236,10 @@ export class FakeHost implements HostNetwork {
       const filters = [...this.#links.values()].some((link) => link.ifindex === master && link.vlanFiltering);
       const isIn = this.#vlans.get(entry.device)?.some(({ vid }) => vid === entry.vlan) === true;
       if (filters && entry.vlan !== 0 && !isIn) throw new Error(`${entry.device} is not in VLAN ${entry.vlan}`);
+      // A bridge has an address in a VLAN once: the entry moves.
+      for (const [key, each] of this.#fdb) {
+        if (each.self !== true && each.mac === entry.mac && each.vlan === entry.vlan && this.#links.get(each.device)?.master === master) this.#fdb.delete(key);
+      }
       this.#fdb.set(fdbKey(entry), entry);
     });
   }

@@ -30,8 +30,8 @@ test('an access vNIC: its tap into its VLAN and out of the default one, the upli
   t.deepEqual(vlanWords(filtering(untouched()), desired(ACCESS)), [
     'put tap-g1 into VLAN 7, untagged',
     'take tap-g1 out of VLAN 1',
-    `add static FDB entry ${MAC} VLAN 7 -> tap-g1`,
     'put pf0 into VLAN 7, tagged',
+    `add static FDB entry ${MAC} VLAN 7 -> tap-g1`,
   ]);
 });
 
@@ -39,11 +39,11 @@ test('a trunk: its ids tagged, one entry for each; untagged frames are where the
   t.deepEqual(vlanWords(filtering(untouched()), desired(TRUNK)), [
     'put tap-g1 into VLAN 5, tagged',
     'put tap-g1 into VLAN 6, tagged',
+    'put pf0 into VLAN 5, tagged',
+    'put pf0 into VLAN 6, tagged',
     `add static FDB entry ${MAC} -> tap-g1`,
     `add static FDB entry ${MAC} VLAN 5 -> tap-g1`,
     `add static FDB entry ${MAC} VLAN 6 -> tap-g1`,
-    'put pf0 into VLAN 5, tagged',
-    'put pf0 into VLAN 6, tagged',
   ]);
 });
 

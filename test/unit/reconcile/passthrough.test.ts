@@ -171,6 +171,21 @@ test('a VF that somebody moved to another VLAN is put back', async (t) => {
   t.is(world.adapters.at(VF0).vlan, 0);
 });
 
+test('the bridge has the address where the guest is heard: by the uplink while it is on its VF, and before its frames are kept back by its tap', async (t) => {
+  const world = site();
+  const reconciler = await world.started();
+  await world.clock.advance(3_000);
+  t.is(world.host.portOf(MAC), 'pf0');
+  const from = world.faults.calls.length;
+  await world.clock.advance(60_000);
+  t.false(world.faults.calls.slice(from).some((call) => call.startsWith('addFdb')));
+  await world.clock.run(reconciler.want('g1', 'software', 5000));
+  const calls = world.faults.calls.slice(from);
+  const tapEntry = calls.findIndex((call) => call === `addFdb ${MAC} 0 ${vnicSpec(1).tap}`);
+  t.true(tapEntry >= 0 && tapEntry < calls.indexOf('hold 1'), calls.join('\n'));
+  t.is(world.host.portOf(MAC), vnicSpec(1).tap);
+});
+
 test('addresses of vNICs without a VF are the PF\'s own', async (t) => {
   const world = site({ guests: 3, vfs: 1 });
   await world.started();
