@@ -102,9 +102,9 @@ export function admitActions(tenant: Tenant, vf: ClaimedVf, deliver: Action): Ac
   ];
 }
 
-/** The host hears from here on, and then the VF no longer. `keep` comes between: what the host hears is kept back. `atTap`: where the bridge knows it. */
-export function parkActions(tenant: Tenant, vf: ClaimedVf, keep: readonly Action[], atTap: readonly FdbEntry[]): Action[] {
-  return [...[ownEntry(tenant), ...atTap].map((entry): Action => ({ kind: 'add-fdb', entry })), ...keep, { kind: 'park-vf', pf: tenant.adapter.uplink, vf: specOf(vf), vlan: vfVlan(tenant.spec) }];
+/** The host hears from here on, and then the VF no longer. `between`: what is done then, so that what the host hears is kept back. */
+export function parkActions(tenant: Tenant, vf: ClaimedVf, between: readonly Action[]): Action[] {
+  return [{ kind: 'add-fdb', entry: ownEntry(tenant) }, ...between, { kind: 'park-vf', pf: tenant.adapter.uplink, vf: specOf(vf), vlan: vfVlan(tenant.spec) }];
 }
 
 /** The VF gets the vNIC's address and limits, parked. */

@@ -2,10 +2,10 @@
 import type { Action } from './actions.js';
 import { admitActions, isPassedThrough, parkActions } from './adapter_vf.js';
 import type { Timing } from './backoff.js';
-import type { FdbEntry, Observed } from './model.js';
+import type { Observed } from './model.js';
 import type { Tenant } from './tenant.js';
 import { claimedVf, next, type Effect, type VnicEvent } from './vnic_state.js';
-import { ownTapEntries } from './vnic_actions.js';
+import { backToTap } from './vnic_actions.js';
 
 /** The tenant with its new state, and what its effects ask for. `want-vf` and `look-again` are the caller's business. */
 export interface Step {
@@ -28,7 +28,6 @@ function actionsOf(effect: Effect, tenant: Tenant, observed: Observed): Action[]
   const passed = claimed !== null && isPassedThrough(claimed) ? claimed : null;
   const tap = observed.links.get(spec.tap);
   const [tapIfindex, tapName] = tap === undefined ? [0, spec.tap] : [tap.ifindex, tap.name];
-  const atTap = (): FdbEntry[] => (tap === undefined || tap.master === null ? [] : ownTapEntries(tenant, observed.links));
   switch (effect.kind) {
     case 'go-software':
       return [{ kind: 'go-software', vnic: id }];
@@ -36,7 +35,7 @@ function actionsOf(effect: Effect, tenant: Tenant, observed: Observed): Action[]
       return tap === undefined ? [] : [{ kind: 'send-drain', ifindex: tapIfindex, device: tapName, mac: spec.mac, sequence: effect.sequence, again: effect.again }];
     case 'hold': {
       const hold: Action = { kind: 'hold', vnic: id, durationMs: effect.durationMs, tapIfindex, tap: tapName };
-      return passed === null ? [hold] : parkActions(tenant, passed, [hold], atTap());
+      return passed === null ? [hold] : parkActions(tenant, passed, [...backToTap(tenant, observed), hold]);
     }
     case 'release': {
       const { path, vf } = effect;
@@ -46,7 +45,7 @@ function actionsOf(effect: Effect, tenant: Tenant, observed: Observed): Action[]
       if (passed === null) return [release];
       if (port !== null) return admitActions(tenant, passed, release);
       // A hold has parked it already.
-      return tenant.state.stage.phase === 'draining' ? [release] : [...parkActions(tenant, passed, [], atTap()), release];
+      return tenant.state.stage.phase === 'draining' ? [release] : [...parkActions(tenant, passed, backToTap(tenant, observed)), release];
     }
     case 'eject': {
       const seen = observed.vfs.find(({ spec: vf }) => vf.port === effect.vf.port && vf.device === effect.vf.device);

@@ -1,7 +1,7 @@
 /** What is missing, or too much, of a vNIC's footing: its row, its tap's rows, program and FDB entry. */
 import { tapAttachMode } from './cut_through.js';
 import type { Action } from './actions.js';
-import { entryActions, isBehindUplink, possibleEntries } from './adapter_vf.js';
+import { entryActions, isBehindUplink, possibleEntries, switchesItself } from './adapter_vf.js';
 import {
   fdbKey,
   NO_RSS_WISH,
@@ -40,10 +40,14 @@ export function tapEntries({ spec }: Tenant, links: Observed['links']): FdbEntry
   return fdbEntries(spec.mac, spec.vlans, spec.tap, links);
 }
 
+/** Those at the uplink, of a vNIC that may be behind it. */
+export function uplinkEntries({ spec, adapter }: Tenant, links: Observed['links']): FdbEntry[] {
+  return switchesItself(adapter) ? fdbEntries(spec.mac, spec.vlans, adapter.uplink, links) : [];
+}
+
 /** Those that the bridge must have: where the guest is. On a VF behind the uplink it is heard there, and the bridge would learn it again and again. */
 export function fdbEntriesOf(tenant: Tenant, links: Observed['links']): FdbEntry[] {
-  const entries = tapEntries(tenant, links);
-  return isBehindUplink(tenant) ? entries.map((entry) => ({ ...entry, device: tenant.adapter.uplink })) : entries;
+  return isBehindUplink(tenant) ? uplinkEntries(tenant, links) : tapEntries(tenant, links);
 }
 
 export function writePortUnless(observed: Observed, ifindex: number, device: string, owner: PortOwner | null): Action[] {
@@ -67,8 +71,14 @@ function isOurs(tenant: Tenant, entry: FdbEntry): boolean {
   return tenant.fdbFound !== null && !tenant.fdbFound.includes(fdbKey(entry));
 }
 
-/** Those at its tap that unipath may write. */
-export const ownTapEntries = (tenant: Tenant, links: Observed['links']): FdbEntry[] => tapEntries(tenant, links).filter((entry) => isOurs(tenant, entry));
+/** Is it unipath's, wherever the guest is now? */
+const isOursAnywhere = (tenant: Tenant, entry: FdbEntry): boolean => isOurs(tenant, { ...entry, device: tenant.spec.tap });
+
+/** The bridge has the guest at its tap from here on. */
+export function backToTap(tenant: Tenant, { links }: Pick<Observed, 'links'>): Action[] {
+  if ((links.get(tenant.spec.tap)?.master ?? null) === null) return [];
+  return tapEntries(tenant, links).filter((entry) => isOurs(tenant, entry)).map((entry) => ({ kind: 'add-fdb', entry }));
+}
 
 /** With the VF that the stored row names; of a port that is gone nothing new can be said. */
 function keepVf(row: VnicRow, { vfIfindex, vfMultiBuffer, vfNoTransmit }: StoredVnic, { links }: Observed): VnicRow {
@@ -105,7 +115,7 @@ export function footingActions(tenant: Tenant, footing: Footing, observed: Obser
   actions.push(...uplinkActions(tenant, uplink, observed));
   if (inBridge(tenant, isBehindUplink(tenant) ? uplink : tap, observed)) {
     for (const entry of fdbEntriesOf(tenant, observed.links)) {
-      if (isOurs(tenant, { ...entry, device: tap.name }) && !observed.fdb.has(fdbKey(entry))) actions.push({ kind: 'add-fdb', entry });
+      if (isOursAnywhere(tenant, entry) && !observed.fdb.has(fdbKey(entry))) actions.push({ kind: 'add-fdb', entry });
     }
   }
   actions.push(...entryActions(tenant, observed, (entry) => isOurs(tenant, entry)));
@@ -138,8 +148,9 @@ export function removeActions(tenant: Tenant, observed: Observed): Action[] {
     if (observed.tapPrograms.has(ifindex)) actions.push({ kind: 'detach-tap', ifindex, device });
   }
   const atTap = tap === undefined ? [] : tapEntries(tenant, observed.links);
-  for (const entry of stored === null ? [] : [...atTap, ...possibleEntries(tenant)]) {
-    if (isOurs(tenant, entry) && observed.fdb.has(fdbKey(entry))) actions.push({ kind: 'delete-fdb', entry });
+  for (const entry of stored === null ? [] : [...atTap, ...uplinkEntries(tenant, observed.links), ...possibleEntries(tenant)]) {
+    const ours = entry.self === true ? isOurs(tenant, entry) : isOursAnywhere(tenant, entry);
+    if (ours && observed.fdb.has(fdbKey(entry))) actions.push({ kind: 'delete-fdb', entry });
   }
   for (const ifindex of taps) {
     if (ifindex !== 0 && observed.ports.get(ifindex)?.vnic === tenant.id) {

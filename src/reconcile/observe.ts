@@ -26,7 +26,7 @@ import type { Tenant } from '../core/tenant.js';
 import { mayHavePlugin, withPlugin } from '../core/plugin_guest.js';
 import { claimedVf } from '../core/vnic_state.js';
 import { nicKeyOf } from '../core/rss_plan.js';
-import { fdbEntries, fdbEntriesOf, tapEntries } from '../core/vnic_actions.js';
+import { fdbEntries, fdbEntriesOf, tapEntries, uplinkEntries } from '../core/vnic_actions.js';
 import type { LendableVf } from '../sriov/port.js';
 import type { Hands } from './executor.js';
 import { messageOf } from './errors.js';
@@ -175,12 +175,16 @@ export class Observer {
       const uplink = uplinks.get(adapter);
       if (uplink !== undefined) ask([{ mac, vlan: 0, device: uplink, self: true }]);
     }
-    for (const { mac, vlans, tapIfindex } of this.#hands.dataPlane.vnics().values()) {
+    const rows = this.#hands.dataPlane.vnics();
+    for (const { mac, vlans, tapIfindex } of rows.values()) {
       ask(fdbEntries(mac, vlans, names.get(tapIfindex) ?? '', links));
     }
     // An answer that something is not there is not kept, and the bridge has an address only once.
     for (const tenant of tenants.filter(isBehindUplink)) for (const entry of tapEntries(tenant, links)) entries.delete(fdbKey(entry));
     for (const tenant of tenants) ask([...fdbEntriesOf(tenant, links), ...possibleEntries(tenant)]);
+    // Where a guest was when it went, or its tap.
+    const isGoing = ({ id, spec, state }: Tenant): boolean => id !== null && rows.has(id) && (state.stage.phase === 'absent' || !links.has(spec.tap));
+    for (const tenant of tenants.filter(isGoing)) ask(uplinkEntries(tenant, links));
     const present = new Set<string>();
     const own = await this.#ownAddresses(links, [...entries.values()]);
     const look = async (entry: FdbEntry): Promise<void> => {

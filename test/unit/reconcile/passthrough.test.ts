@@ -186,6 +186,26 @@ test('the bridge has the address where the guest is heard: by the uplink while i
   t.is(world.host.portOf(MAC), vnicSpec(1).tap);
 });
 
+for (const [title, restarts] of [['', false], [' while no daemon runs', true]] as const) {
+  test(`a machine that ends on its VF${title} leaves nothing in the bridge`, async (t) => {
+    const world = site();
+    const { reconciler, kill } = world.killable({ adapters: world.adapters });
+    await world.clock.run(reconciler.start());
+    await world.clock.advance(3_000);
+    t.is(world.host.portOf(MAC), 'pf0');
+    if (restarts) kill();
+    world.hypervisor.end(`vm-g1/${MAC}`);
+    world.host.addLink(VF0);
+    world.host.removeLink(vnicSpec(1).tap);
+    const last = restarts ? await world.started() : reconciler;
+    await world.clock.advance(20_000);
+    t.regex(summary(last).join(), /^g1 absent /);
+    t.is(world.host.portOf(MAC), null);
+    t.false(world.host.hasOwn('pf0', MAC));
+    t.is(world.adapters.at(VF0).before, null);
+  });
+}
+
 test('addresses of vNICs without a VF are the PF\'s own', async (t) => {
   const world = site({ guests: 3, vfs: 1 });
   await world.started();
