@@ -109,36 +109,18 @@ function worldSteps(place: LabPlace, spec: LabSpec): Step[] {
   ];
 }
 
+/** @param peer its name, and more about it alone */
+function vethPair(netns: string, name: string, peer: readonly string[], mtu: number, queues: number): Action {
+  const both = ['mtu', String(mtu), 'numtxqueues', String(queues), 'numrxqueues', String(queues)];
+  return ip(netns, 'link', 'add', 'name', name, ...both, 'type', 'veth', 'peer', 'name', ...peer, ...both);
+}
+
 /** Makes one VF: a veth pair, both ends in the host's namespace, or a tap; down, as an unused VF is. */
 export function vfActions(netns: string, host: LabHost, index: number, mtu: number): Action[] {
   if (host.make.model !== null) return tapActions(netns, vfPort(index), mtu);
-  const queues = String(host.make.queuesPerVf);
   const [port, device] = [vfPort(index), vfDevice(index)];
   return [
-    ip(
-      netns,
-      'link',
-      'add',
-      'name',
-      port,
-      'mtu',
-      String(mtu),
-      'numtxqueues',
-      queues,
-      'numrxqueues',
-      queues,
-      'type',
-      'veth',
-      'peer',
-      'name',
-      device,
-      'mtu',
-      String(mtu),
-      'numtxqueues',
-      queues,
-      'numrxqueues',
-      queues,
-    ),
+    vethPair(netns, port, [device], mtu, host.make.queuesPerVf),
     features(netns, port, 'gro', 'on'),
     features(netns, device, 'gro', 'on', 'tx', 'off'),
   ];
@@ -148,7 +130,6 @@ function hostSteps(place: LabPlace, spec: LabSpec, host: LabHost): Step[] {
   const netns = namespaceOf(place, host.name);
   const world = namespaceOf(place, 'world');
   const mtu = String(spec.mtu);
-  const queues = String(host.make.uplinkQueues);
   const port = switchPort(host.name);
   const steps = [
     namespaceStep(netns),
@@ -156,32 +137,7 @@ function hostSteps(place: LabPlace, spec: LabSpec, host: LabHost): Step[] {
       `bridge and PF of host ${host.name}`,
       [
         ip(netns, 'link', 'add', 'name', 'br0', 'mtu', mtu, 'type', 'bridge', 'stp_state', '0', 'mcast_snooping', '0'),
-        ip(
-          netns,
-          'link',
-          'add',
-          'name',
-          'pf0',
-          'mtu',
-          mtu,
-          'numtxqueues',
-          queues,
-          'numrxqueues',
-          queues,
-          'type',
-          'veth',
-          'peer',
-          'name',
-          port,
-          'netns',
-          world,
-          'mtu',
-          mtu,
-          'numtxqueues',
-          queues,
-          'numrxqueues',
-          queues,
-        ),
+        vethPair(netns, 'pf0', [port, 'netns', world], spec.mtu, host.make.uplinkQueues),
         features(netns, 'pf0', 'gro', 'on', 'tx', 'off'),
         features(world, port, 'gro', 'on', 'tx', 'off'),
         ip(netns, 'link', 'set', 'dev', 'pf0', 'master', 'br0', 'up'),
@@ -216,7 +172,6 @@ const tapQueue = (netns: string, tap: string): Action[] => [
 function softwarePortSteps(place: LabPlace, spec: LabSpec, guest: LabGuest): Step[] {
   const netns = namespaceOf(place, guest.name);
   const mtu = String(spec.mtu);
-  const queues = String(guest.queues);
   const tap = tapOf(guest);
   if (guest.attachedBy === 'veth') {
     const host = namespaceOf(place, guest.host);
@@ -224,34 +179,7 @@ function softwarePortSteps(place: LabPlace, spec: LabSpec, guest: LabGuest): Ste
       step(
         `software path of guest ${guest.name} on host ${guest.host}`,
         [
-          ip(
-            host,
-            'link',
-            'add',
-            'name',
-            tap,
-            'mtu',
-            mtu,
-            'numtxqueues',
-            queues,
-            'numrxqueues',
-            queues,
-            'type',
-            'veth',
-            'peer',
-            'name',
-            'eth0',
-            'netns',
-            netns,
-            'address',
-            guest.mac,
-            'mtu',
-            mtu,
-            'numtxqueues',
-            queues,
-            'numrxqueues',
-            queues,
-          ),
+          vethPair(host, tap, ['eth0', 'netns', netns, 'address', guest.mac], spec.mtu, guest.queues),
           features(host, tap, 'gro', 'on'),
           features(netns, 'eth0', 'gro', 'on', 'tx', 'off'),
           ip(host, 'link', 'set', 'dev', tap, 'master', 'br0', 'up'),
