@@ -87,7 +87,7 @@ export class LinuxAdapters implements Adapters {
     const { pf, vf } = await this.#find(name, pci);
     if (!hasVfNote(this.#state, pf.pci, vf.index, 'lent')) return;
     await this.#released(name, pf, vf).catch(async (error: unknown) => {
-      if (configurationOf(pf, vf.index).mac !== null) await this.takeAddress(name, pci);
+      if (valueOf(vf.configuration)?.mac !== null) await this.takeAddress(name, pci);
       throw error;
     });
     await this.#alone(() => this.#restore(name, pci));
