@@ -179,7 +179,8 @@ await printScenario(
       const answers = await Promise.all(asking);
       const end = heard();
       dataPlane.remove();
-      sh('ip netns del g0; ip netns del g1; sleep 1');
+      // What was in a namespace comes back a while after that has gone.
+      sh(`ip netns del g0; ip netns del g1; for i in $(seq 300); do [ -n "$(ls /sys/bus/pci/devices/${VF}/net 2> /dev/null)" ] && break; sleep 0.2; done`);
       await adapters.giveBack(PF, VF);
       const after = (await discoverPfs())[0]?.vfs[0]?.configuration;
       const { pf, plan } = await planPoolReset(PF, STATE);
