@@ -26,7 +26,7 @@ export async function listenOnPath(server: Server, path: string): Promise<void> 
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
     await removeStale(path);
-    await bind(server, path);
+    await bind(server, path).catch((again: NodeJS.ErrnoException) => refuseLate(again, 'EADDRINUSE', path));
   }
 }
 
@@ -51,13 +51,13 @@ function bind(server: Server, path: string): Promise<void> {
  * and looked at there: what is alive is put back.
  */
 async function removeStale(path: string): Promise<void> {
-  const present = await lstat(path).catch((error: NodeJS.ErrnoException) => takenAside(error, path));
+  const present = await lstat(path).catch((error: NodeJS.ErrnoException) => refuseLate(error, 'ENOENT', path));
   if (!present.isSocket()) {
     throw new SocketPathError(`${path} is there and is no socket; remove it, or choose another path for the control socket`);
   }
   await refuseLive(path, path);
   const aside = `${path}.${randomUUID()}.stale`;
-  await rename(path, aside).catch((error: NodeJS.ErrnoException) => takenAside(error, path));
+  await rename(path, aside).catch((error: NodeJS.ErrnoException) => refuseLate(error, 'ENOENT', path));
   try {
     await refuseLive(aside, path);
   } catch (error) {
@@ -68,9 +68,9 @@ async function removeStale(path: string): Promise<void> {
   }
 }
 
-/** Who else starts here has taken the file aside just now. */
-function takenAside(error: NodeJS.ErrnoException, path: string): never {
-  if (error.code !== 'ENOENT') throw error;
+/** Who else starts here was quicker: has taken the file aside (ENOENT) or made its own (EADDRINUSE) just now. */
+function refuseLate(error: NodeJS.ErrnoException, code: 'ENOENT' | 'EADDRINUSE', path: string): never {
+  if (error.code !== code) throw error;
   throw new SocketPathError(`another unipathd is starting on ${path}; stop it first, or choose another path for the control socket`);
 }
 
