@@ -66,13 +66,11 @@ function inBridge(tenant: Tenant, port: ObservedLink, observed: Observed): boole
   return bridge !== undefined && port.master === bridge.ifindex;
 }
 
-/** What was there before unipath came is left alone. */
-function isOurs(tenant: Tenant, entry: FdbEntry): boolean {
-  return tenant.fdbFound !== null && !tenant.fdbFound.includes(fdbKey(entry));
+/** What was there before unipath came is left alone: one of the bridge's was at the tap then, wherever the guest is now. */
+function isOurs({ fdbFound, spec }: Tenant, entry: FdbEntry): boolean {
+  const found = entry.self === true ? entry : { ...entry, device: spec.tap };
+  return fdbFound !== null && !fdbFound.includes(fdbKey(found));
 }
-
-/** Is it unipath's, wherever the guest is now? */
-const isOursAnywhere = (tenant: Tenant, entry: FdbEntry): boolean => isOurs(tenant, { ...entry, device: tenant.spec.tap });
 
 /** The bridge has the guest at its tap from here on. */
 export function backToTap(tenant: Tenant, { links }: Pick<Observed, 'links'>): Action[] {
@@ -115,7 +113,7 @@ export function footingActions(tenant: Tenant, footing: Footing, observed: Obser
   actions.push(...uplinkActions(tenant, uplink, observed));
   if (inBridge(tenant, isBehindUplink(tenant) ? uplink : tap, observed)) {
     for (const entry of fdbEntriesOf(tenant, observed.links)) {
-      if (isOursAnywhere(tenant, entry) && !observed.fdb.has(fdbKey(entry))) actions.push({ kind: 'add-fdb', entry });
+      if (isOurs(tenant, entry) && !observed.fdb.has(fdbKey(entry))) actions.push({ kind: 'add-fdb', entry });
     }
   }
   actions.push(...entryActions(tenant, observed, (entry) => isOurs(tenant, entry)));
@@ -149,8 +147,7 @@ export function removeActions(tenant: Tenant, observed: Observed): Action[] {
   }
   const atTap = tap === undefined ? [] : tapEntries(tenant, observed.links);
   for (const entry of stored === null ? [] : [...atTap, ...uplinkEntries(tenant, observed.links), ...possibleEntries(tenant)]) {
-    const ours = entry.self === true ? isOurs(tenant, entry) : isOursAnywhere(tenant, entry);
-    if (ours && observed.fdb.has(fdbKey(entry))) actions.push({ kind: 'delete-fdb', entry });
+    if (isOurs(tenant, entry) && observed.fdb.has(fdbKey(entry))) actions.push({ kind: 'delete-fdb', entry });
   }
   for (const ifindex of taps) {
     if (ifindex !== 0 && observed.ports.get(ifindex)?.vnic === tenant.id) {

@@ -41,16 +41,17 @@ export class NicReader {
     if (ifindex === null) return null;
     const link = readLink((await this.#route.ask(RTM_GETLINK, linkPayload(ifindex), `link ${name}`)).payload);
     if (link === null) return null;
-    return {
+    const known = {
       ...{ name, ifindex, mac: link.mac, mtu: link.mtu, up: link.up, carrier: link.carrier, xdp: link.xdp },
       speed: this.#speed(name, link.carrier),
       channels: await this.#channels(name),
       rss: await this.#rss(name),
       ntuple: await this.#feature(name, 'rx-ntuple-filter'),
       hwTcOffload: await this.#feature(name, 'hw-tc-offload'),
-      xdpFeatures: await this.#xdpFeatures(name, ifindex),
-      xdpHints: await this.#xdpHints(name, ifindex),
     };
+    // One answer says both; asked for last, so that it is waited for at once.
+    const told = this.#askXdp(name, ifindex);
+    return { ...known, xdpFeatures: await featuresIn(told), xdpHints: await hintsIn(told) };
   }
 
   /** How the driver treats each VF. */
@@ -66,7 +67,7 @@ export class NicReader {
   /** Of a netdev that is no PF's own: a representor. */
   async xdpFeatures(name: string): Promise<NicFacts['xdpFeatures']> {
     const ifindex = numberAt(this.#sysfs, `/sys/class/net/${name}/ifindex`);
-    return ifindex === null ? unknown('it is not there any more') : this.#xdpFeatures(name, ifindex);
+    return ifindex === null ? unknown('it is not there any more') : featuresIn(this.#askXdp(name, ifindex));
   }
 
   close(): void {
@@ -115,21 +116,25 @@ export class NicReader {
     });
   }
 
-  async #xdpFeatures(name: string, ifindex: number): Promise<NicFacts['xdpFeatures']> {
-    return answered('the driver does not tell', async () => {
-      const features = readXdpFeatureNames(await this.#families.ask('netdev', xdpFeaturePayload(ifindex), `XDP features of ${name}`));
-      if (features === null) return unknown('the kernel does not tell');
-      return features.length === 0 ? no('the driver has no XDP of its own: programs run in generic mode') : yes(features);
-    });
+  #askXdp(name: string, ifindex: number): Promise<Buffer> {
+    return this.#families.ask('netdev', xdpFeaturePayload(ifindex), `what ${name} can do of XDP`);
   }
+}
 
-  async #xdpHints(name: string, ifindex: number): Promise<NicFacts['xdpHints']> {
-    return answered('the driver does not tell', async () => {
-      const hints = readXdpHints(await this.#families.ask('netdev', xdpFeaturePayload(ifindex), `XDP hints of ${name}`));
-      if (hints === null) return unknown('this kernel is too old to tell');
-      return hints.length === 0 ? no('its driver tells programs nothing but the frame') : yes(hints);
-    });
-  }
+function featuresIn(told: Promise<Buffer>): Promise<NicFacts['xdpFeatures']> {
+  return answered('the driver does not tell', async () => {
+    const features = readXdpFeatureNames(await told);
+    if (features === null) return unknown('the kernel does not tell');
+    return features.length === 0 ? no('the driver has no XDP of its own: programs run in generic mode') : yes(features);
+  });
+}
+
+function hintsIn(told: Promise<Buffer>): Promise<NicFacts['xdpHints']> {
+  return answered('the driver does not tell', async () => {
+    const hints = readXdpHints(await told);
+    if (hints === null) return unknown('this kernel is too old to tell');
+    return hints.length === 0 ? no('its driver tells programs nothing but the frame') : yes(hints);
+  });
 }
 
 /** The answer; no, when the kernel says that there is no such thing; unknown, when it says something else. */
